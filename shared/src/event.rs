@@ -1,0 +1,305 @@
+//! The canonical event: one vocabulary for every provider and every generation of its payloads.
+
+use crate::{
+    message::AcceptId,
+    provider::{Endpoint, Provider},
+    sender_id::SenderId,
+    time::{OccurredAt, ReceivedAt},
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One bot in one meeting.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct SessionId {
+    /// Whose bot it is.
+    pub provider: Provider,
+    /// The provider's id of the bot.
+    pub bot_id: SenderId,
+}
+
+impl SessionId {
+    /// The id for keys and logs: `<provider>#<encoded bot id>`.
+    #[must_use]
+    pub fn encoded(&self) -> String {
+        format!("{}#{}", self.provider, self.bot_id.encoded())
+    }
+}
+
+/// Whether the sender proved that it wrote an event.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    /// It came over a way that only the sender should know, and nothing covers its bytes.
+    Claimed,
+    /// A signature or secret was checked.
+    Verified,
+}
+
+impl Trust {
+    /// The name in logs and on the screen.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Verified => "verified",
+        }
+    }
+}
+
+/// What makes two deliveries the same delivery: 32 hexadecimal characters of a SHA-256 over what identifies an event.
+///
+/// Half the digest, because every write of a session pays for all its keys, and 128 bits leave no accidental twin.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeliveryKey(String);
+
+impl DeliveryKey {
+    pub(crate) fn from_digest(mut hex: String) -> Self {
+        hex.truncate(32);
+        Self(hex)
+    }
+
+    /// The key's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DeliveryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One delivery, understood.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Event {
+    /// The bot it is about.
+    pub session: SessionId,
+    /// What happened, in our words.
+    pub kind: EventKind,
+    /// What happened, in the sender's words.
+    pub name: String,
+    /// Why, in the sender's words, where the event ends something or failed.
+    pub reason: Option<String>,
+    /// When the sender says it happened.
+    pub occurred_at: Option<OccurredAt>,
+    /// When we took the delivery.
+    pub received_at: ReceivedAt,
+    /// The endpoint it came through.
+    pub source: Endpoint,
+    /// Whether the sender proved that it wrote it.
+    pub trust: Trust,
+    /// What makes it the same delivery as another.
+    pub key: DeliveryKey,
+    /// Which accepted request it is: a redelivery of our own queue has the same one, the sender's repetition has another.
+    pub accept_id: AcceptId,
+    /// What the user attached to the bot, as JSON text.
+    pub custom_attributes: Option<String>,
+}
+
+/// What happened. Closed for our vocabulary, open for the senders': a new name of theirs is [`EventKind::Unknown`].
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum EventKind {
+    /// The bot was created for a later time.
+    Scheduled,
+    /// The bot is on its way in; repeated when joining is tried again.
+    Joining,
+    /// The bot waits to be admitted.
+    Waiting,
+    /// The bot is in the meeting.
+    InCall,
+    /// Recording was asked for and allowed or denied.
+    Permission(Permission),
+    /// The bot records.
+    Recording,
+    /// The bot is on its way out.
+    Leaving,
+    /// The bot is out, and how that went.
+    Ended(Ended),
+    /// Something about one of the meeting's artifacts.
+    Artifact(Artifact, ArtifactStatus),
+    /// The provider has finished everything.
+    Done,
+    /// Something went wrong that ends nothing.
+    Warning,
+    /// The provider has erased what it held.
+    Deleted,
+    /// The provider is uploading what was recorded.
+    Uploading,
+    /// Somebody joined or left the meeting.
+    Participant(Presence),
+    /// A piece of live transcript.
+    LiveTranscript,
+    /// A name we do not know.
+    Unknown,
+}
+
+/// The answer to a request for recording.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Permission {
+    Allowed,
+    Denied,
+}
+
+/// What a participant did.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Presence {
+    Joined,
+    Left,
+}
+
+/// How a session ended, and how sure the event is of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Ended {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether the sender named this very end, or it was read from a less telling field.
+    pub certainty: Certainty,
+}
+
+/// How much an event says about an end.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    /// Read from a field that is known to be unreliable.
+    Hint,
+    /// The sender's own name for this end.
+    Final,
+}
+
+/// How a session ended. The order is the precedence when two equally trusted events disagree: a particular end beats a
+/// general one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It ended, and nobody said how.
+    Unknown,
+    /// The meeting ended, or the bot was told to leave.
+    Completed,
+    /// It was called off before it began.
+    Cancelled,
+    /// A participant removed the bot.
+    Kicked,
+    /// Nobody let the bot in.
+    NotAdmitted,
+    /// The host refused the bot.
+    Denied,
+    /// The bot broke down.
+    Failed,
+}
+
+impl Outcome {
+    /// The name in logs, on the screen and in published events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+            Self::Kicked => "kicked",
+            Self::NotAdmitted => "not_admitted",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What a meeting leaves behind.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Artifact {
+    Manifest,
+    Audio,
+    Video,
+    Transcript,
+}
+
+/// What became of an artifact at the provider. The order is the precedence when events disagree: what is ready can be
+/// fetched, whatever failed beside it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArtifactStatus {
+    /// There will be none.
+    Skipped,
+    /// Making it failed.
+    Failed,
+    /// It can be fetched.
+    Ready,
+}
+
+impl ArtifactStatus {
+    /// The name in logs and on the screen.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::Ready => "ready",
+        }
+    }
+}
+
+impl EventKind {
+    /// The canonical name, as in the timeline and in published events.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Scheduled => "session.scheduled",
+            Self::Joining => "session.joining",
+            Self::Waiting => "session.waiting",
+            Self::InCall => "session.in_call",
+            Self::Permission(Permission::Allowed) => "session.permission_allowed",
+            Self::Permission(Permission::Denied) => "session.permission_denied",
+            Self::Recording => "session.recording",
+            Self::Leaving => "session.leaving",
+            Self::Ended(_) => "session.ended",
+            Self::Done => "session.done",
+            Self::Warning => "session.warning",
+            Self::Uploading => "session.uploading",
+            Self::Deleted => "data.deleted",
+            Self::Participant(Presence::Joined) => "participant.joined",
+            Self::Participant(Presence::Left) => "participant.left",
+            Self::LiveTranscript => "live.transcript",
+            Self::Unknown => "unknown",
+            Self::Artifact(artifact, status) => match (artifact, status) {
+                (Artifact::Manifest, ArtifactStatus::Ready) => "manifest.ready",
+                (Artifact::Manifest, ArtifactStatus::Failed) => "manifest.failed",
+                (Artifact::Manifest, ArtifactStatus::Skipped) => "manifest.skipped",
+                (Artifact::Audio, ArtifactStatus::Ready) => "audio.ready",
+                (Artifact::Audio, ArtifactStatus::Failed) => "audio.failed",
+                (Artifact::Audio, ArtifactStatus::Skipped) => "audio.skipped",
+                (Artifact::Video, ArtifactStatus::Ready) => "video.ready",
+                (Artifact::Video, ArtifactStatus::Failed) => "video.failed",
+                (Artifact::Video, ArtifactStatus::Skipped) => "video.skipped",
+                (Artifact::Transcript, ArtifactStatus::Ready) => "transcript.ready",
+                (Artifact::Transcript, ArtifactStatus::Failed) => "transcript.failed",
+                (Artifact::Transcript, ArtifactStatus::Skipped) => "transcript.skipped",
+            },
+        }
+    }
+
+    /// Whether the session acts on it. All others are recorded beside the session and change nothing in it.
+    #[must_use]
+    pub fn acts(&self) -> bool {
+        match self {
+            Self::Scheduled
+            | Self::Joining
+            | Self::Waiting
+            | Self::InCall
+            | Self::Permission(_)
+            | Self::Recording
+            | Self::Leaving
+            | Self::Ended(_)
+            | Self::Artifact(..)
+            | Self::Done
+            | Self::Deleted => true,
+            Self::Warning | Self::Uploading | Self::Participant(_) | Self::LiveTranscript | Self::Unknown => false,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What both functions know, and nothing else: the pure core of Rollcall.
+//!
+//! A delivery travels through these modules in this order:
+//!
+//! | module | turns | into |
+//! |---|---|---|
+//! | [`provider`] | a request path | the [`Endpoint`] that names the sender |
+//! | [`auth`] | headers, token and raw bytes | a [`VerifiedBody`](auth::VerifiedBody), or a reason |
+//! | [`provider`] | a verified body | a [`Peek`](provider::Peek): just enough to queue it |
+//! | [`message`] | a verified body | the versioned [`QueueMessage`] between the two functions |
+//! | [`provider`] | a queued message | a canonical [`Event`] |
+//! | [`session`] | a session and an event | a [`Transition`](session::Transition) |
+//!
+//! # Invariants
+//! - No I/O, no async runtime, no AWS or Lambda crate, no environment access: `make lint` reads `cargo tree`.
+//! - No clock: the time is an argument.
+//! - Nothing here panics on any input.
+//! - A sender's identifier leaves this crate only through [`SenderId::encoded`] or inside a hash.
+
+pub mod auth;
+pub mod env;
+pub mod event;
+pub mod hash;
+mod lenient;
+pub mod message;
+pub mod provider;
+pub mod sender_id;
+pub mod session;
+pub mod time;
+
+pub use event::{DeliveryKey, Event, EventKind, SessionId, Trust};
+pub use message::{AcceptId, QueueMessage};
+pub use provider::{Endpoint, Provider};
+pub use sender_id::SenderId;
+pub use session::Session;
+pub use time::{OccurredAt, ReceivedAt};

@@ -1,0 +1,253 @@
+//! The contract between the two functions: what travels through the queue.
+
+use crate::{auth::VerifiedBody, event::Trust, provider::Endpoint, time::ReceivedAt};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Serialize};
+use std::{borrow::Cow, fmt};
+
+/// The version this code writes, and the only one it reads.
+const VERSION: u32 = 1;
+
+/// The largest message that SQS takes, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 1_048_576;
+
+/// Which accepted request a message is: the request id of the invocation that accepted it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AcceptId(String);
+
+impl AcceptId {
+    /// Takes an id of our own making (never a sender's), unique for each accepted request.
+    #[must_use]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AcceptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One accepted delivery: the exact bytes, and what we know of how they came.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QueueMessage {
+    accept_id: AcceptId,
+    endpoint: Endpoint,
+    received_at: ReceivedAt,
+    body: Vec<u8>,
+}
+
+/// A queue record that is not one of our messages.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// It does not have the form of a message.
+    #[error("not a queue message: {0}")]
+    Foreign(#[from] serde_json::Error),
+    /// It was written by a version of this code that we do not know.
+    #[error("queue message version {0}, this code reads only version {VERSION}")]
+    Version(u32),
+    /// Its body is not the base64 it says it is.
+    #[error("the body is not base64")]
+    Base64,
+}
+
+impl QueueMessage {
+    /// Wraps a verified body for the queue.
+    #[must_use]
+    pub fn new(body: VerifiedBody, endpoint: Endpoint, accept_id: AcceptId, received_at: ReceivedAt) -> Self {
+        Self { accept_id, endpoint, received_at, body: body.into_bytes() }
+    }
+
+    /// Which accepted request this is.
+    #[must_use]
+    pub fn accept_id(&self) -> &AcceptId {
+        &self.accept_id
+    }
+
+    /// The endpoint it came through.
+    #[must_use]
+    pub fn endpoint(&self) -> Endpoint {
+        self.endpoint
+    }
+
+    /// How far it can be trusted.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        self.endpoint.trust()
+    }
+
+    /// When we took it.
+    #[must_use]
+    pub fn received_at(&self) -> ReceivedAt {
+        self.received_at
+    }
+
+    /// The raw bytes, exactly as they were sent.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The message as text that SQS accepts.
+    ///
+    /// SQS refuses invalid UTF-8, most control characters, U+FFFE and U+FFFF. JSON escapes the control characters; bodies
+    /// that are not text, or that escaping would double, travel as base64.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let (encoding, body) = match std::str::from_utf8(&self.body) {
+            Ok(text) if travels_as_text(text) => (Encoding::Text, Cow::Borrowed(text)),
+            _ => (Encoding::Base64, Cow::Owned(BASE64_STANDARD.encode(&self.body))),
+        };
+        let wire = Wire {
+            v: VERSION,
+            accept_id: Cow::Borrowed(self.accept_id.as_str()),
+            endpoint: self.endpoint,
+            received_at: self.received_at,
+            encoding,
+            body,
+        };
+        // A struct of texts and numbers always serialises; an empty message would be refused by SQS, never accepted.
+        serde_json::to_string(&wire).unwrap_or_default()
+    }
+
+    /// Reads what [`QueueMessage::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything else. Nothing was lost: the record stays on the queue, then in its dead-letter queue.
+    pub fn decode(text: &str) -> Result<Self, DecodeError> {
+        let Versioned { v } = serde_json::from_str(text)?;
+        if v != VERSION {
+            return Err(DecodeError::Version(v));
+        }
+        let wire: Wire<'_> = serde_json::from_str(text)?;
+        let body = match wire.encoding {
+            Encoding::Text => wire.body.into_owned().into_bytes(),
+            Encoding::Base64 => BASE64_STANDARD.decode(wire.body.as_bytes()).map_err(|_| DecodeError::Base64)?,
+        };
+        Ok(Self {
+            accept_id: AcceptId::new(wire.accept_id),
+            endpoint: wire.endpoint,
+            received_at: wire.received_at,
+            body,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire<'a> {
+    v: u32,
+    #[serde(borrow)]
+    accept_id: Cow<'a, str>,
+    endpoint: Endpoint,
+    received_at: ReceivedAt,
+    encoding: Encoding,
+    #[serde(borrow)]
+    body: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    v: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Encoding {
+    Text,
+    Base64,
+}
+
+/// Whether SQS takes the text once JSON has escaped it, at less than twice its size.
+fn travels_as_text(text: &str) -> bool {
+    let added_by_escaping: usize = text
+        .bytes()
+        .map(|byte| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
+            0..=0x1f => 5,
+            _ => 0,
+        })
+        .sum();
+    added_by_escaping <= text.len() && !text.contains(['\u{FFFE}', '\u{FFFF}'])
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::auth::{AuthMode, Credentials, PathTokens};
+    use proptest::prelude::*;
+
+    /// A message as ingest would make it, through the only way there is: verification.
+    pub(crate) fn message(endpoint: Endpoint, accept_id: &str, body: &[u8]) -> QueueMessage {
+        let token = "a-token-of-22-characters";
+        let mode = AuthMode::PathToken(PathTokens::new(vec![token.into()]).unwrap().unwrap());
+        let offered = Credentials { headers: &http::HeaderMap::new(), path_token: Some(token) };
+        let verified = mode.verify(offered, body.to_vec(), 0).unwrap();
+        QueueMessage::new(verified, endpoint, AcceptId::new(accept_id), ReceivedAt(1_791_212_102_000))
+    }
+
+    /// The characters SQS allows, from its documentation of `SendMessage`.
+    fn sqs_allows(c: char) -> bool {
+        matches!(c, '\u{9}' | '\u{A}' | '\u{D}' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
+    }
+
+    #[track_caller]
+    fn check(name: &str, body: &[u8], encoding: &str) {
+        let message = message(Endpoint::MeetStream, "id", body);
+        let text = message.encode();
+        assert!(text.chars().all(sqs_allows), "{name}: SQS would refuse it");
+        assert!(text.contains(&format!(r#""encoding":"{encoding}""#)), "{name}: {text}");
+        assert_eq!(QueueMessage::decode(&text).unwrap(), message, "{name}");
+    }
+
+    #[test]
+    fn every_body_travels_unchanged() {
+        check("a webhook", br#"{"event":"bot.joining","message":"caf\u00e9 \"x\""}"#, "text");
+        check("empty", b"", "text");
+        check("pretty-printed", b"{\r\n\t\"a\": 1\r\n}", "text");
+        check("control characters in text", b"a text with \x00 and \x1f inside", "text");
+        check("mostly control characters", &[0; 100], "base64");
+        check("beyond the first plane", "🤖 \u{10FFFF}".as_bytes(), "text");
+        check("noncharacters", "\u{FFFE}".as_bytes(), "base64");
+        check("not UTF-8", b"{\"a\":\"\xff\"}", "base64");
+    }
+
+    #[test]
+    fn what_is_not_ours_is_told_apart() {
+        assert!(matches!(QueueMessage::decode("hello"), Err(DecodeError::Foreign(_))));
+        assert!(matches!(QueueMessage::decode("{}"), Err(DecodeError::Foreign(_))));
+        assert!(matches!(QueueMessage::decode(r#"{"v":2,"new":"fields"}"#), Err(DecodeError::Version(2))));
+        let text = message(Endpoint::MeetStream, "id", b"\xff").encode().replace("/w==", "/w=");
+        assert!(matches!(QueueMessage::decode(&text), Err(DecodeError::Base64)));
+    }
+
+    #[test]
+    fn the_wire_form_is_stable() {
+        insta::assert_snapshot!(
+            message(Endpoint::MeetStreamCallback, "5f0c", br#"{"a":1}"#).encode(),
+            @r#"{"v":1,"accept_id":"5f0c","endpoint":"meetstream-callback","received_at":1791212102000,"encoding":"text","body":"{\"a\":1}"}"#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_travel_unchanged(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let message = message(Endpoint::MeetStream, "id", &body);
+            let text = message.encode();
+            prop_assert!(text.chars().all(sqs_allows));
+            prop_assert_eq!(QueueMessage::decode(&text).unwrap(), message);
+        }
+
+        #[test]
+        fn decoding_never_panics(text in ".*") {
+            let _ = QueueMessage::decode(&text);
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! The session: what is known of one bot in one meeting, and the pure function that moves it forward.
+//!
+//! [`advance`] is a commutative merge. Every field only ever rises in a fixed order (trust first, then how much an event
+//! says, then a fixed precedence), and the timeline is a set of delivery keys. So any order of a bot's deliveries, with
+//! any of them repeated, ends in the same session.
+//!
+//! Trust comes before everything else: a verified fact displaces a claimed one and is never displaced by it, or whoever
+//! learns a path token could overwrite the genuine end of a meeting.
+
+mod timeline;
+
+pub use timeline::{Disposition, Entry, Hole};
+
+use crate::{
+    event::{Artifact, ArtifactStatus, Certainty, Event, EventKind, Outcome, SessionId, Trust},
+    hash::FieldHash,
+    message::AcceptId,
+    time::{OccurredAt, ReceivedAt},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How far a session has come. It only ever rises, in this order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum State {
+    #[default]
+    Unknown,
+    Scheduled,
+    Joining,
+    Waiting,
+    InCall,
+    Recording,
+    Leaving,
+    Ended,
+    Done,
+    Deleted,
+}
+
+impl State {
+    /// Every state, in order.
+    pub const ALL: [Self; 10] = [
+        Self::Unknown,
+        Self::Scheduled,
+        Self::Joining,
+        Self::Waiting,
+        Self::InCall,
+        Self::Recording,
+        Self::Leaving,
+        Self::Ended,
+        Self::Done,
+        Self::Deleted,
+    ];
+
+    /// The name in the table, in logs and on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Scheduled => "scheduled",
+            Self::Joining => "joining",
+            Self::Waiting => "waiting",
+            Self::InCall => "in_call",
+            Self::Recording => "recording",
+            Self::Leaving => "leaving",
+            Self::Ended => "ended",
+            Self::Done => "done",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// What is known of one bot in one meeting: one document, written as a whole.
+///
+/// It holds the delivery keys it has seen, so that "have we seen this?" and "what changes?" are one question with one
+/// conditional write behind it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Session {
+    id: SessionId,
+    #[serde(default, skip_serializing_if = "is_default")]
+    progress: State,
+    #[serde(default, skip_serializing_if = "is_default")]
+    ending: Option<Ending>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    joined_at: Option<Dated>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    ended_at: Option<Dated>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    deleted: Option<Deletion>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    artifacts: BTreeMap<Artifact, ArtifactFact>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    custom_attributes: Option<(Trust, String)>,
+    first_received_at: ReceivedAt,
+    timeline: Vec<Entry>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    holes: Vec<Hole>,
+}
+
+/// How the session ended, as its best witness tells it. The order of the fields is the order of precedence.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Ending {
+    /// How far the witness can be trusted.
+    pub trust: Trust,
+    /// How much the witness says.
+    pub certainty: Certainty,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, in the sender's words.
+    pub reason: Option<String>,
+}
+
+/// What became of an artifact, as its best witness tells it. The order of the fields is the order of precedence.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct ArtifactFact {
+    /// How far the witness can be trusted.
+    pub trust: Trust,
+    /// What became of it.
+    pub status: ArtifactStatus,
+    /// When, by the sender's clock; the latest, since a transcript can be made again.
+    pub occurred_at: Option<OccurredAt>,
+    /// Why it is not there, in the sender's words.
+    pub reason: Option<String>,
+}
+
+/// A moment, and how far its witness can be trusted.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Dated {
+    trust: Trust,
+    at: OccurredAt,
+}
+
+/// That the provider erased what it held.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+struct Deletion {
+    trust: Trust,
+}
+
+/// What one event does to a session, as a value to be carried out.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Transition {
+    /// What became of the delivery.
+    pub disposition: Disposition,
+    /// The session to save, if the event changes it.
+    pub session: Option<Session>,
+    /// Entries to keep beside the session.
+    pub records: Vec<Entry>,
+    /// What to tell the rest of the system, before the session is saved.
+    pub announcement: Option<Announcement>,
+}
+
+/// One thing that happened, for consumers outside. They get it at least once, with the same id each time.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Announcement {
+    /// A hash of the session, the kind and, where a kind can happen more than once, which time it is. It does not depend
+    /// on the delivery, so the same fact through two channels has one id. 64 hexadecimal characters.
+    pub id: String,
+    /// The bot.
+    pub session: SessionId,
+    /// The canonical name of what happened.
+    pub kind: &'static str,
+    /// When the sender says it happened.
+    pub occurred_at: Option<OccurredAt>,
+    /// Whether the sender proved that it wrote it.
+    pub trust: Trust,
+}
+
+/// Moves `session` by `event`. Pure: the answer is the whole effect.
+#[must_use]
+pub fn advance(session: &Session, event: &Event) -> Transition {
+    let filled = session.with_hole_filled(&event.accept_id);
+    let unchanged =
+        |disposition, records| Transition { disposition, session: filled.clone(), records, announcement: None };
+    if !event.kind.acts() {
+        return unchanged(Disposition::Ignored, vec![Entry::of(event, Disposition::Ignored)]);
+    }
+    let seen = session.timeline.iter().find(|entry| entry.key == event.key);
+    match seen {
+        // Our own queue delivered it again, after a crash between the save and the acknowledgement.
+        Some(seen) if seen.accept_id == event.accept_id => unchanged(Disposition::Duplicate, vec![]),
+        Some(seen) if seen.trust() >= event.trust => {
+            unchanged(Disposition::Duplicate, vec![Entry::of(event, Disposition::Duplicate)])
+        }
+        _ => {
+            let displaced = seen.map(|claimed| claimed.clone().becoming(Disposition::Duplicate));
+            let mut next = filled.clone().unwrap_or_else(|| session.clone());
+            next.merge(event);
+            let spilled = timeline::insert(&mut next.timeline, Entry::of(event, Disposition::Applied));
+            Transition {
+                disposition: Disposition::Applied,
+                session: Some(next),
+                records: displaced.into_iter().chain(spilled).collect(),
+                announcement: Some(Announcement::of(event)),
+            }
+        }
+    }
+}
+
+impl Session {
+    /// A session of which nothing is known yet but that it exists.
+    #[must_use]
+    pub fn new(id: SessionId, first_received_at: ReceivedAt) -> Self {
+        Self {
+            id,
+            progress: State::Unknown,
+            ending: None,
+            joined_at: None,
+            ended_at: None,
+            deleted: None,
+            artifacts: BTreeMap::new(),
+            custom_attributes: None,
+            first_received_at,
+            timeline: Vec::new(),
+            holes: Vec::new(),
+        }
+    }
+
+    /// Which bot it is.
+    #[must_use]
+    pub fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    /// How far it has come. A claimed deletion does not count: whoever learns a path token must not hide a session.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match &self.deleted {
+            Some(Deletion { trust: Trust::Verified }) => State::Deleted,
+            _ => self.progress,
+        }
+    }
+
+    /// How it ended; `None` while it has not.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        match &self.ending {
+            Some(ending) => Some(ending.outcome),
+            None => (self.progress >= State::Ended).then_some(Outcome::Unknown),
+        }
+    }
+
+    /// The end in detail, if one was reported.
+    #[must_use]
+    pub fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
+    }
+
+    /// When the bot came into the meeting, by the sender's clock.
+    #[must_use]
+    pub fn joined_at(&self) -> Option<&OccurredAt> {
+        self.joined_at.as_ref().map(|dated| &dated.at)
+    }
+
+    /// When the session ended, by the sender's clock.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<&OccurredAt> {
+        self.ended_at.as_ref().map(|dated| &dated.at)
+    }
+
+    /// What became of each artifact that was heard of.
+    #[must_use]
+    pub fn artifacts(&self) -> &BTreeMap<Artifact, ArtifactFact> {
+        &self.artifacts
+    }
+
+    /// What the user attached to the bot, as JSON text.
+    #[must_use]
+    pub fn custom_attributes(&self) -> Option<&str> {
+        self.custom_attributes.as_ref().map(|(_, text)| text.as_str())
+    }
+
+    /// When the first of its deliveries was taken.
+    #[must_use]
+    pub fn first_received_at(&self) -> ReceivedAt {
+        self.first_received_at
+    }
+
+    /// The deliveries it was made from, by time of receipt.
+    #[must_use]
+    pub fn timeline(&self) -> &[Entry] {
+        &self.timeline
+    }
+
+    /// The deliveries that are missing from it, because they were parked.
+    #[must_use]
+    pub fn holes(&self) -> &[Hole] {
+        &self.holes
+    }
+
+    /// The session with a delivery marked as missing. Marking it twice changes nothing.
+    #[must_use]
+    pub fn with_hole(&self, hole: Hole) -> Self {
+        let mut next = self.clone();
+        timeline::insert_hole(&mut next.holes, hole);
+        next
+    }
+
+    /// The session without the hole that this delivery leaves, or `None` if it leaves none.
+    fn with_hole_filled(&self, accept_id: &AcceptId) -> Option<Self> {
+        let at = self.holes.iter().position(|hole| hole.accept_id == *accept_id)?;
+        let mut next = self.clone();
+        next.holes.remove(at);
+        Some(next)
+    }
+
+    /// Raises every field that the event says something about.
+    fn merge(&mut self, event: &Event) {
+        let Event { trust, .. } = *event;
+        self.first_received_at = self.first_received_at.min(event.received_at);
+        self.progress = self.progress.max(reaches(&event.kind));
+        if let Some(attributes) = &event.custom_attributes {
+            raise(&mut self.custom_attributes, (trust, attributes.clone()));
+        }
+        match &event.kind {
+            EventKind::InCall => earliest(&mut self.joined_at, trust, event.occurred_at.as_ref()),
+            EventKind::Ended(ended) => {
+                earliest(&mut self.ended_at, trust, event.occurred_at.as_ref());
+                let (certainty, outcome) = (ended.certainty, ended.outcome);
+                raise(&mut self.ending, Ending { trust, certainty, outcome, reason: event.reason.clone() });
+            }
+            EventKind::Artifact(artifact, status) => {
+                let fact = ArtifactFact {
+                    trust,
+                    status: *status,
+                    occurred_at: event.occurred_at.clone(),
+                    reason: event.reason.clone(),
+                };
+                let best = self.artifacts.entry(*artifact).or_insert_with(|| fact.clone());
+                if fact > *best {
+                    *best = fact;
+                }
+            }
+            EventKind::Deleted => raise(&mut self.deleted, Deletion { trust }),
+            _ => {}
+        }
+    }
+}
+
+/// The state that an event of this kind proves to have been reached.
+fn reaches(kind: &EventKind) -> State {
+    match kind {
+        EventKind::Scheduled => State::Scheduled,
+        EventKind::Joining => State::Joining,
+        EventKind::Waiting => State::Waiting,
+        // Only who is in the meeting can be refused a recording in it.
+        EventKind::InCall | EventKind::Permission(_) => State::InCall,
+        EventKind::Recording => State::Recording,
+        EventKind::Leaving => State::Leaving,
+        EventKind::Ended(_) => State::Ended,
+        EventKind::Done => State::Done,
+        // Deletion is kept apart from progress, and artifacts may come before or long after the end.
+        EventKind::Deleted
+        | EventKind::Artifact(..)
+        | EventKind::Warning
+        | EventKind::Uploading
+        | EventKind::Participant(_)
+        | EventKind::LiveTranscript
+        | EventKind::Unknown => State::Unknown,
+    }
+}
+
+fn raise<T: Ord>(best: &mut Option<T>, candidate: T) {
+    if best.as_ref().is_none_or(|best| candidate > *best) {
+        *best = Some(candidate);
+    }
+}
+
+fn earliest(best: &mut Option<Dated>, trust: Trust, at: Option<&OccurredAt>) {
+    let Some(at) = at else { return };
+    let better = |best: &Dated| trust > best.trust || (trust == best.trust && *at < best.at);
+    if best.as_ref().is_none_or(better) {
+        *best = Some(Dated { trust, at: at.clone() });
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Announcement {
+    fn of(event: &Event) -> Self {
+        // Artifacts can be made again, joining can be tried again; all else happens once to a bot.
+        let run = match event.kind {
+            EventKind::Artifact(..) | EventKind::Joining => event.occurred_at.as_ref().map(OccurredAt::as_sent),
+            _ => None,
+        };
+        let kind = event.kind.as_str();
+        let id = FieldHash::default()
+            .field(event.session.provider.as_str())
+            .field(event.session.bot_id.as_sent())
+            .field(kind)
+            .optional(run)
+            .hex();
+        let (session, occurred_at) = (event.session.clone(), event.occurred_at.clone());
+        Self { id, session, kind, occurred_at, trust: event.trust }
+    }
+}
+
+#[cfg(test)]
+mod tests;

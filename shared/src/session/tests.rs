@@ -1,0 +1,293 @@
+use super::*;
+use crate::{
+    message::tests::message,
+    provider::{Endpoint, parse},
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// One delivery as a test writes it: which accepted request, through which endpoint, saying what.
+#[derive(Clone, Debug)]
+struct Delivery(String, Endpoint, Value);
+
+fn signed(accept_id: &str, body: Value) -> Delivery {
+    Delivery(accept_id.to_owned(), Endpoint::MeetStream, body)
+}
+
+fn claimed(accept_id: &str, body: Value) -> Delivery {
+    Delivery(accept_id.to_owned(), Endpoint::MeetStreamCallback, body)
+}
+
+impl Delivery {
+    fn event(&self) -> Event {
+        parse(&message(self.1, &self.0, self.2.to_string().as_bytes())).unwrap()
+    }
+}
+
+fn event(name: &str, time: &str) -> Value {
+    json!({"bot_id": "b", "event": name, "bot_event": name, "timestamp": time, "custom_attributes": {"tenant": "acme"}})
+}
+
+fn stopped(name: &str, time: &str) -> Value {
+    json!({"bot_id": "b", "event": "bot.stopped", "bot_event": name, "bot_status": "Stopped", "timestamp": time})
+}
+
+fn empty() -> Session {
+    let id = signed("x", event("bot.joining", "2026-01-01T10:00:00Z")).event().session;
+    Session::new(id, ReceivedAt(1_791_212_102_000))
+}
+
+fn after(deliveries: &[Delivery]) -> Session {
+    deliveries.iter().fold(empty(), |session, delivery| advance(&session, &delivery.event()).session.unwrap_or(session))
+}
+
+fn dispositions(deliveries: &[Delivery]) -> Vec<Disposition> {
+    let mut session = empty();
+    let each = deliveries.iter().map(|delivery| {
+        let transition = advance(&session, &delivery.event());
+        session = transition.session.unwrap_or_else(|| session.clone());
+        transition.disposition
+    });
+    each.collect()
+}
+
+/// A whole meeting, joining twice, with its artifacts, its end and its deletion.
+fn meeting() -> Vec<Delivery> {
+    vec![
+        signed("1", event("bot.joining", "2026-01-01T10:00:00Z")),
+        signed("2", event("bot.joining", "2026-01-01T10:00:20Z")),
+        signed("3", event("bot.inmeeting", "2026-01-01T10:01:00Z")),
+        signed("4", event("bot.recording", "2026-01-01T10:01:01Z")),
+        signed("5", stopped("bot.kicked", "2026-01-01T10:30:00Z")),
+        signed("6", event("transcription.processed", "2026-01-01T10:40:00Z")),
+        signed("7", event("bot.done", "2026-01-01T10:41:00Z")),
+        signed("8", event("data_deletion", "2026-02-01T00:00:00Z")),
+    ]
+}
+
+#[track_caller]
+fn check(name: &str, deliveries: &[Delivery], state: State, outcome: Option<Outcome>) {
+    let session = after(deliveries);
+    assert_eq!((session.state(), session.outcome()), (state, outcome), "{name}");
+}
+
+#[test]
+fn a_meeting_moves_forward() {
+    let meeting = meeting();
+    check("nothing", &[], State::Unknown, None);
+    check("on its way", &meeting[..2], State::Joining, None);
+    check("in the call", &meeting[..3], State::InCall, None);
+    check("recording", &meeting[..4], State::Recording, None);
+    check("out", &meeting[..5], State::Ended, Some(Outcome::Kicked));
+    check("transcribed", &meeting[..6], State::Ended, Some(Outcome::Kicked));
+    check("done", &meeting[..7], State::Done, Some(Outcome::Kicked));
+    check("deleted", &meeting, State::Deleted, Some(Outcome::Kicked));
+    let session = after(&meeting);
+    assert_eq!(session.joined_at().unwrap().as_sent(), "2026-01-01T10:01:00Z");
+    assert_eq!(session.ended_at().unwrap().as_sent(), "2026-01-01T10:30:00Z");
+    assert_eq!(session.artifacts()[&Artifact::Transcript].status, ArtifactStatus::Ready);
+    assert_eq!(session.custom_attributes(), Some(r#"{"tenant":"acme"}"#));
+    assert!(session.ending().unwrap().reason.as_ref().unwrap().contains("bot.kicked"));
+}
+
+#[test]
+fn what_comes_late_moves_nothing_back() {
+    let late = [
+        signed("1", event("bot.recording", "2026-01-01T10:01:01Z")),
+        signed("2", event("bot.joining", "2026-01-01T10:00:00Z")),
+    ];
+    check("a late joining", &late, State::Recording, None);
+    assert_eq!(dispositions(&late), [Disposition::Applied, Disposition::Applied], "it is on record");
+    check("done alone", &[signed("1", event("bot.done", "2026-01-01T10:00:00Z"))], State::Done, Some(Outcome::Unknown));
+    check("a deletion alone", &[signed("1", event("data_deletion", "2026-01-01T10:00:00Z"))], State::Deleted, None);
+    check("an artifact alone", &[signed("1", event("audio.processed", "2026-01-01T10:00:00Z"))], State::Unknown, None);
+    let warned = [
+        signed("1", event("bot.inmeeting", "2026-01-01T10:00:00Z")),
+        signed("2", event("bot.error", "2026-01-01T10:00:01Z")),
+    ];
+    check("an error that ends nothing", &warned, State::InCall, None);
+    assert_eq!(dispositions(&warned), [Disposition::Applied, Disposition::Ignored]);
+}
+
+#[test]
+fn the_same_delivery_counts_once() {
+    let joining = event("bot.joining", "2026-01-01T10:00:00Z");
+    let again = [signed("1", joining.clone()), signed("2", joining.clone()), claimed("3", joining.clone())];
+    assert_eq!(dispositions(&again), [Disposition::Applied, Disposition::Duplicate, Disposition::Duplicate]);
+    assert_eq!(after(&again).timeline().len(), 1);
+
+    let session = after(&again[..1]);
+    let redelivered = advance(&session, &again[0].event());
+    assert_eq!(
+        (redelivered.disposition, redelivered.records),
+        (Disposition::Duplicate, vec![]),
+        "our own queue's redelivery"
+    );
+    let repeated = advance(&session, &again[1].event());
+    assert_eq!(repeated.records.len(), 1, "the sender's repetition is on record");
+}
+
+#[test]
+fn a_kick_and_a_clean_end_are_told_apart_in_either_order() {
+    let generic = signed("1", json!({"bot_id": "b", "event": "bot.stopped", "bot_status": "Stopped"}));
+    let specific = signed("2", stopped("bot.kicked", "2026-01-01T10:30:00Z"));
+    check("generic first", &[generic.clone(), specific.clone()], State::Ended, Some(Outcome::Kicked));
+    check("specific first", &[specific, generic], State::Ended, Some(Outcome::Kicked));
+}
+
+#[test]
+fn a_forged_end_never_replaces_the_genuine_one() {
+    let genuine = signed("genuine", stopped("bot.stopped", "2026-01-01T10:30:00Z"));
+    let same_key = claimed("forged", stopped("bot.stopped", "2026-01-01T10:30:00Z"));
+    let other = claimed("forged", stopped("bot.failed", "2026-01-01T09:00:00Z"));
+    for forged in [same_key, other] {
+        for order in [[forged.clone(), genuine.clone()], [genuine.clone(), forged.clone()]] {
+            let session = after(&order);
+            assert_eq!(session.outcome(), Some(Outcome::Completed));
+            assert_eq!(session.ending().unwrap().trust, Trust::Verified);
+            assert_eq!(session.ended_at().unwrap().as_sent(), "2026-01-01T10:30:00Z");
+            assert!(session.timeline().iter().any(|entry| entry.accept_id.as_str() == "genuine"));
+        }
+        assert_eq!(
+            dispositions(&[forged, genuine.clone()])[1],
+            Disposition::Applied,
+            "the genuine one is no duplicate"
+        );
+    }
+}
+
+#[test]
+fn a_displaced_claim_stays_on_record() {
+    let body = stopped("bot.stopped", "2026-01-01T10:30:00Z");
+    let session = after(&[claimed("1", body.clone())]);
+    let transition = advance(&session, &signed("2", body).event());
+    let records: Vec<_> = transition.records.iter().map(|r| (r.accept_id.as_str(), r.disposition)).collect();
+    assert_eq!(records, [("1", Disposition::Duplicate)]);
+    assert_eq!(transition.session.unwrap().timeline().len(), 1);
+}
+
+#[test]
+fn a_claimed_deletion_hides_nothing() {
+    let done = signed("1", event("bot.done", "2026-01-01T10:00:00Z"));
+    let deletion = event("data_deletion", "2026-02-01T00:00:00Z");
+    check("claimed", &[done.clone(), claimed("2", deletion.clone())], State::Done, Some(Outcome::Unknown));
+    check(
+        "then verified",
+        &[done, claimed("2", deletion.clone()), signed("3", deletion)],
+        State::Deleted,
+        Some(Outcome::Unknown),
+    );
+}
+
+#[test]
+fn a_transcript_can_be_made_again() {
+    let failed = signed("1", event("transcription.failed", "2026-01-01T10:40:00Z"));
+    let first = signed("2", event("transcription.processed", "2026-01-01T11:00:00Z"));
+    let second = signed("3", event("transcription.processed", "2026-01-05T09:00:00Z"));
+    let session = after(&[failed, first.clone(), second.clone()]);
+    let transcript = &session.artifacts()[&Artifact::Transcript];
+    assert_eq!(transcript.status, ArtifactStatus::Ready);
+    assert_eq!(transcript.occurred_at.as_ref().unwrap().as_sent(), "2026-01-05T09:00:00Z");
+    let id = |delivery: &Delivery| advance(&empty(), &delivery.event()).announcement.unwrap().id;
+    assert_ne!(id(&first), id(&second), "each run is announced");
+}
+
+#[test]
+fn an_announcement_is_about_the_fact_and_not_the_delivery() {
+    let id = |delivery: Delivery| advance(&empty(), &delivery.event()).announcement.unwrap().id;
+    let body = stopped("bot.kicked", "2026-01-01T10:30:00Z");
+    let other_time = stopped("bot.kicked", "2026-01-01T10:30:01Z");
+    assert_eq!(id(signed("1", body.clone())), id(claimed("2", body.clone())));
+    assert_eq!(id(signed("1", body)), id(signed("2", other_time)));
+}
+
+#[test]
+fn a_hole_is_marked_once_and_filled_by_its_delivery() {
+    let hole = |id: &str| Hole {
+        accept_id: AcceptId::new(id),
+        received_at: ReceivedAt(0),
+        parked_as: "parked/g/1".to_owned(),
+        reason: "store_unavailable".to_owned(),
+    };
+    let session = empty().with_hole(hole("1")).with_hole(hole("1")).with_hole(hole("2"));
+    assert_eq!(session.holes().len(), 2);
+    let joining = advance(&session, &signed("1", event("bot.joining", "2026-01-01T10:00:00Z")).event());
+    let session = joining.session.unwrap();
+    assert_eq!(session.holes(), [hole("2")]);
+    let ignored = advance(&session, &signed("2", event("bot.error", "2026-01-01T10:00:00Z")).event());
+    assert_eq!(ignored.session.unwrap().holes(), [], "a delivery that changes nothing else still fills its hole");
+}
+
+#[test]
+fn a_full_timeline_gives_up_detail_and_keeps_the_end() {
+    let mut deliveries = meeting();
+    for n in 0..200 {
+        deliveries.push(claimed(
+            &format!("flood {n}"),
+            event("bot.joining", &format!("2026-01-02T10:{:02}:{:02}Z", n / 60, n % 60)),
+        ));
+    }
+    let mut session = empty();
+    let mut spilled = 0;
+    for delivery in &deliveries {
+        let transition = advance(&session, &delivery.event());
+        spilled += transition.records.len();
+        session = transition.session.unwrap();
+    }
+    assert_eq!(session.timeline().len() + spilled, deliveries.len(), "every delivery is somewhere");
+    assert_eq!(session.timeline().len(), 64);
+    assert_eq!(session.state(), State::Deleted);
+    let verified = session.timeline().iter().filter(|entry| entry.trust() == Trust::Verified).count();
+    assert_eq!(verified, 8, "a flood of claims pushes out no verified entry");
+    assert!(serde_json::to_string(&session).unwrap().len() < 32_768);
+}
+
+#[test]
+fn the_stored_document_is_stable() {
+    let session = after(&meeting()[2..5]);
+    let stored = serde_json::to_string(&session).unwrap();
+    assert_eq!(serde_json::from_str::<Session>(&stored).unwrap(), session);
+    insta::assert_snapshot!(serde_json::to_string(&after(&meeting()[4..5])).unwrap(), @r#"{"id":{"provider":"meetstream","bot_id":"b"},"progress":"ended","ending":{"trust":"verified","certainty":"final","outcome":"kicked","reason":"bot.kicked (Stopped)"},"ended_at":{"trust":"verified","at":"2026-01-01T10:30:00Z"},"first_received_at":1791212102000,"timeline":[{"k":"410691fdb4aaf2c58dfbf455f0038de7","a":"5","e":"session.ended","n":"bot.kicked","o":"2026-01-01T10:30:00Z","r":1791212102000,"s":"meetstream","w":"bot.kicked (Stopped)"}]}"#);
+}
+
+proptest! {
+    #[test]
+    fn every_order_with_repetitions_ends_the_same(
+        order in Just((0..16usize).collect::<Vec<_>>()).prop_shuffle(), extra in proptest::collection::vec(0..16usize, 0..12),
+    ) {
+        let mut deliveries = meeting();
+        deliveries.push(signed("9", json!({"bot_id": "b", "event": "bot.stopped", "bot_status": "Stopped"})));
+        deliveries.push(signed("10", event("transcription.failed", "2026-01-01T10:35:00Z")));
+        deliveries.push(signed("11", event("bot.transcriptionready", "2026-01-01T10:40:01Z")));
+        deliveries.push(claimed("12", stopped("bot.failed", "2026-01-01T10:00:30Z")));
+        deliveries.push(claimed("13", event("data_deletion", "2026-01-03T00:00:00Z")));
+        deliveries.push(claimed("14", event("bot.inmeeting", "2026-01-01T09:00:00Z")));
+        deliveries.push(signed("15", event("bot.scheduled", "2025-12-24T00:00:00Z")));
+        deliveries.push(signed("16", event("bot.error", "2026-01-01T10:02:00Z")));
+        let expected = after(&deliveries);
+        let shuffled: Vec<_> = order.iter().chain(&extra).map(|at| deliveries[*at].clone()).collect();
+        prop_assert_eq!(after(&shuffled), expected);
+    }
+
+    #[test]
+    fn a_claim_and_its_verified_twin_end_the_same_in_any_order(order in Just((0..8usize).collect::<Vec<_>>()).prop_shuffle()) {
+        // Two channels deliver one meeting twice, with the same bodies.
+        let verified = meeting();
+        let both: Vec<_> = verified.iter().cloned()
+            .chain(verified.iter().map(|Delivery(id, _, body)| claimed(&format!("claimed {id}"), body.clone()))).collect();
+        let mut mixed: Vec<_> = order.iter().map(|at| both[at + 8].clone()).collect();
+        mixed.extend(order.iter().rev().map(|at| both[*at].clone()));
+        prop_assert_eq!(after(&mixed), after(&verified));
+    }
+
+    #[test]
+    fn a_session_never_moves_backwards(picks in proptest::collection::vec(0..8usize, 1..30)) {
+        let meeting = meeting();
+        let mut session = empty();
+        for pick in picks {
+            let before = session.state();
+            session = advance(&session, &meeting[pick].event()).session.unwrap_or(session);
+            prop_assert!(session.state() >= before);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The deliveries a session was made from, in a bounded list.
+
+use crate::{
+    event::{DeliveryKey, Event, Trust},
+    message::AcceptId,
+    provider::Endpoint,
+    time::{OccurredAt, ReceivedAt},
+};
+use serde::{Deserialize, Serialize};
+
+/// The most entries that a session holds. A meeting has about 15; every write of the session pays for all of them.
+const MAX_ENTRIES: usize = 64;
+
+/// The most holes that a session holds; the parked bytes are listed in S3 all the same.
+const MAX_HOLES: usize = 32;
+
+/// What became of a delivery.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Disposition {
+    /// It took effect.
+    #[default]
+    Applied,
+    /// Another delivery had said the same.
+    Duplicate,
+    /// It is of a kind that is recorded and not acted on.
+    Ignored,
+    /// It is authentic and cannot be read; its bytes are kept.
+    Quarantined,
+    /// It failed on every try; its bytes are kept until somebody puts them back.
+    Parked,
+}
+
+impl Disposition {
+    /// The name in logs, metrics and on the screen.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Duplicate => "duplicate",
+            Self::Ignored => "ignored",
+            Self::Quarantined => "quarantined",
+            Self::Parked => "parked",
+        }
+    }
+}
+
+/// One delivery, without its body. The names on the wire are short because every write of a session pays for them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// What makes it the same delivery as another.
+    #[serde(rename = "k")]
+    pub key: DeliveryKey,
+    /// Which accepted request it was.
+    #[serde(rename = "a")]
+    pub accept_id: AcceptId,
+    /// The canonical name of what happened.
+    #[serde(rename = "e")]
+    pub kind: String,
+    /// The sender's name for it.
+    #[serde(rename = "n")]
+    pub name: String,
+    /// When the sender says it happened.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub occurred_at: Option<OccurredAt>,
+    /// When we took it.
+    #[serde(rename = "r")]
+    pub received_at: ReceivedAt,
+    /// The endpoint it came through.
+    #[serde(rename = "s")]
+    pub source: Endpoint,
+    /// What became of it.
+    #[serde(rename = "d", default, skip_serializing_if = "super::is_default")]
+    pub disposition: Disposition,
+    /// Why, in the sender's words, or in ours where we refused it.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Entry {
+    /// The entry for an event that met this end.
+    #[must_use]
+    pub fn of(event: &Event, disposition: Disposition) -> Self {
+        Self {
+            key: event.key.clone(),
+            accept_id: event.accept_id.clone(),
+            kind: event.kind.as_str().to_owned(),
+            name: event.name.clone(),
+            occurred_at: event.occurred_at.clone(),
+            received_at: event.received_at,
+            source: event.source,
+            disposition,
+            reason: event.reason.clone(),
+        }
+    }
+
+    /// How far it can be trusted.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        self.source.trust()
+    }
+
+    pub(super) fn becoming(self, disposition: Disposition) -> Self {
+        Self { disposition, ..self }
+    }
+
+    /// Whether it must stay in the session as long as there is anything else to give up.
+    fn is_terminal(&self) -> bool {
+        matches!(self.kind.as_str(), "session.ended" | "session.done" | "data.deleted")
+    }
+}
+
+/// A delivery that is missing from the session, because it failed on every try.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Hole {
+    /// Which accepted request it was.
+    pub accept_id: AcceptId,
+    /// When we took it.
+    pub received_at: ReceivedAt,
+    /// The S3 key of its bytes.
+    pub parked_as: String,
+    /// Why it failed.
+    pub reason: String,
+}
+
+/// Adds an entry in place of a claimed one with the same key, keeps the list in order of receipt, and gives back the entry
+/// that no longer fits: the oldest claimed one before verified ones, everything else before the ends. What a spilled entry
+/// said stays in the session's fields; only its line moves out.
+pub(super) fn insert(timeline: &mut Vec<Entry>, entry: Entry) -> Option<Entry> {
+    timeline.retain(|other| other.key != entry.key);
+    let order = |entry: &Entry| (entry.received_at, entry.key.clone());
+    let at = timeline.partition_point(|other| order(other) < order(&entry));
+    timeline.insert(at, entry);
+    if timeline.len() <= MAX_ENTRIES {
+        return None;
+    }
+    let (at, _) = timeline.iter().enumerate().min_by_key(|(at, entry)| (entry.is_terminal(), entry.trust(), *at))?;
+    Some(timeline.remove(at))
+}
+
+/// Adds a hole once; at the bound the oldest gives way.
+pub(super) fn insert_hole(holes: &mut Vec<Hole>, hole: Hole) {
+    holes.retain(|other| other.accept_id != hole.accept_id);
+    holes.push(hole);
+    if holes.len() > MAX_HOLES {
+        holes.remove(0);
+    }
+}
