@@ -1,9 +1,18 @@
-//! HTTP in.
-use lambda_http::{Body, Error, Request, Response, run, service_fn};
+//! The function behind the webhook URL. All it decides is in the library; here it is only put together.
+
+use edge::{aws, telemetry};
+use ingest_fn::{Config, Ingest, SqsQueue, handle};
+use lambda_http::{Error, Request, run, service_fn};
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    run(service_fn(|_: Request| async {
-        Ok::<_, Error>(Response::builder().status(200).body(Body::from("{\"received\":true}"))?)
-    }))
-    .await
+    let _telemetry = telemetry::init();
+    let config =
+        Config::from_env(&edge::environment).inspect_err(|error| tracing::error!(%error, "refusing to start"))?;
+    let connection = aws::connection(&edge::environment, SqsQueue::BUDGET)
+        .inspect_err(|error| tracing::error!(%error, "refusing to start"))?;
+    let queue = SqsQueue::new(&connection, config.queue_url);
+    queue.warm_up().await;
+    let ingest = Ingest { endpoints: config.endpoints, queue };
+    run(service_fn(|request: Request| async { Ok::<_, Error>(handle(&ingest, request).await) })).await
 }

@@ -18,6 +18,7 @@ use crate::{
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// The largest `custom_attributes` we keep in the session, in bytes of JSON. Every write of the session pays for them.
 const MAX_ATTRIBUTES_BYTES: usize = 2048;
@@ -109,10 +110,22 @@ impl Envelope<'_> {
 
 /// A digest of what the JSON says, whatever its spacing and order of fields; of the bytes where they are not JSON.
 fn canonical_digest(body: &[u8]) -> String {
-    // `Value` keeps objects sorted by name, so its text is canonical.
     match serde_json::from_slice::<Value>(body) {
-        Ok(value) => sha256_hex(value.to_string().as_bytes()),
+        Ok(value) => sha256_hex(canonical(value).to_string().as_bytes()),
         Err(_) => sha256_hex(body),
+    }
+}
+
+/// The same value with the fields of every object in order of their names. `serde_json` has them so by itself only as long
+/// as no crate in the build asks it to preserve their order.
+fn canonical(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let sorted: BTreeMap<_, _> = fields.into_iter().map(|(name, value)| (name, canonical(value))).collect();
+            Value::Object(sorted.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(canonical).collect()),
+        scalar => scalar,
     }
 }
 
@@ -239,7 +252,7 @@ fn reason(kind: &EventKind, name: &str, details: &Details<'_>) -> Option<String>
 
 fn attributes(attributes: Option<Map<String, Value>>) -> Option<String> {
     let attributes = attributes.filter(|attributes| !attributes.is_empty())?;
-    let text = Value::Object(attributes).to_string();
+    let text = canonical(Value::Object(attributes)).to_string();
     (text.len() <= MAX_ATTRIBUTES_BYTES).then_some(text)
 }
 

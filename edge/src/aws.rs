@@ -1,0 +1,87 @@
+//! Connections to AWS, from the environment that Lambda sets.
+
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_types::{SdkConfig, region::Region};
+use shared::env::{self, ConfigError, Lookup};
+use std::time::Duration;
+
+/// How long one AWS call may take, over all its attempts.
+#[derive(Clone, Copy, Debug)]
+pub struct CallBudget {
+    /// For the whole call.
+    pub total: Duration,
+    /// For one attempt.
+    pub attempt: Duration,
+    /// How many attempts, the first included.
+    pub attempts: u32,
+}
+
+/// The configuration for all clients of a function: region and credentials as Lambda sets them, TLS by ring, and
+/// `AWS_ENDPOINT_URL` where it is set and not empty (the local AWS).
+///
+/// Credentials are fixed: Lambda replaces a sandbox before its credentials expire.
+///
+/// # Errors
+/// [`ConfigError`] when a variable that Lambda always sets is missing.
+pub fn connection(lookup: &impl Lookup, budget: CallBudget) -> Result<SdkConfig, ConfigError> {
+    let credentials = Credentials::new(
+        env::required(lookup, "AWS_ACCESS_KEY_ID")?,
+        env::required(lookup, "AWS_SECRET_ACCESS_KEY")?,
+        env::optional(lookup, "AWS_SESSION_TOKEN")?,
+        None,
+        "environment",
+    );
+    let timeouts = TimeoutConfig::builder()
+        .operation_timeout(budget.total)
+        .operation_attempt_timeout(budget.attempt)
+        .connect_timeout(budget.attempt)
+        .build();
+    let retries =
+        RetryConfig::standard().with_max_attempts(budget.attempts).with_initial_backoff(Duration::from_millis(50));
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(env::required(lookup, "AWS_REGION")?))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https())
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .timeout_config(timeouts)
+        .retry_config(retries);
+    config.set_endpoint_url(env::optional(lookup, "AWS_ENDPOINT_URL")?);
+    Ok(config.build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUDGET: CallBudget =
+        CallBudget { total: Duration::from_secs(4), attempt: Duration::from_secs(1), attempts: 3 };
+
+    fn connect(endpoint: &str) -> Result<SdkConfig, ConfigError> {
+        let lookup = |name: &str| match name {
+            "AWS_REGION" => Some("eu-central-1".to_owned()),
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("test".to_owned()),
+            "AWS_ENDPOINT_URL" => Some(endpoint.to_owned()),
+            _ => None,
+        };
+        connection(&lookup, BUDGET)
+    }
+
+    #[test]
+    fn an_empty_endpoint_is_no_endpoint() {
+        assert_eq!(connect("").unwrap().endpoint_url(), None);
+        assert_eq!(connect("http://127.0.0.1:4566").unwrap().endpoint_url(), Some("http://127.0.0.1:4566"));
+    }
+
+    #[test]
+    fn what_lambda_always_sets_is_required() {
+        assert_eq!(connection(&|_: &str| None, BUDGET).err(), Some(ConfigError::Missing("AWS_ACCESS_KEY_ID")));
+    }
+}

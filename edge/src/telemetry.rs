@@ -1,0 +1,28 @@
+//! One JSON line for each delivery, which is at once its log entry and its metrics (`CloudWatch`'s embedded metric
+//! format), and ordinary JSON log lines for everything else.
+
+use metrique::{
+    ServiceMetrics,
+    emf::Emf,
+    writer::{AttachGlobalEntrySinkExt, FormatExt, sink::AttachHandle},
+};
+use std::io;
+use tracing_subscriber::filter::LevelFilter;
+
+/// The `CloudWatch` namespace of every metric. The alarms in `template.yaml` name it too.
+pub const NAMESPACE: &str = "Rollcall";
+
+/// Sends logs and metrics to standard output, line by line and at once: a Lambda sandbox may be frozen after any answer.
+/// Keep the handle as long as the process runs.
+pub fn init() -> AttachHandle {
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .with_span_list(false)
+        .with_max_level(LevelFilter::INFO)
+        .with_writer(io::stdout)
+        .init();
+    let emf = Emf::builder(NAMESPACE.to_owned(), vec![vec![]]).build();
+    ServiceMetrics::write_directly_to(emf.output_to(io::stdout()))
+}

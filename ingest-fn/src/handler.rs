@@ -1,0 +1,103 @@
+//! One request, from its path to its answer: a staircase in which every step has one way to fail.
+
+use crate::{
+    Endpoints, log,
+    queue::{EventQueue, QueueError, Queued},
+    response::{Rejection, respond},
+};
+use lambda_http::{
+    Body, Request, RequestExt, Response,
+    http::{Method, request::Parts},
+};
+use shared::{
+    AcceptId, Endpoint, QueueMessage, ReceivedAt,
+    auth::{AuthMode, Credentials},
+    message::MAX_MESSAGE_BYTES,
+    provider::{self, Peek},
+};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// What the function keeps between requests: nothing that a request changed.
+#[derive(Debug)]
+pub struct Ingest<Q> {
+    /// The endpoints that exist.
+    pub endpoints: Endpoints,
+    /// Where deliveries become durable.
+    pub queue: Q,
+}
+
+/// Answers one request. It never fails: whatever goes wrong is an answer.
+pub async fn handle<Q: EventQueue>(ingest: &Ingest<Q>, request: Request) -> Response<Body> {
+    let started = Instant::now();
+    let accept_id =
+        AcceptId::new(request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default());
+    let (head, body) = request.into_parts();
+    let mut seen = Seen::default();
+    let result = accept(ingest, &head, body, &accept_id, &mut seen).await;
+    log::delivery(accept_id.as_str(), seen.endpoint, seen.peek.as_ref(), &result, started.elapsed());
+    respond(&result)
+}
+
+/// What the log line tells of a request, as far as it came.
+#[derive(Default)]
+struct Seen {
+    endpoint: Option<Endpoint>,
+    peek: Option<Peek>,
+}
+
+/// `Ok` means durable. The checks that cost least come first: anyone can send us anything.
+async fn accept<Q: EventQueue>(
+    ingest: &Ingest<Q>,
+    head: &Parts,
+    body: Body,
+    accept_id: &AcceptId,
+    seen: &mut Seen,
+) -> Result<(), Rejection> {
+    let (endpoint, path_token, auth) = route(&ingest.endpoints, head.uri.path()).ok_or(Rejection::UnknownEndpoint)?;
+    seen.endpoint = Some(endpoint);
+    if head.method != Method::POST {
+        return Err(Rejection::Method);
+    }
+    if body.len() > MAX_MESSAGE_BYTES {
+        return Err(Rejection::TooLarge(body.len()));
+    }
+    let now = now_millis();
+    let verified = auth.verify(Credentials { headers: &head.headers, path_token }, into_bytes(body), now)?;
+
+    let peek = seen.peek.insert(provider::peek(endpoint, verified.bytes()));
+    let message = QueueMessage::new(verified, endpoint, accept_id.clone(), ReceivedAt(now));
+    let text = message.encode();
+    if text.len() > MAX_MESSAGE_BYTES {
+        return Err(Rejection::TooLarge(text.len()));
+    }
+    if accept_id.as_str().is_empty() {
+        // Without an id of its own the queue would fold it into another delivery.
+        return Err(Rejection::NotDurable(QueueError::Refused));
+    }
+    ingest.queue.enqueue(Queued { text, group: &peek.group, accept_id }).await?;
+    Ok(())
+}
+
+fn route<'a>(endpoints: &'a Endpoints, path: &'a str) -> Option<(Endpoint, Option<&'a str>, &'a AuthMode)> {
+    let (endpoint, path_token) = Endpoint::from_path(path)?;
+    Some((endpoint, path_token, endpoints.auth(endpoint)?))
+}
+
+/// The raw bytes: `lambda_http` has undone Lambda's own base64, and nothing else.
+fn into_bytes(body: Body) -> Vec<u8> {
+    match body {
+        Body::Empty => Vec::new(),
+        Body::Text(text) => text.into_bytes(),
+        Body::Binary(bytes) => bytes,
+        // A kind of body that a later version of `lambda_http` may add.
+        other => other.to_vec(),
+    }
+}
+
+fn now_millis() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Durable hand-over.
+
+use crate::log;
+use aws_sdk_sqs::{Client, error::SdkError};
+use edge::aws::CallBudget;
+use shared::message::AcceptId;
+use std::{future::Future, time::Duration};
+
+/// A message ready for the queue.
+#[derive(Clone, Debug)]
+pub struct Queued<'a> {
+    /// The message's text.
+    pub text: String,
+    /// The FIFO group: one for each bot.
+    pub group: &'a str,
+    /// Unique for each accepted request, and the same over our own attempts of one hand-over. SQS folds what has the same
+    /// id within five minutes, silently and even after it failed, so nothing of the sender's may decide it: what is a
+    /// duplicate is for the session to say.
+    pub accept_id: &'a AcceptId,
+}
+
+/// Where accepted deliveries become durable.
+pub trait EventQueue {
+    /// Hands a message over. `Ok` means that the sender may be told so.
+    fn enqueue(&self, message: Queued<'_>) -> impl Future<Output = Result<(), QueueError>> + Send;
+}
+
+/// The queue did not confirm. The message may be in it all the same, so a sender that tries again makes a duplicate,
+/// which processing recognises.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum QueueError {
+    /// It did not answer in time, or said that it cannot now.
+    #[error("the queue is unavailable")]
+    Unavailable,
+    /// It answered that it will not take this message.
+    #[error("the queue refused the message")]
+    Refused,
+}
+
+impl QueueError {
+    /// A short name for logs.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unavailable => "queue_unavailable",
+            Self::Refused => "queue_refused",
+        }
+    }
+}
+
+/// The events queue on SQS.
+#[derive(Clone, Debug)]
+pub struct SqsQueue {
+    client: Client,
+    queue_url: String,
+}
+
+impl SqsQueue {
+    /// Senders give up after about 5 seconds or do not say when; the answer must come before.
+    pub const BUDGET: CallBudget =
+        CallBudget { total: Duration::from_millis(4000), attempt: Duration::from_millis(1200), attempts: 3 };
+
+    /// How long the first call may hold up the start.
+    const WARM_UP: Duration = Duration::from_secs(1);
+
+    /// Connects to a queue.
+    #[must_use]
+    pub fn new(connection: &aws_types::SdkConfig, queue_url: String) -> Self {
+        Self { client: Client::new(connection), queue_url }
+    }
+
+    #[cfg(test)]
+    fn with_client(client: Client) -> Self {
+        Self { client, queue_url: "https://sqs.test/queue.fifo".to_owned() }
+    }
+
+    /// Makes the first call of the process, so that name resolution, TCP, TLS and signing are warm before the first
+    /// delivery. Any answer will do, and none is no reason not to start.
+    pub async fn warm_up(&self) {
+        let call = self.client.get_queue_attributes().queue_url(&self.queue_url).send();
+        let _ = tokio::time::timeout(Self::WARM_UP, call).await;
+    }
+}
+
+impl EventQueue for SqsQueue {
+    async fn enqueue(&self, message: Queued<'_>) -> Result<(), QueueError> {
+        let sent = self
+            .client
+            .send_message()
+            .queue_url(&self.queue_url)
+            .message_group_id(message.group)
+            .message_deduplication_id(message.accept_id.as_str())
+            .message_body(message.text)
+            .send()
+            .await;
+        let error = match sent {
+            Ok(answer) if answer.message_id().is_some() => return Ok(()),
+            // Something answered 200 that is not SQS.
+            Ok(_) => return Err(QueueError::Unavailable),
+            Err(error) => error,
+        };
+        log::aws_failure("SendMessage", &error);
+        Err(match &error {
+            SdkError::ServiceError(answer)
+                if is_refusal(answer.raw().status().as_u16(), answer.err().meta().code()) =>
+            {
+                QueueError::Refused
+            }
+            _ => QueueError::Unavailable,
+        })
+    }
+}
+
+/// Whether the answer is about this message, so that trying it again is no use. In doubt it is not.
+fn is_refusal(status: u16, code: Option<&str>) -> bool {
+    status == 400 && matches!(code, Some("InvalidMessageContents" | "InvalidParameterValue" | "MissingParameter"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_sqs::{operation::send_message::SendMessageOutput, types::error::InvalidMessageContents};
+    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+
+    async fn enqueue(rule: &Rule) -> Result<(), QueueError> {
+        let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [rule]);
+        let accept_id = AcceptId::new("accepted-1");
+        let message = Queued { text: "text".to_owned(), group: "group", accept_id: &accept_id };
+        SqsQueue::with_client(client).enqueue(message).await
+    }
+
+    #[tokio::test]
+    async fn the_request_carries_group_and_dedup_id() {
+        let rule = mock!(Client::send_message)
+            .match_requests(|request| {
+                request.message_group_id() == Some("group")
+                    && request.message_deduplication_id() == Some("accepted-1")
+                    && request.message_body() == Some("text")
+                    && request.delay_seconds().is_none()
+            })
+            .then_output(|| SendMessageOutput::builder().message_id("m").build());
+        assert_eq!(enqueue(&rule).await, Ok(()));
+        assert_eq!(rule.num_calls(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_a_message_id_confirms_nothing() {
+        let rule = mock!(Client::send_message).then_output(|| SendMessageOutput::builder().build());
+        assert_eq!(enqueue(&rule).await, Err(QueueError::Unavailable));
+    }
+
+    #[tokio::test]
+    async fn what_sqs_says_about_the_message_is_final() {
+        let rule = mock!(Client::send_message).then_http_response(|| answer(400, "InvalidMessageContents"));
+        assert_eq!(enqueue(&rule).await, Err(QueueError::Refused));
+        let _ = InvalidMessageContents::builder();
+    }
+
+    #[tokio::test]
+    async fn everything_else_is_for_later() {
+        for (status, code) in [(500, "InternalFailure"), (403, "AccessDenied"), (400, "QueueDoesNotExist"), (400, "")] {
+            let rule = mock!(Client::send_message).then_http_response(move || answer(status, code));
+            assert_eq!(enqueue(&rule).await, Err(QueueError::Unavailable), "{status} {code}");
+        }
+    }
+
+    fn answer(status: u16, code: &str) -> aws_smithy_runtime_api::client::orchestrator::HttpResponse {
+        let body = format!(r#"{{"__type":"com.amazonaws.sqs#{code}","message":"no"}}"#);
+        aws_smithy_runtime_api::client::orchestrator::HttpResponse::new(
+            status.try_into().unwrap(),
+            aws_smithy_types::body::SdkBody::from(body),
+        )
+    }
+}
