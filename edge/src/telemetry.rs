@@ -6,7 +6,7 @@ use metrique::{
     emf::Emf,
     writer::{AttachGlobalEntrySinkExt, FormatExt, sink::AttachHandle},
 };
-use std::io;
+use std::{io, panic};
 use tracing_subscriber::filter::LevelFilter;
 
 /// The `CloudWatch` namespace of every metric. The alarms in `template.yaml` name it too.
@@ -23,6 +23,11 @@ pub fn init() -> AttachHandle {
         .with_max_level(LevelFilter::INFO)
         .with_writer(io::stdout)
         .init();
+    // A panic's own message can quote what was being read, so only its place is told.
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "panicked");
+    }));
     let emf = Emf::builder(NAMESPACE.to_owned(), vec![vec![]]).build();
     ServiceMetrics::write_directly_to(emf.output_to(io::stdout()))
 }

@@ -1,7 +1,27 @@
-//! Batch in.
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+//! The function behind the queues. All it decides is in the library; here it is only put together.
+
+use aws_lambda_events::sqs::SqsEvent;
+use edge::{aws, telemetry};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use process_fn::{Config, DynamoStore, NoSubscribers, Processor, S3Vault, SqsRedelivery, handle};
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    run(service_fn(|_: LambdaEvent<SqsEvent>| async { Ok::<_, Error>(SqsBatchResponse::default()) })).await
+    let _telemetry = telemetry::init();
+    let config =
+        Config::from_env(&edge::environment).inspect_err(|error| tracing::error!(%error, "refusing to start"))?;
+    let connection = aws::connection(&edge::environment, process_fn::AWS_CALL_BUDGET)
+        .inspect_err(|error| tracing::error!(%error, "refusing to start"))?;
+    let processor = Processor {
+        store: DynamoStore::new(&connection, config.table_name, config.session_retention),
+        vault: S3Vault::new(&connection, config.bucket_name),
+        publisher: NoSubscribers,
+        redelivery: SqsRedelivery::new(&connection, config.events_queue_url),
+        policy: config.policy,
+    };
+    processor.store.warm_up().await;
+    run(service_fn(|event: LambdaEvent<SqsEvent>| async {
+        Ok::<_, Error>(handle(&processor, &config.commands_queue_name, event).await?)
+    }))
+    .await
 }

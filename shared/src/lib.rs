@@ -26,6 +26,7 @@ pub mod message;
 pub mod provider;
 pub mod sender_id;
 pub mod session;
+pub mod table;
 pub mod time;
 
 pub use event::{DeliveryKey, Event, EventKind, SessionId, Trust};

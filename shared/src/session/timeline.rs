@@ -1,8 +1,8 @@
 //! The deliveries a session was made from, in a bounded list.
 
 use crate::{
-    event::{DeliveryKey, Event, Trust},
-    message::AcceptId,
+    event::{DeliveryKey, Event, EventKind, Trust},
+    message::{AcceptId, QueueMessage},
     provider::Endpoint,
     time::{OccurredAt, ReceivedAt},
 };
@@ -91,6 +91,22 @@ impl Entry {
             source: event.source,
             disposition,
             reason: event.reason.clone(),
+        }
+    }
+
+    /// The entry for a delivery that did not become an event.
+    #[must_use]
+    pub fn unread(message: &QueueMessage, key: DeliveryKey, disposition: Disposition, reason: &str) -> Self {
+        Self {
+            key,
+            accept_id: message.accept_id().clone(),
+            kind: EventKind::Unknown.as_str().to_owned(),
+            name: String::new(),
+            occurred_at: None,
+            received_at: message.received_at(),
+            source: message.endpoint(),
+            disposition,
+            reason: Some(reason.to_owned()),
         }
     }
 

@@ -1,0 +1,490 @@
+use super::*;
+use crate::{
+    process::Policy,
+    publish::PublishError,
+    store::{StoreError, memory::MemoryStore},
+    vault::memory::MemoryVault,
+};
+use aws_lambda_events::sqs::SqsMessage;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use shared::{
+    AcceptId, Endpoint, QueueMessage, ReceivedAt, Session, SessionId,
+    auth::{AuthMode, Credentials, PathTokens},
+    message::MAX_MESSAGE_BYTES,
+    provider,
+    session::{Announcement, Disposition, State},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
+
+const LAST_RECEIVE: u32 = 5;
+
+#[derive(Default)]
+struct Asked(Mutex<Vec<(Vec<String>, u64)>>);
+
+impl Redelivery for Asked {
+    async fn postpone(&self, records: &[Record], delay: Duration) {
+        let ids = records.iter().map(|record| record.message_id.clone()).collect();
+        self.0.lock().unwrap().push((ids, delay.as_secs()));
+    }
+}
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Publisher for Heard {
+    async fn publish(&self, announcements: &[Announcement]) -> Result<(), PublishError> {
+        self.0.lock().unwrap().extend(announcements.iter().map(|announcement| announcement.id.clone()));
+        Ok(())
+    }
+}
+
+type Function = Processor<MemoryStore, MemoryVault, Heard, Asked>;
+
+fn function() -> Function {
+    Processor {
+        store: MemoryStore::default(),
+        vault: MemoryVault::default(),
+        publisher: Heard::default(),
+        redelivery: Asked::default(),
+        policy: Policy {
+            park_after_receives: LAST_RECEIVE,
+            retry_base: Duration::from_secs(2),
+            retry_max: Duration::from_secs(900),
+        },
+    }
+}
+
+fn message(accept_id: &str, endpoint: Endpoint, body: &[u8]) -> QueueMessage {
+    let token = "a-token-of-22-characters";
+    let mode = AuthMode::PathToken(PathTokens::new(vec![token.to_owned()]).unwrap().unwrap());
+    let headers = http::HeaderMap::new();
+    let verified = mode.verify(Credentials { headers: &headers, path_token: Some(token) }, body.to_vec(), 0).unwrap();
+    QueueMessage::new(verified, endpoint, AcceptId::new(accept_id), ReceivedAt(1_791_212_102_000))
+}
+
+/// A record as the queue would deliver it: its id is the accept id.
+fn record(accept_id: &str, receive_count: u32, body: &[u8]) -> SqsMessage {
+    let message = message(accept_id, Endpoint::MeetStream, body);
+    let group = provider::peek(Endpoint::MeetStream, body).group;
+    raw_record(accept_id, receive_count, &group, &message.encode())
+}
+
+fn raw_record(message_id: &str, receive_count: u32, group: &str, body: &str) -> SqsMessage {
+    let mut record = SqsMessage::default();
+    record.message_id = Some(message_id.to_owned());
+    record.receipt_handle = Some(format!("receipt of {message_id}"));
+    record.body = Some(body.to_owned());
+    record.attributes.insert("MessageGroupId".to_owned(), group.to_owned());
+    record.attributes.insert("ApproximateReceiveCount".to_owned(), receive_count.to_string());
+    record.event_source_arn = Some("arn:aws:sqs:eu-central-1:123456789012:events.fifo".to_owned());
+    record
+}
+
+fn event(bot: &str, name: &str, time: &str) -> Vec<u8> {
+    json!({"bot_id": bot, "event": name, "bot_event": name, "timestamp": format!("2026-01-01T{time}Z")})
+        .to_string()
+        .into_bytes()
+}
+
+fn bot(id: &str) -> SessionId {
+    provider::peek(Endpoint::MeetStream, json!({ "bot_id": id }).to_string().as_bytes()).session.unwrap()
+}
+
+async fn invoke_within(
+    function: &Function,
+    records: Vec<SqsMessage>,
+    time: Duration,
+) -> Result<Vec<String>, NoMessageId> {
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + time;
+    let mut event = SqsEvent::default();
+    event.records = records;
+    let mut context = lambda_runtime::Context::default();
+    context.request_id = "request".to_owned();
+    context.deadline = u64::try_from(deadline.as_millis()).unwrap();
+    let response = handle(function, "commands", LambdaEvent::new(event, context)).await?;
+    Ok(response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect())
+}
+
+async fn invoke(function: &Function, records: Vec<SqsMessage>) -> Vec<String> {
+    invoke_within(function, records, Duration::from_secs(60)).await.unwrap()
+}
+
+impl Function {
+    fn state(&self, id: &str) -> State {
+        self.store.session(&bot(id)).map_or(State::Unknown, |session| session.state())
+    }
+
+    fn beside(&self, id: &str) -> Vec<Disposition> {
+        self.store.entries(&bot(id)).iter().map(|entry| entry.disposition).collect()
+    }
+
+    /// What was asked of the queue since the last time.
+    fn postponed(&self) -> Vec<(Vec<String>, u64)> {
+        std::mem::take(&mut *self.redelivery.0.lock().unwrap())
+    }
+
+    /// Fails every call about one bot.
+    fn fail_for(&self, id: &str, error: StoreError) {
+        let failing = bot(id);
+        self.store.set_fault(move |_, id| if *id == failing { Err(error) } else { Ok(()) });
+    }
+}
+
+#[tokio::test]
+async fn a_group_costs_one_load_and_one_save() {
+    let function = function();
+    let names = ["bot.joining", "bot.inmeeting", "bot.recording", "bot.leaving"];
+    let records = names.iter().enumerate().map(|(n, name)| record(&n.to_string(), 1, &event("b", name, "10:00:00")));
+    assert_eq!(invoke(&function, records.collect()).await, [""; 0]);
+    assert_eq!(function.state("b"), State::Leaving);
+    assert_eq!(function.store.calls(), ["load", "save"]);
+    assert_eq!(function.publisher.0.lock().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn a_failure_stalls_its_own_group_only() {
+    let function = function();
+    function.fail_for("bad", StoreError::Unavailable);
+    let batch = || {
+        vec![
+            record("good 1", 1, &event("good", "bot.joining", "10:00:00")),
+            record("bad 1", 1, &event("bad", "bot.joining", "10:00:00")),
+            record("good 2", 1, &event("good", "bot.inmeeting", "10:00:01")),
+            record("bad 2", 1, &event("bad", "bot.inmeeting", "10:00:01")),
+            record("other 1", 1, &event("other", "bot.joining", "10:00:00")),
+        ]
+    };
+    assert_eq!(invoke(&function, batch()).await, ["bad 1", "bad 2"]);
+    assert_eq!((function.state("good"), function.state("other")), (State::InCall, State::Joining));
+    assert_eq!(function.postponed(), [(vec!["bad 1".to_owned(), "bad 2".to_owned()], 2)], "together, in order");
+
+    function.store.clear_fault();
+    let again = vec![
+        record("bad 1", 2, &event("bad", "bot.joining", "10:00:00")),
+        record("bad 2", 2, &event("bad", "bot.inmeeting", "10:00:01")),
+    ];
+    assert_eq!(invoke(&function, again).await, [""; 0], "nothing of the first invocation is remembered");
+    assert_eq!(function.state("bad"), State::InCall);
+}
+
+#[tokio::test]
+async fn what_is_behind_a_failure_is_untouched_and_waits_as_long() {
+    let function = function();
+    function.store.set_fault(|call, _| if call == "save" { Err(StoreError::Unavailable) } else { Ok(()) });
+    let batch = |count| {
+        vec![
+            record("1", count, &event("b", "bot.joining", "10:00:00")),
+            record("2", count, &event("b", "bot.error", "10:00:01")),
+        ]
+    };
+    assert_eq!(invoke(&function, batch(3)).await, ["1", "2"]);
+    assert_eq!(function.store.calls(), ["load", "save"], "the second record was not tried");
+    assert_eq!(function.postponed(), [(vec!["1".to_owned(), "2".to_owned()], 8)]);
+}
+
+#[tokio::test]
+async fn one_bad_record_does_not_hold_its_batch_mates_for_ever() {
+    let function = function();
+    // The store cannot take the second event, and nobody knows why.
+    function.store.set_fault({
+        let mut saves = 0;
+        move |call, _| {
+            saves += usize::from(call == "save");
+            if call == "save" && saves != 2 { Err(StoreError::Invalid) } else { Ok(()) }
+        }
+    });
+    let batch = |count| {
+        vec![
+            record("1", count, &event("b", "bot.joining", "10:00:00")),
+            record("2", count, &event("b", "bot.inmeeting", "10:00:01")),
+        ]
+    };
+    assert_eq!(invoke(&function, batch(1)).await, ["1", "2"], "together they fail");
+    assert_eq!(invoke(&function, batch(2)).await, [""; 0], "one by one the good one passes");
+    assert_eq!(function.state("b"), State::Joining);
+    let kept: Vec<_> = function.vault.kept().into_values().map(|kept| (kept.reason, kept.bytes)).collect();
+    assert_eq!(kept, [("store_invalid", event("b", "bot.inmeeting", "10:00:01"))], "the bad one is kept");
+}
+
+#[tokio::test]
+async fn the_same_event_takes_effect_once_and_each_delivery_is_on_record() {
+    let function = function();
+    let bytes = event("b", "bot.inmeeting", "10:00:00");
+    for start in (0..50).step_by(10) {
+        let records = (start..start + 10).map(|n| record(&n.to_string(), 1, &bytes)).collect();
+        assert_eq!(invoke(&function, records).await, [""; 0]);
+    }
+    assert_eq!(function.store.session(&bot("b")).unwrap().timeline().len(), 1);
+    assert_eq!(function.beside("b"), [Disposition::Duplicate; 49]);
+}
+
+#[tokio::test]
+async fn a_redelivery_after_the_save_leaves_no_second_trace() {
+    for name in ["bot.inmeeting", "bot.error"] {
+        let function = function();
+        invoke(&function, vec![record("1", 1, &event("b", name, "10:00:00"))]).await;
+        let (session, beside) = (function.store.session(&bot("b")), function.beside("b"));
+        invoke(&function, vec![record("1", 2, &event("b", name, "10:00:00"))]).await;
+        assert_eq!((function.store.session(&bot("b")), function.beside("b")), (session, beside), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn kinds_that_are_not_acted_on_are_kept_beside_the_session() {
+    let function = function();
+    let warning = event("b", "bot.error", "10:00:00");
+    let batch = vec![
+        record("1", 1, &warning),
+        record("2", 1, &warning),
+        record("3", 1, &event("b", "bot.unheard_of", "10:00:00")),
+    ];
+    invoke(&function, batch).await;
+    let mut beside = function.beside("b");
+    beside.sort();
+    assert_eq!(beside, [Disposition::Duplicate, Disposition::Ignored, Disposition::Ignored]);
+    assert!(function.store.session(&bot("b")).is_none(), "no session was written for them");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_kept_and_blocks_nothing() {
+    let function = function();
+    let nameless = br#"{"bot_id":"b","surprise":true}"#;
+    let long_id = json!({"event": "bot.joining", "bot_id": "b".repeat(600)}).to_string().into_bytes();
+    let batch = vec![
+        record("1", 1, &event("b", "bot.joining", "10:00:00")),
+        record("2", 1, nameless),
+        record("3", 1, &event("b", "bot.inmeeting", "10:00:01")),
+        record("4", 1, b"not json \xff"),
+        record("5", 1, &long_id),
+    ];
+    assert_eq!(invoke(&function, batch).await, [""; 0]);
+    assert_eq!(function.state("b"), State::InCall);
+    assert_eq!(function.beside("b"), [Disposition::Quarantined]);
+    let kept = function.vault.kept();
+    let mut reasons: Vec<_> = kept.values().map(|kept| (kept.reason, kept.bytes.len())).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, [("bad_bot_id", long_id.len()), ("no_event_name", nameless.len()), ("not_an_object", 10)]);
+    assert!(kept.keys().all(|key| key.starts_with("quarantine/") && !key.contains("..")), "{kept:?}");
+}
+
+#[tokio::test]
+async fn a_vault_that_fails_loses_nothing() {
+    let function = function();
+    function.vault.set_failing(true);
+    let batch = |count| vec![record("1", count, b"not json")];
+    assert_eq!(invoke(&function, batch(1)).await, ["1"]);
+    assert_eq!(invoke(&function, batch(LAST_RECEIVE)).await, ["1"], "not even on the last receive");
+    function.vault.set_failing(false);
+    assert_eq!(invoke(&function, batch(LAST_RECEIVE + 1)).await, [""; 0]);
+    assert_eq!(function.vault.kept().len(), 1);
+}
+
+#[tokio::test]
+async fn on_its_last_receive_a_record_is_parked_and_its_group_goes_on() {
+    let function = function();
+    let poison = event("b", "bot.joining", "10:00:00");
+    // The store panics over one event, and only over that.
+    function.store.set_fault({
+        let mut saves = 0;
+        move |call, _| {
+            saves += usize::from(call == "save");
+            assert!(call != "save" || saves > 1, "boom");
+            Ok(())
+        }
+    });
+    let batch =
+        vec![record("1", LAST_RECEIVE, &poison), record("2", LAST_RECEIVE, &event("b", "bot.inmeeting", "10:00:01"))];
+    assert_eq!(invoke(&function, batch).await, [""; 0]);
+    let session = function.store.session(&bot("b")).unwrap();
+    assert_eq!(session.state(), State::InCall);
+    let kept: Vec<_> = function.vault.kept().into_iter().collect();
+    let [(key, kept)] = kept.as_slice() else { panic!("{kept:?}") };
+    assert!(key.starts_with("parked/") && kept.reason == "panicked" && kept.bytes == poison, "{kept:?}");
+    let holes: Vec<_> = session.holes().iter().map(|hole| (hole.accept_id.as_str(), hole.parked_as.as_str())).collect();
+    assert_eq!(holes, [("1", key.as_str())]);
+
+    invoke(&function, vec![record("1", 1, &poison)]).await;
+    assert_eq!(function.store.session(&bot("b")).unwrap().holes(), [], "put back, it fills its hole");
+}
+
+#[tokio::test]
+async fn before_its_last_receive_nothing_is_parked() {
+    let function = function();
+    function.fail_for("b", StoreError::Unavailable);
+    for count in 1..LAST_RECEIVE {
+        assert_eq!(invoke(&function, vec![record("1", count, &event("b", "bot.joining", "10:00:00"))]).await, ["1"]);
+    }
+    assert!(function.vault.kept().is_empty());
+    let parked = invoke(&function, vec![record("1", LAST_RECEIVE, &event("b", "bot.joining", "10:00:00"))]).await;
+    assert_eq!(parked, [""; 0], "parked although its session cannot be marked");
+    assert_eq!(function.vault.kept().len(), 1);
+    let waits: Vec<_> = function.postponed().into_iter().map(|(_, wait)| wait).collect();
+    assert_eq!(waits, [2, 4, 8, 16]);
+}
+
+#[tokio::test]
+async fn a_panic_fails_its_own_group_only() {
+    let function = function();
+    let failing = bot("bad");
+    function.store.set_fault(move |_, id| {
+        assert!(*id != failing, "boom");
+        Ok(())
+    });
+    let batch = vec![
+        record("bad 1", 1, &event("bad", "bot.joining", "10:00:00")),
+        record("good 1", 1, &event("good", "bot.joining", "10:00:00")),
+    ];
+    assert_eq!(invoke(&function, batch).await, ["bad 1"]);
+    assert_eq!(function.state("good"), State::Joining);
+}
+
+#[tokio::test]
+async fn foreign_records_wait_and_are_parked_last() {
+    let function = function();
+    for body in ["hello", "{}", r#"{"v":99}"#] {
+        assert_eq!(invoke(&function, vec![raw_record("1", 1, "group", body)]).await, ["1"], "{body}");
+    }
+    assert_eq!(invoke(&function, vec![raw_record("1", LAST_RECEIVE, "../group", "hello")]).await, [""; 0]);
+    let kept = function.vault.kept();
+    let (key, kept) = kept.first_key_value().unwrap();
+    assert_eq!((kept.bytes.as_slice(), kept.reason), (b"hello".as_slice(), "foreign"));
+    assert!(!key.contains(".."), "{key}");
+}
+
+#[tokio::test]
+async fn when_time_is_up_what_is_left_is_handed_back() {
+    let function = function();
+    let batch = |count| {
+        vec![
+            record("1", count, &event("b", "bot.joining", "10:00:00")),
+            record("2", count, &event("c", "bot.joining", "10:00:00")),
+        ]
+    };
+    let failed = invoke_within(&function, batch(LAST_RECEIVE), Duration::ZERO).await.unwrap();
+    assert_eq!(failed, ["1", "2"]);
+    assert!(function.vault.kept().is_empty(), "the records are not to blame");
+    assert_eq!(function.postponed().len(), 2);
+}
+
+#[tokio::test]
+async fn a_save_by_somebody_else_is_met_with_a_bounded_reload() {
+    let function = function();
+    function.store.set_fault({
+        let mut conflicts = 4;
+        move |call, _| {
+            if call == "save" && conflicts > 0 {
+                conflicts -= 1;
+                return Err(StoreError::Conflict);
+            }
+            Ok(())
+        }
+    });
+    assert_eq!(invoke(&function, vec![record("1", 1, &event("b", "bot.joining", "10:00:00"))]).await, [""; 0]);
+    assert_eq!(function.store.calls(), ["load", "save"].repeat(5));
+    function.store.set_fault(|call, _| if call == "save" { Err(StoreError::Conflict) } else { Ok(()) });
+    assert_eq!(invoke(&function, vec![record("2", 1, &event("b", "bot.inmeeting", "10:00:00"))]).await, ["2"]);
+}
+
+#[tokio::test]
+async fn a_batch_that_cannot_be_answered_record_by_record_fails_as_a_whole() {
+    let function = function();
+    let mut nameless = record("1", 1, &event("b", "bot.joining", "10:00:00"));
+    nameless.message_id = None;
+    assert_eq!(invoke_within(&function, vec![nameless], Duration::from_secs(60)).await, Err(NoMessageId));
+}
+
+#[tokio::test]
+async fn unknown_commands_go_to_their_dead_letter_queue() {
+    let function = function();
+    let mut command = raw_record("1", 1, "", r#"{"command":"unheard of"}"#);
+    command.event_source_arn = Some("arn:aws:sqs:eu-central-1:123456789012:commands".to_owned());
+    assert_eq!(invoke(&function, vec![command]).await, ["1"]);
+    assert!(function.store.calls().is_empty());
+}
+
+#[tokio::test]
+async fn the_largest_message_is_processed() {
+    let function = function();
+    let body = json!({"bot_id": "b", "event": "bot.joining", "filler": "x".repeat(MAX_MESSAGE_BYTES * 9 / 10)});
+    assert_eq!(invoke(&function, vec![record("1", 1, body.to_string().as_bytes())]).await, [""; 0]);
+    assert_eq!(function.state("b"), State::Joining);
+}
+
+/// A FIFO queue by its rules, for one run: groups in order, a failed group locked until the next round.
+async fn drain(function: &Function, mut queue: Vec<(String, Vec<u8>, u32)>) {
+    for _ in 0..200 {
+        if queue.is_empty() {
+            return;
+        }
+        for (_, _, receives) in queue.iter_mut().take(10) {
+            *receives += 1;
+        }
+        let batch = queue.iter().take(10).map(|(id, body, receives)| record(id, *receives, body)).collect();
+        let failed = invoke(function, batch).await;
+        let taken: Vec<_> = queue.iter().take(10).map(|(id, ..)| id.clone()).collect();
+        queue.retain(|(id, ..)| !taken.contains(id) || failed.contains(id));
+    }
+    panic!("not drained: {queue:?}");
+}
+
+fn meeting(bots: &[&str]) -> Vec<(String, Vec<u8>, u32)> {
+    let lines: [(&str, Value); 7] = [
+        ("joining", json!({"event": "bot.joining", "timestamp": "2026-01-01T10:00:00Z"})),
+        ("inmeeting", json!({"event": "bot.inmeeting", "timestamp": "2026-01-01T10:00:10Z"})),
+        ("error", json!({"event": "bot.error"})),
+        ("stopped", json!({"event": "bot.stopped", "bot_event": "bot.kicked", "timestamp": "2026-01-01T10:30:00Z"})),
+        ("again", json!({"event": "bot.stopped", "bot_event": "bot.kicked", "timestamp": "2026-01-01T10:30:00Z"})),
+        ("nameless", json!({"surprise": 1})),
+        ("done", json!({"event": "bot.done", "timestamp": "2026-01-01T10:31:00Z"})),
+    ];
+    let of = |bot: &&str| {
+        let bot = (*bot).to_owned();
+        lines.clone().into_iter().map(move |(name, mut body)| {
+            body["bot_id"] = json!(bot);
+            (format!("{bot} {name}"), body.to_string().into_bytes(), 0)
+        })
+    };
+    bots.iter().flat_map(of).collect()
+}
+
+type End = (Option<Session>, Vec<(String, Disposition)>);
+
+/// The end of a run, by what it must not depend on: the faults on the way.
+fn end(function: &Function, bots: &[&str]) -> BTreeMap<String, End> {
+    let of = |name: &&str| {
+        let entries = function.store.entries(&bot(name));
+        let beside = entries.into_iter().map(|e| (e.accept_id.to_string(), e.disposition)).collect();
+        ((*name).to_owned(), (function.store.session(&bot(name)), beside))
+    };
+    bots.iter().map(of).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn any_faults_on_the_way_leave_the_fault_free_end(
+        faults in proptest::collection::vec(0..6u8, 0..40), queue in Just(meeting(&["a", "b", "c"])).prop_shuffle(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (calm, mut stormy) = (function(), function());
+        runtime.block_on(drain(&calm, queue.clone()));
+        stormy.policy.park_after_receives = 1000;
+        let mut faults = faults.into_iter();
+        stormy.store.set_fault(move |_, _| match faults.next() {
+            Some(0) => Err(StoreError::Unavailable),
+            Some(1) => Err(StoreError::Conflict),
+            Some(2) => panic!("boom"),
+            _ => Ok(()),
+        });
+        runtime.block_on(drain(&stormy, queue));
+        let bots = ["a", "b", "c"];
+        prop_assert_eq!(end(&stormy, &bots), end(&calm, &bots));
+        prop_assert_eq!(stormy.vault.kept(), calm.vault.kept());
+        let told = |function: &Function| function.publisher.0.lock().unwrap().iter().cloned().collect::<BTreeSet<_>>();
+        prop_assert_eq!(told(&stormy), told(&calm));
+    }
+}

@@ -1,0 +1,85 @@
+//! The function's settings.
+
+use crate::process::Policy;
+use shared::env::{self, ConfigError, Lookup};
+use std::time::Duration;
+
+/// What `template.yaml` tells the function.
+#[derive(Debug)]
+pub struct Config {
+    /// The table of sessions.
+    pub table_name: String,
+    /// The bucket for what is kept as bytes.
+    pub bucket_name: String,
+    /// The queue of deliveries.
+    pub events_queue_url: String,
+    /// The name of the queue of commands.
+    pub commands_queue_name: String,
+    /// How long a session is kept after its last change.
+    pub session_retention: Duration,
+    /// How failures are met.
+    pub policy: Policy,
+}
+
+impl Config {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for anything missing or out of range: the function must not start half configured.
+    pub fn from_env(lookup: &impl Lookup) -> Result<Self, ConfigError> {
+        let seconds = |name, default, range| env::number(lookup, name, default, range).map(u64::from);
+        let retry_base = seconds("RETRY_BASE_SECONDS", 2, 0..=900)?;
+        let retry_max = seconds("RETRY_MAX_SECONDS", 900, 0..=43_200)?;
+        let days = seconds("SESSION_RETENTION_DAYS", 90, 8..=3650)?;
+        let commands_queue_url = env::required(lookup, "COMMANDS_QUEUE_URL")?;
+        Ok(Self {
+            table_name: env::required(lookup, "TABLE_NAME")?,
+            bucket_name: env::required(lookup, "BUCKET_NAME")?,
+            events_queue_url: env::required(lookup, "EVENTS_QUEUE_URL")?,
+            commands_queue_name: commands_queue_url.rsplit('/').next().unwrap_or_default().to_owned(),
+            session_retention: Duration::from_secs(days * 86_400),
+            policy: Policy {
+                park_after_receives: env::number(lookup, "PARK_AFTER_RECEIVES", 20, 2..=1000)?,
+                retry_base: Duration::from_secs(retry_base),
+                retry_max: Duration::from_secs(retry_max),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPLETE: [(&str, &str); 4] = [
+        ("TABLE_NAME", "table"),
+        ("BUCKET_NAME", "bucket"),
+        ("EVENTS_QUEUE_URL", "https://sqs/1/events.fifo"),
+        ("COMMANDS_QUEUE_URL", "https://sqs/1/commands"),
+    ];
+
+    fn config(settings: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let find = |name: &str| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Config::from_env(&find)
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_documents() {
+        let config = config(&COMPLETE).unwrap();
+        assert_eq!(config.commands_queue_name, "commands");
+        assert_eq!(config.session_retention, Duration::from_secs(90 * 86_400));
+        assert_eq!(config.policy.park_after_receives, 20);
+        assert_eq!((config.policy.retry_base.as_secs(), config.policy.retry_max.as_secs()), (2, 900));
+    }
+
+    #[test]
+    fn every_name_is_needed_and_every_number_is_bounded() {
+        for (missing, _) in COMPLETE {
+            let rest: Vec<_> = COMPLETE.into_iter().filter(|(name, _)| *name != missing).collect();
+            assert_eq!(config(&rest).err(), Some(ConfigError::Missing(missing)));
+        }
+        for bad in [("PARK_AFTER_RECEIVES", "1"), ("RETRY_MAX_SECONDS", "43201"), ("SESSION_RETENTION_DAYS", "7")] {
+            assert!(config(&[&COMPLETE[..], &[bad]].concat()).is_err(), "{bad:?}");
+        }
+    }
+}

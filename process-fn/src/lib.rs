@@ -1,0 +1,40 @@
+//! One outcome per queued delivery: the function behind the events queue.
+//!
+//! `record → QueueMessage → Event → store.load → advance (pure) → publish → store.save → Disposition`
+//!
+//! # Invariants
+//! - A record is acknowledged only when it has met one of its five ends; an error means exactly "try again".
+//! - Dedup and state change are one conditional write of one document. No lease, no transaction, no second table.
+//! - Nothing is kept between invocations, and nothing of one message group reaches another.
+//! - No call to a provider between load and save.
+
+mod batch;
+mod command;
+mod config;
+mod log;
+mod process;
+mod publish;
+mod record;
+mod redelivery;
+mod store;
+mod vault;
+
+pub use batch::handle;
+pub use config::Config;
+pub use process::{Policy, Processor};
+pub use publish::{NoSubscribers, PublishError, Publisher};
+pub use record::Record;
+pub use redelivery::{Redelivery, SqsRedelivery};
+pub use store::{DynamoStore, Loaded, Recorded, SessionStore, StoreError, Version};
+#[cfg(any(test, feature = "testing"))]
+pub use store::{contract, memory::MemoryStore};
+#[cfg(any(test, feature = "testing"))]
+pub use vault::memory::MemoryVault;
+pub use vault::{Kept, S3Vault, Vault, VaultError};
+
+use edge::aws::CallBudget;
+use std::time::Duration;
+
+/// How long one AWS call may take. The queue delivers again what fails, so a short call beats a patient one.
+pub const AWS_CALL_BUDGET: CallBudget =
+    CallBudget { total: Duration::from_secs(5), attempt: Duration::from_secs(2), attempts: 3 };

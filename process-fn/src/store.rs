@@ -1,0 +1,81 @@
+//! Where sessions live.
+
+#[cfg(any(test, feature = "testing"))]
+pub mod contract;
+mod dynamo;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod memory;
+
+pub use dynamo::DynamoStore;
+
+use shared::{Session, SessionId, session::Entry};
+use std::future::Future;
+
+/// Which write of a session was read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Version {
+    /// There was none, or an expired one.
+    Absent,
+    /// The write with this number.
+    At(u64),
+}
+
+/// A session as it was read.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Loaded {
+    /// The session; `None` if there is none.
+    pub session: Option<Session>,
+    /// What the next save must still find.
+    pub version: Version,
+}
+
+/// What a table said to an entry that is kept beside its session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Recorded {
+    /// It is kept now.
+    New,
+    /// It was kept before, for this same accepted request.
+    Again,
+    /// Another accepted request has its place.
+    Taken,
+}
+
+/// Why the store did not do it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The session was saved by somebody else since it was read.
+    #[error("the session changed since it was read")]
+    Conflict,
+    /// The document itself cannot be stored.
+    #[error("the store calls the document invalid")]
+    Invalid,
+    /// The store cannot now, or did not answer.
+    #[error("the store is unavailable")]
+    Unavailable,
+}
+
+/// Versioned documents with conditional writes. `now` is in seconds since the Unix epoch; what has expired by then counts as
+/// absent, whether it has been deleted or not.
+pub trait SessionStore {
+    /// Reads a session, as of the last completed save.
+    fn load(&self, id: &SessionId, now: i64) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
+
+    /// Writes a session if `expected` is still what is there. [`StoreError::Conflict`] means that nothing was written.
+    fn save(
+        &self,
+        session: &Session,
+        expected: Version,
+        now: i64,
+    ) -> impl Future<Output = Result<Version, StoreError>> + Send;
+
+    /// Keeps an entry beside its session for 7 days, unless its place is taken.
+    fn record(
+        &self,
+        id: &SessionId,
+        entry: &Entry,
+        now: i64,
+    ) -> impl Future<Output = Result<Recorded, StoreError>> + Send;
+}
+
+/// How long an entry beside its session is kept: the vendor's own horizon for duplicates.
+pub(crate) const ENTRY_RETENTION_SECONDS: i64 = 7 * 86_400;

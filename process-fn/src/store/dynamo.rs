@@ -1,0 +1,281 @@
+use super::{ENTRY_RETENTION_SECONDS, Loaded, Recorded, SessionStore, StoreError, Version};
+use crate::log;
+use aws_sdk_dynamodb::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::put_item::{PutItemError, builders::PutItemFluentBuilder},
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+};
+use shared::{
+    Session, SessionId,
+    session::Entry,
+    table::{
+        DISPOSITION, DOCUMENT, EXPIRES_AT, FIRST_SEEN_AT, FIRST_SEEN_DAY, OUTCOME, PK, SESSION_SORT_KEY, SK, STATE,
+        VERSION, day, event_sort_key, partition_key,
+    },
+};
+use std::{collections::HashMap, time::Duration};
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The table on `DynamoDB`.
+#[derive(Clone, Debug)]
+pub struct DynamoStore {
+    client: Client,
+    table_name: String,
+    session_retention: Duration,
+}
+
+impl DynamoStore {
+    /// How long the first call may hold up the start.
+    const WARM_UP: Duration = Duration::from_secs(1);
+
+    /// Connects to a table. A session is kept for `session_retention` after its last change.
+    #[must_use]
+    pub fn new(connection: &aws_types::SdkConfig, table_name: String, session_retention: Duration) -> Self {
+        Self { client: Client::new(connection), table_name, session_retention }
+    }
+
+    /// Makes the first call of the process, so that name resolution, TCP, TLS and signing are warm before the first batch.
+    /// Any answer will do, and none is no reason not to start.
+    pub async fn warm_up(&self) {
+        let key = |name: &str| (name.to_owned(), AttributeValue::S("warm-up".to_owned()));
+        let call =
+            self.client.get_item().table_name(&self.table_name).set_key(Some(HashMap::from([key(PK), key(SK)]))).send();
+        let _ = tokio::time::timeout(Self::WARM_UP, call).await;
+    }
+
+    fn put(&self, item: Item) -> PutItemFluentBuilder {
+        self.client.put_item().table_name(&self.table_name).set_item(Some(item))
+    }
+}
+
+impl SessionStore for DynamoStore {
+    async fn load(&self, id: &SessionId, now: i64) -> Result<Loaded, StoreError> {
+        let read = self
+            .client
+            .get_item()
+            .table_name(&self.table_name)
+            .key(PK, text(partition_key(id)))
+            .key(SK, text(SESSION_SORT_KEY))
+            // A stale read would only end in a conflict, and the reload in the same stale read.
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| {
+                log::aws_failure("GetItem", &error);
+                StoreError::Unavailable
+            })?;
+        match read.item.filter(|item| !has_expired(item, now)) {
+            None => Ok(Loaded { session: None, version: Version::Absent }),
+            Some(item) => read_session(&item).ok_or_else(|| {
+                // A newer version of this code may have written it. Guessing would overwrite what it knows.
+                tracing::error!(session = id.encoded(), "the stored session cannot be read");
+                StoreError::Unavailable
+            }),
+        }
+    }
+
+    async fn save(&self, session: &Session, expected: Version, now: i64) -> Result<Version, StoreError> {
+        let next = match expected {
+            Version::Absent => 1,
+            Version::At(version) => version + 1,
+        };
+        let retention = i64::try_from(self.session_retention.as_secs()).unwrap_or(i64::MAX);
+        let document = serde_json::to_string(session).map_err(|_| StoreError::Invalid)?;
+        let mut item = Item::from([
+            (PK.to_owned(), text(partition_key(session.id()))),
+            (SK.to_owned(), text(SESSION_SORT_KEY)),
+            (VERSION.to_owned(), number(next)),
+            (DOCUMENT.to_owned(), text(document)),
+            (STATE.to_owned(), text(session.state().as_str())),
+            (FIRST_SEEN_DAY.to_owned(), text(day(session.first_received_at()))),
+            (FIRST_SEEN_AT.to_owned(), number(session.first_received_at().0)),
+            (EXPIRES_AT.to_owned(), number(now.saturating_add(retention))),
+        ]);
+        if let Some(outcome) = session.outcome() {
+            item.insert(OUTCOME.to_owned(), text(outcome.as_str()));
+        }
+        let put = match expected {
+            Version::Absent => absent_or_expired(self.put(item), now),
+            Version::At(version) => self
+                .put(item)
+                .condition_expression("#version = :version")
+                .expression_attribute_names("#version", VERSION)
+                .expression_attribute_values(":version", number(version)),
+        };
+        match put.send().await {
+            Ok(_) => Ok(Version::At(next)),
+            Err(error) => Err(classify(&error)),
+        }
+    }
+
+    async fn record(&self, id: &SessionId, entry: &Entry, now: i64) -> Result<Recorded, StoreError> {
+        let item = Item::from([
+            (PK.to_owned(), text(partition_key(id))),
+            (SK.to_owned(), text(event_sort_key(entry))),
+            (DOCUMENT.to_owned(), text(serde_json::to_string(entry).map_err(|_| StoreError::Invalid)?)),
+            (DISPOSITION.to_owned(), text(entry.disposition.as_str())),
+            (EXPIRES_AT.to_owned(), number(now + ENTRY_RETENTION_SECONDS)),
+        ]);
+        let put = absent_or_expired(self.put(item), now)
+            // The item in the way tells a redelivery from a repetition, without another read.
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let error = match put.send().await {
+            Ok(_) => return Ok(Recorded::New),
+            Err(error) => error,
+        };
+        if let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
+            let in_the_way = failed.item().and_then(document::<Entry>);
+            let again = in_the_way.is_some_and(|other| other.accept_id == entry.accept_id);
+            return Ok(if again { Recorded::Again } else { Recorded::Taken });
+        }
+        Err(classify(&error))
+    }
+}
+
+fn absent_or_expired(put: PutItemFluentBuilder, now: i64) -> PutItemFluentBuilder {
+    put.condition_expression("attribute_not_exists(#pk) OR #expires_at <= :now")
+        .expression_attribute_names("#pk", PK)
+        .expression_attribute_names("#expires_at", EXPIRES_AT)
+        .expression_attribute_values(":now", number(now))
+}
+
+/// What a failed write means. In doubt it is to be tried again.
+fn classify<R: std::fmt::Debug>(error: &SdkError<PutItemError, R>) -> StoreError {
+    if let Some(PutItemError::ConditionalCheckFailedException(_)) = error.as_service_error() {
+        return StoreError::Conflict;
+    }
+    log::aws_failure("PutItem", error);
+    match error.as_service_error().and_then(ProvideErrorMetadata::code) {
+        Some("ValidationException") => StoreError::Invalid,
+        _ => StoreError::Unavailable,
+    }
+}
+
+fn has_expired(item: &Item, now: i64) -> bool {
+    as_number(item, EXPIRES_AT).is_some_and(|expires_at: i64| expires_at <= now)
+}
+
+fn read_session(item: &Item) -> Option<Loaded> {
+    let version = as_number(item, VERSION)?;
+    Some(Loaded { session: Some(document(item)?), version: Version::At(version) })
+}
+
+fn document<T: serde::de::DeserializeOwned>(item: &Item) -> Option<T> {
+    serde_json::from_str(item.get(DOCUMENT)?.as_s().ok()?).ok()
+}
+
+fn as_number<T: std::str::FromStr>(item: &Item, name: &str) -> Option<T> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_dynamodb::operation::{get_item::GetItemOutput, put_item::PutItemOutput};
+    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+    use shared::{Provider, ReceivedAt, SenderId};
+
+    const NOW: i64 = 1_791_212_102;
+
+    fn store(rule: &Rule) -> DynamoStore {
+        let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [rule]);
+        DynamoStore { client, table_name: "table".to_owned(), session_retention: Duration::from_secs(90 * 86_400) }
+    }
+
+    fn session() -> Session {
+        let bot_id = SenderId::try_from("x/../#").unwrap();
+        Session::new(SessionId { provider: Provider::MeetStream, bot_id }, ReceivedAt(NOW * 1000))
+    }
+
+    fn answer(code: &'static str) -> Rule {
+        mock!(Client::put_item).then_http_response(move || {
+            let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"no"}}"#);
+            aws_smithy_runtime_api::client::orchestrator::HttpResponse::new(
+                400.try_into().unwrap(),
+                aws_smithy_types::body::SdkBody::from(body),
+            )
+        })
+    }
+
+    #[tokio::test]
+    async fn the_first_save_expects_nothing_or_something_expired() {
+        let rule = mock!(Client::put_item)
+            .match_requests(|request| {
+                let item = request.item().unwrap();
+                request.table_name() == Some("table")
+                    && request.condition_expression() == Some("attribute_not_exists(#pk) OR #expires_at <= :now")
+                    && request.expression_attribute_values().unwrap()[":now"] == number(NOW)
+                    && item[PK] == text("meetstream#x~2F~2E~2E~2F~23")
+                    && item[SK] == text("session")
+                    && item[VERSION] == number(1)
+                    && item[STATE] == text("unknown")
+                    && item[FIRST_SEEN_DAY] == text("2026-10-05")
+                    && item[FIRST_SEEN_AT] == number(NOW * 1000)
+                    && item[EXPIRES_AT] == number(NOW + 90 * 86_400)
+                    && !item.contains_key(OUTCOME)
+            })
+            .then_output(|| PutItemOutput::builder().build());
+        assert_eq!(store(&rule).save(&session(), Version::Absent, NOW).await, Ok(Version::At(1)));
+    }
+
+    #[tokio::test]
+    async fn a_later_save_expects_the_version_that_was_read() {
+        let rule = mock!(Client::put_item)
+            .match_requests(|request| {
+                request.condition_expression() == Some("#version = :version")
+                    && request.expression_attribute_names().unwrap()["#version"] == VERSION
+                    && request.expression_attribute_values().unwrap()[":version"] == number(7)
+                    && request.item().unwrap()[VERSION] == number(8)
+            })
+            .then_output(|| PutItemOutput::builder().build());
+        assert_eq!(store(&rule).save(&session(), Version::At(7), NOW).await, Ok(Version::At(8)));
+    }
+
+    #[tokio::test]
+    async fn failed_writes_are_told_apart() {
+        for (code, expected) in [
+            ("ConditionalCheckFailedException", StoreError::Conflict),
+            ("ValidationException", StoreError::Invalid),
+            ("ResourceNotFoundException", StoreError::Unavailable),
+            ("AccessDeniedException", StoreError::Unavailable),
+        ] {
+            assert_eq!(store(&answer(code)).save(&session(), Version::Absent, NOW).await, Err(expected), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn reads_are_consistent_and_expired_items_are_absent() {
+        for (expires_at, expected) in [(NOW + 1, Version::At(3)), (NOW, Version::Absent)] {
+            let item = Item::from([
+                (VERSION.to_owned(), number(3)),
+                (DOCUMENT.to_owned(), text(serde_json::to_string(&session()).unwrap())),
+                (EXPIRES_AT.to_owned(), number(expires_at)),
+            ]);
+            let rule = mock!(Client::get_item)
+                .match_requests(|request| request.consistent_read() == Some(true))
+                .then_output(move || GetItemOutput::builder().set_item(Some(item.clone())).build());
+            let loaded = store(&rule).load(session().id(), NOW).await.unwrap();
+            assert_eq!(loaded.version, expected);
+            assert_eq!(loaded.session.is_some(), expected != Version::Absent);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_document_that_cannot_be_read_is_never_taken_for_none() {
+        let item =
+            Item::from([(VERSION.to_owned(), number(3)), (DOCUMENT.to_owned(), text("{\"from\":\"the future\"}"))]);
+        let rule =
+            mock!(Client::get_item).then_output(move || GetItemOutput::builder().set_item(Some(item.clone())).build());
+        assert_eq!(store(&rule).load(session().id(), NOW).await, Err(StoreError::Unavailable));
+    }
+}

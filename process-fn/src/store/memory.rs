@@ -1,0 +1,119 @@
+//! A store in memory that obeys the table's rules.
+
+use super::{ENTRY_RETENTION_SECONDS, Loaded, Recorded, SessionStore, StoreError, Version};
+use shared::{
+    Session, SessionId,
+    session::Entry,
+    table::{event_sort_key, partition_key},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// A store in memory. Its fault is called at the start of each call with the call's name (`load`, `save`, `record`) and may
+/// answer in its place, or panic.
+#[derive(Default)]
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+    fault: Mutex<Option<Fault>>,
+}
+
+type Fault = Box<dyn FnMut(&str, &SessionId) -> Result<(), StoreError> + Send>;
+
+#[derive(Default)]
+struct Tables {
+    sessions: BTreeMap<String, (Session, u64, i64)>,
+    entries: BTreeMap<(String, String), (Entry, i64)>,
+    calls: Vec<String>,
+}
+
+/// How long the store keeps sessions, in seconds.
+const SESSION_RETENTION_SECONDS: i64 = 90 * 86_400;
+
+impl MemoryStore {
+    /// Lets `fault` answer calls from now on.
+    pub fn set_fault(&self, fault: impl FnMut(&str, &SessionId) -> Result<(), StoreError> + Send + 'static) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(fault));
+    }
+
+    /// Every call is answered by the store again.
+    pub fn clear_fault(&self) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The session with this id, expired or not.
+    #[must_use]
+    pub fn session(&self, id: &SessionId) -> Option<Session> {
+        self.tables().sessions.get(&partition_key(id)).map(|(session, ..)| session.clone())
+    }
+
+    /// The entries kept beside this session, in order of their keys.
+    #[must_use]
+    pub fn entries(&self, id: &SessionId) -> Vec<Entry> {
+        let pk = partition_key(id);
+        self.tables().entries.iter().filter(|((of, _), _)| *of == pk).map(|(_, (entry, _))| entry.clone()).collect()
+    }
+
+    /// The names of all calls so far.
+    #[must_use]
+    pub fn calls(&self) -> Vec<String> {
+        self.tables().calls.clone()
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, call: &str, id: &SessionId) -> Result<(), StoreError> {
+        self.tables().calls.push(call.to_owned());
+        match self.fault.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(fault) => fault(call, id),
+            None => Ok(()),
+        }
+    }
+}
+
+impl SessionStore for MemoryStore {
+    async fn load(&self, id: &SessionId, now: i64) -> Result<Loaded, StoreError> {
+        self.begin("load", id)?;
+        Ok(match self.tables().sessions.get(&partition_key(id)) {
+            Some((session, version, expires_at)) if *expires_at > now => {
+                Loaded { session: Some(session.clone()), version: Version::At(*version) }
+            }
+            _ => Loaded { session: None, version: Version::Absent },
+        })
+    }
+
+    async fn save(&self, session: &Session, expected: Version, now: i64) -> Result<Version, StoreError> {
+        self.begin("save", session.id())?;
+        let mut tables = self.tables();
+        let pk = partition_key(session.id());
+        let found = tables.sessions.get(&pk);
+        let holds = match expected {
+            Version::Absent => found.is_none_or(|(_, _, expires_at)| *expires_at <= now),
+            Version::At(version) => found.is_some_and(|(_, found, _)| *found == version),
+        };
+        if !holds {
+            return Err(StoreError::Conflict);
+        }
+        let next = if let Version::At(version) = expected { version + 1 } else { 1 };
+        tables.sessions.insert(pk, (session.clone(), next, now + SESSION_RETENTION_SECONDS));
+        Ok(Version::At(next))
+    }
+
+    async fn record(&self, id: &SessionId, entry: &Entry, now: i64) -> Result<Recorded, StoreError> {
+        self.begin("record", id)?;
+        let mut tables = self.tables();
+        let key = (partition_key(id), event_sort_key(entry));
+        match tables.entries.get(&key) {
+            Some((other, expires_at)) if *expires_at > now => {
+                Ok(if other.accept_id == entry.accept_id { Recorded::Again } else { Recorded::Taken })
+            }
+            _ => {
+                tables.entries.insert(key, (entry.clone(), now + ENTRY_RETENTION_SECONDS));
+                Ok(Recorded::New)
+            }
+        }
+    }
+}

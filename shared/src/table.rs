@@ -1,0 +1,77 @@
+//! The layout of the table, for those who write it and those who only read it.
+//!
+//! | item | `pk` | `sk` | attributes |
+//! |---|---|---|---|
+//! | session | `<provider>#<encoded bot id>` | `session` | [`DOCUMENT`]: the [`Session`](crate::Session) as JSON; [`VERSION`]; [`STATE`] and [`OUTCOME`] for reading; [`FIRST_SEEN_DAY`] and [`FIRST_SEEN_AT`] for the index; [`EXPIRES_AT`] |
+//! | a delivery beside it | the same | `event#<delivery key>`, or `event#<delivery key>#<accept id>` | [`DOCUMENT`]: the [`Entry`] as JSON; [`DISPOSITION`] for reading; [`EXPIRES_AT`] |
+//!
+//! An item whose [`EXPIRES_AT`] has passed counts as absent: `DynamoDB` deletes it days later.
+
+use crate::{
+    event::SessionId,
+    session::{Disposition, Entry},
+    time::ReceivedAt,
+};
+
+/// The partition key's attribute.
+pub const PK: &str = "pk";
+/// The sort key's attribute.
+pub const SK: &str = "sk";
+/// The attribute with the item's content, as JSON text.
+pub const DOCUMENT: &str = "document";
+/// The attribute that counts a session's writes, from 1.
+pub const VERSION: &str = "version";
+/// The session's state, for people who look at the table.
+pub const STATE: &str = "state";
+/// The session's outcome, for people who look at the table.
+pub const OUTCOME: &str = "outcome";
+/// What became of a delivery, for people who look at the table.
+pub const DISPOSITION: &str = "disposition";
+/// When the item expires, in seconds since the Unix epoch.
+pub const EXPIRES_AT: &str = "expires_at";
+/// The day of a session's first delivery in UTC, as `2026-11-22`: partition key of [`BY_FIRST_SEEN`].
+pub const FIRST_SEEN_DAY: &str = "first_seen_day";
+/// The time of a session's first delivery, in milliseconds since the Unix epoch: sort key of [`BY_FIRST_SEEN`].
+pub const FIRST_SEEN_AT: &str = "first_seen_at";
+/// The index that lists sessions by the day they were first heard of. It holds keys only.
+pub const BY_FIRST_SEEN: &str = "by_first_seen";
+
+/// The sort key of a session.
+pub const SESSION_SORT_KEY: &str = "session";
+/// What the sort keys of deliveries begin with.
+pub const EVENT_SORT_KEY_PREFIX: &str = "event#";
+
+/// The partition key of a bot's items.
+#[must_use]
+pub fn partition_key(id: &SessionId) -> String {
+    id.encoded()
+}
+
+/// The sort key of a delivery that is kept beside its session. One that took its delivery key's place has the key alone; of
+/// all others there may be several with that key, so theirs has the accept id too.
+#[must_use]
+pub fn event_sort_key(entry: &Entry) -> String {
+    match entry.disposition {
+        Disposition::Applied | Disposition::Ignored => format!("{EVENT_SORT_KEY_PREFIX}{}", entry.key),
+        Disposition::Duplicate | Disposition::Quarantined | Disposition::Parked => {
+            format!("{EVENT_SORT_KEY_PREFIX}{}#{}", entry.key, entry.accept_id)
+        }
+    }
+}
+
+/// The day that [`FIRST_SEEN_DAY`] holds for a time of receipt.
+#[must_use]
+pub fn day(received_at: ReceivedAt) -> String {
+    received_at.timestamp().map_or_else(String::new, |moment| moment.strftime("%Y-%m-%d").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_in_utc() {
+        assert_eq!(day(ReceivedAt(0)), "1970-01-01");
+        assert_eq!(day(ReceivedAt(1_791_212_102_000)), "2026-10-05");
+    }
+}
