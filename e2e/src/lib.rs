@@ -1,0 +1,29 @@
+//! Dev only: the real functions, driven from outside.
+//!
+//! | to | use |
+//! |---|---|
+//! | start a function binary and hand it events as Lambda does | [`runtime_api`] |
+//! | put faults between a function and AWS, and count its calls | [`fault_proxy`] |
+//! | reach the local AWS, get a private set of queues, table and bucket | [`local_aws`], [`scratch`] |
+//! | play the event source mapping over a scratch queue | [`pump`] |
+//! | compose, sign and send deliveries as MeetStream does | [`sender`] |
+//! | read `template.yaml` | [`template`] |
+//! | find the function binaries | [`binary`] |
+//!
+//! # Invariants
+//!
+//! - The functions are real processes, reached only through what AWS would give them: the Runtime API, environment
+//!   variables, and an AWS endpoint. Nothing here links their code.
+//! - No child process outlives the harness: every one is killed when its handle is dropped.
+//! - Nothing leaves the machine: every listener is on the loopback address, and there is no TLS to reach further with.
+//! - No state is shared between two tests unless they share a handle.
+
+pub mod binary;
+pub mod fault_proxy;
+pub mod local_aws;
+mod plain_http;
+pub mod pump;
+pub mod runtime_api;
+pub mod scratch;
+pub mod sender;
+pub mod template;
