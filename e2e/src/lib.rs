@@ -5,6 +5,7 @@
 //! | start a function binary and hand it events as Lambda does | [`runtime_api`] |
 //! | put faults between a function and AWS, and count its calls | [`fault_proxy`] |
 //! | reach the local AWS, get a private set of queues, table and bucket | [`local_aws`], [`scratch`] |
+//! | have both functions wired together, for a scenario | [`pipeline`] |
 //! | play the event source mapping over a scratch queue | [`pump`] |
 //! | compose, sign and send deliveries as MeetStream does | [`sender`] |
 //! | read `template.yaml` | [`template`] |
@@ -21,6 +22,7 @@
 pub mod binary;
 pub mod fault_proxy;
 pub mod local_aws;
+pub mod pipeline;
 mod plain_http;
 pub mod pump;
 pub mod runtime_api;

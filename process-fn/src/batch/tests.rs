@@ -146,6 +146,17 @@ async fn a_group_costs_one_load_and_one_save() {
 }
 
 #[tokio::test]
+async fn a_record_that_failed_before_is_saved_alone() {
+    let function = function();
+    let batch = vec![
+        record("1", 2, &event("b", "bot.joining", "10:00:00")),
+        record("2", 1, &event("b", "bot.inmeeting", "10:00:01")),
+    ];
+    assert_eq!(invoke(&function, batch).await, [""; 0]);
+    assert_eq!(function.store.calls(), ["load", "save", "save"], "and what was saved is not read again");
+}
+
+#[tokio::test]
 async fn a_failure_stalls_its_own_group_only() {
     let function = function();
     function.fail_for("bad", StoreError::Unavailable);

@@ -1,0 +1,161 @@
+//! Both real functions over a scratch of the local AWS, each behind a fault proxy of its own.
+
+use crate::fault_proxy::FaultProxy;
+use crate::local_aws::LocalAws;
+use crate::pump::{Batch, Pump};
+use crate::runtime_api::{Function, FunctionSpec};
+use crate::scratch::{QueueRules, Scratch};
+use crate::sender::{BodyEncoding, Delivery};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The secret that both sides of a pipeline know.
+pub const SECRET: &str = "whs_of_the_harness";
+
+/// The path token that both sides of a pipeline know.
+pub const TOKEN: &str = "path-token-of-the-harness";
+
+/// How long anything may take here that should take no time at all.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Both functions as processes, with queues, table and bucket of their own.
+pub struct Pipeline {
+    /// The queues, the table and the bucket.
+    pub scratch: Scratch,
+    /// Between ingest and AWS.
+    pub ingest_proxy: FaultProxy,
+    /// Between process and AWS.
+    pub process_proxy: FaultProxy,
+    /// The function behind the webhook URL.
+    pub ingest: Function,
+    /// The function behind the queue.
+    pub process: Function,
+    pump: Pump,
+}
+
+impl Pipeline {
+    /// Starts both functions. A record is parked on its fourth receive, and retries come after a second.
+    ///
+    /// # Errors
+    /// If there is no local AWS, or a binary is missing or older than its sources.
+    pub async fn start() -> Result<Self> {
+        Self::with(&[]).await
+    }
+
+    /// The same, with further settings for `process-fn`.
+    ///
+    /// # Errors
+    /// As for [`Pipeline::start`].
+    pub async fn with(settings: &[(&str, &str)]) -> Result<Self> {
+        let rules = QueueRules { visibility: Duration::from_secs(5), max_receives: 50 };
+        let scratch = Scratch::with_rules(&LocalAws::from_env()?, rules).await?;
+        let upstream = &scratch.aws.outputs.endpoint_url;
+        let (ingest_proxy, process_proxy) = (FaultProxy::start(upstream).await?, FaultProxy::start(upstream).await?);
+        let ingest = FunctionSpec::built("ingest-fn")?
+            .env("AWS_ENDPOINT_URL", ingest_proxy.endpoint_url())
+            .env("EVENTS_QUEUE_URL", &scratch.queue.url)
+            .env("MEETSTREAM_WEBHOOK_SECRETS", SECRET)
+            .env("MEETSTREAM_CALLBACK_TOKENS", TOKEN)
+            .start()?;
+        let mut process = FunctionSpec::built("process-fn")?
+            .env("AWS_ENDPOINT_URL", process_proxy.endpoint_url())
+            .env("TABLE_NAME", &scratch.table)
+            .env("BUCKET_NAME", &scratch.bucket)
+            .env("EVENTS_QUEUE_URL", &scratch.queue.url)
+            .env("COMMANDS_QUEUE_URL", &scratch.commands.url)
+            .env("PARK_AFTER_RECEIVES", "4")
+            .env("RETRY_BASE_SECONDS", "1")
+            .env("RETRY_MAX_SECONDS", "1");
+        for (name, value) in settings {
+            process = process.env(name, *value);
+        }
+        let process = process.start()?;
+        ingest.ready(SOON).await?;
+        process.ready(SOON).await?;
+        let pump = Pump::new(&scratch.aws, &scratch.queue, &process);
+        Ok(Self { scratch, ingest_proxy, process_proxy, ingest, process, pump })
+    }
+
+    /// Hands a delivery to the ingest function and returns the status it answers.
+    ///
+    /// # Errors
+    /// If it does not answer at all.
+    pub async fn deliver(&self, delivery: &Delivery) -> Result<u16> {
+        Ok(delivery.invoke(&self.ingest, BodyEncoding::AsLambda, SOON).await?.status)
+    }
+
+    /// Delivers a signed event and expects 200.
+    ///
+    /// # Errors
+    /// If it is answered otherwise.
+    pub async fn accept(&self, body: &Value) -> Result<()> {
+        let status = self.deliver(&Delivery::signed(SECRET, body.to_string())).await?;
+        anyhow::ensure!(status == 200, "answered {status}: {body}");
+        Ok(())
+    }
+
+    /// One batch through the process function; `None` if the queue has nothing to give.
+    ///
+    /// # Errors
+    /// If the local AWS cannot be reached.
+    pub async fn pump(&self) -> Result<Option<Batch>> {
+        self.pump.pump().await
+    }
+
+    /// Batches through the process function until the queue is empty.
+    ///
+    /// # Errors
+    /// If it is not empty after `limit`.
+    pub async fn drain(&self, limit: Duration) -> Result<Vec<Batch>> {
+        self.pump.drain(limit).await
+    }
+
+    /// The stored session of a bot, as the table has it: `version`, `state`, `outcome` and the `document` as JSON.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub async fn session(&self, bot_id: &str) -> Result<Option<Value>> {
+        let items = self.items(bot_id).await?;
+        Ok(items.into_iter().find(|item| item["sk"] == "session"))
+    }
+
+    /// What is kept beside a bot's session, as pairs of accept id and disposition.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub async fn beside(&self, bot_id: &str) -> Result<Vec<(String, String)>> {
+        let items = self.items(bot_id).await?;
+        let beside = items.iter().filter(|item| item["sk"] != "session");
+        let text = |item: &Value, at| item.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Ok(beside.map(|item| (text(item, "/document/a"), text(item, "/disposition"))).collect())
+    }
+
+    async fn items(&self, bot_id: &str) -> Result<Vec<Value>> {
+        let mut items = self.scratch.aws.items(&self.scratch.table).await?;
+        items.retain(|item| item["pk"] == format!("meetstream#{bot_id}"));
+        for item in &mut items {
+            let document = item["document"].as_str().context("an item without a document")?;
+            item["document"] = serde_json::from_str(document)?;
+        }
+        Ok(items)
+    }
+
+    /// The bytes in the bucket under a prefix.
+    ///
+    /// # Errors
+    /// If the bucket cannot be read.
+    pub async fn kept(&self, prefix: &str) -> Result<Vec<Vec<u8>>> {
+        let mut kept = Vec::new();
+        for key in self.scratch.aws.objects(&self.scratch.bucket, prefix).await? {
+            kept.push(self.scratch.aws.object(&self.scratch.bucket, &key).await?);
+        }
+        Ok(kept)
+    }
+}
+
+/// A `MeetStream` event in today's form.
+#[must_use]
+pub fn event(bot_id: &str, name: &str, timestamp: &str) -> Value {
+    json!({"bot_id": bot_id, "event": name, "bot_event": name, "timestamp": timestamp})
+}

@@ -1,0 +1,252 @@
+//! The real binaries over the local AWS, with faults between: what only the whole process can show.
+
+use anyhow::{Context, Result};
+use e2e::fault_proxy::{Decision, Match, Moment, Refusal, Service};
+use e2e::pipeline::{Pipeline, SECRET, TOKEN, event};
+use e2e::runtime_api::{FunctionSpec, Invocation};
+use e2e::sender::{BodyEncoding, Delivery};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+const SOON: Duration = Duration::from_secs(20);
+const NOON: &str = "2026-01-01T12:00:00Z";
+
+fn saves() -> Match {
+    Match::operation(Service::DynamoDb, "PutItem")
+}
+
+fn applied(session: &Value) -> usize {
+    session.pointer("/document/timeline").and_then(Value::as_array).map_or(0, Vec::len)
+}
+
+#[tokio::test]
+async fn a_group_costs_one_read_and_one_conditional_write_per_batch() -> Result<()> {
+    let pipeline = Pipeline::start().await?;
+    for bot in ["a", "b"] {
+        for (name, time) in [("bot.joining", "12:00:00"), ("bot.inmeeting", "12:00:10"), ("bot.recording", "12:00:11")]
+        {
+            pipeline.accept(&event(bot, name, &format!("2026-01-01T{time}Z"))).await?;
+        }
+    }
+    pipeline.process_proxy.forget();
+    let batches = pipeline.drain(SOON).await?;
+    let groups: usize = batches
+        .iter()
+        .map(|batch| {
+            batch.messages.iter().map(|message| &message.group).collect::<std::collections::BTreeSet<_>>().len()
+        })
+        .sum();
+    let calls: Vec<_> = pipeline.process_proxy.records().into_iter().map(|record| record.call.operation).collect();
+    let count = |name: &str| calls.iter().filter(|call| *call == name).count();
+    assert_eq!((count("GetItem"), count("PutItem"), calls.len()), (groups, groups, 2 * groups), "{calls:?}");
+    for bot in ["a", "b"] {
+        assert_eq!(pipeline.session(bot).await?.context("no session")?["state"], "recording");
+    }
+    pipeline.scratch.remove().await
+}
+
+#[tokio::test]
+async fn killed_before_or_after_its_save_it_applies_an_event_once() -> Result<()> {
+    for after in [false, true] {
+        let pipeline = Pipeline::start().await?;
+        pipeline.accept(&event("b", "bot.inmeeting", NOON)).await?;
+        let rule = pipeline.process_proxy.when(saves());
+        let hold = if after { rule.hold_after() } else { rule.hold_before() };
+        let kill = async {
+            hold.reached(SOON).await?;
+            pipeline.process.kill().await;
+            hold.cut();
+            anyhow::Ok(())
+        };
+        let (batch, killed) = tokio::join!(pipeline.pump(), kill);
+        killed?;
+        let batch = batch?.context("nothing was delivered")?;
+        assert!(matches!(batch.invocation, Invocation::Died(_)), "{batch:?}");
+        assert_eq!(pipeline.session("b").await?.is_some(), after, "killed {}", if after { "after" } else { "before" });
+
+        pipeline.drain(SOON).await?;
+        let session = pipeline.session("b").await?.context("no session")?;
+        assert_eq!((applied(&session), &session["state"]), (1, &json!("in_call")));
+        assert_eq!(session["version"], 1, "one write, whenever the process died");
+        assert!(pipeline.beside("b").await?.is_empty(), "the queue's redelivery is no duplicate of the sender's");
+        pipeline.scratch.remove().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_record_that_always_fails_stalls_its_own_group_and_is_parked() -> Result<()> {
+    let pipeline = Pipeline::start().await?;
+    // The table refuses whatever mentions the bad bot; two good ones go before and after it.
+    pipeline.process_proxy.when(saves().mentioning("bad-bot")).then(Decision::Refuse(Refusal::Internal));
+    pipeline.accept(&event("good-bot", "bot.joining", NOON)).await?;
+    let poison = event("bad-bot", "bot.joining", NOON);
+    pipeline.accept(&poison).await?;
+    pipeline.accept(&event("good-bot", "bot.inmeeting", "2026-01-01T12:00:01Z")).await?;
+    let first = pipeline.pump().await?.context("nothing was delivered")?;
+    let left: Vec<_> = first.messages.iter().filter(|message| !message.deleted).map(|message| &message.body).collect();
+    assert!(left.len() == 1 && left[0].contains("bad-bot"), "{left:?}");
+    assert_eq!(pipeline.session("good-bot").await?.context("no session")?["state"], "in_call");
+
+    let batches = pipeline.drain(Duration::from_secs(40)).await?;
+    let receives = batches.iter().flat_map(|batch| &batch.messages).map(|message| message.receive_count).max();
+    assert_eq!(receives, Some(4), "parked on its last receive");
+    assert_eq!(pipeline.kept("parked/").await?, [poison.to_string().into_bytes()]);
+    assert!(pipeline.scratch.aws.take_messages(&pipeline.scratch.dlq.url).await?.is_empty(), "that is for crashes");
+    pipeline.scratch.remove().await
+}
+
+#[tokio::test]
+async fn a_table_that_refuses_for_a_minute_parks_nothing() -> Result<()> {
+    // Production's count of receives, and waits shortened so that a minute is long in comparison.
+    let settings = [("PARK_AFTER_RECEIVES", "20"), ("RETRY_BASE_SECONDS", "1"), ("RETRY_MAX_SECONDS", "15")];
+    let pipeline = Pipeline::with(&settings).await?;
+    let bots: Vec<_> = (0..3).map(|n| format!("bot-{n}")).collect();
+    for bot in &bots {
+        pipeline.accept(&event(bot, "bot.joining", NOON)).await?;
+        pipeline.accept(&event(bot, "bot.done", "2026-01-01T12:30:00Z")).await?;
+    }
+    pipeline.process_proxy.when(Match::service(Service::DynamoDb)).then(Decision::Refuse(Refusal::Throttled));
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(60) {
+        if let Some(batch) = pipeline.pump().await? {
+            assert!(batch.messages.iter().all(|message| !message.deleted), "{batch:?}");
+        }
+    }
+    pipeline.process_proxy.pass_everything();
+    pipeline.drain(Duration::from_secs(60)).await?;
+    for bot in &bots {
+        let session = pipeline.session(bot).await?.context("no session")?;
+        assert_eq!((applied(&session), &session["state"]), (2, &json!("done")));
+    }
+    assert!(pipeline.kept("").await?.is_empty());
+    pipeline.scratch.remove().await
+}
+
+#[tokio::test]
+async fn no_2xx_without_the_queue() -> Result<()> {
+    let pipeline = Pipeline::start().await?;
+    let sends = || Match::operation(Service::Sqs, "SendMessage");
+    let delivery = Delivery::signed(SECRET, event("b", "bot.joining", NOON).to_string());
+    for fault in [
+        Decision::Refuse(Refusal::Internal),
+        Decision::Refuse(Refusal::Throttled),
+        Decision::Refuse(Refusal::Error(403, "AccessDenied")),
+        Decision::Cut(Moment::BeforeEffect),
+        Decision::Garbage(Moment::BeforeEffect),
+        Decision::Delay(Moment::BeforeEffect, Duration::from_secs(30)),
+    ] {
+        let name = format!("{fault:?}");
+        pipeline.ingest_proxy.pass_everything();
+        pipeline.ingest_proxy.when(sends()).then(fault);
+        // The harness waits no longer than the senders that say how long they wait.
+        let reply = delivery.invoke(&pipeline.ingest, BodyEncoding::Plain, Duration::from_secs(10)).await?;
+        assert_eq!(reply.status, 503, "{name}");
+    }
+    pipeline.ingest_proxy.pass_everything();
+    assert_eq!(pipeline.deliver(&delivery).await?, 200, "and it goes on when the queue is back");
+    pipeline.scratch.remove().await
+}
+
+#[tokio::test]
+async fn an_attempt_that_was_cut_off_after_its_effect_leaves_one_message() -> Result<()> {
+    let pipeline = Pipeline::start().await?;
+    pipeline
+        .ingest_proxy
+        .when(Match::operation(Service::Sqs, "SendMessage"))
+        .times(1)
+        .then(Decision::Cut(Moment::AfterEffect));
+    pipeline.accept(&event("b", "bot.joining", NOON)).await?;
+    let sent = pipeline.ingest_proxy.count(&Match::operation(Service::Sqs, "SendMessage"));
+    assert_eq!(sent, 2, "the first answer was lost, so it was sent again");
+    let delivered: usize = pipeline.drain(SOON).await?.iter().map(|batch| batch.messages.len()).sum();
+    assert_eq!(delivered, 1, "under the same dedup id");
+    pipeline.scratch.remove().await
+}
+
+#[tokio::test]
+async fn an_event_that_lambda_http_cannot_convert_takes_nothing_else_down() -> Result<()> {
+    let pipeline = Pipeline::start().await?;
+    let delivery = Delivery::signed(SECRET, event("b", "bot.joining", NOON).to_string());
+    let mut broken = delivery.event(BodyEncoding::Base64)?;
+    broken["body"] = json!("this is *not* base64");
+    let answer = pipeline.ingest.invoke(broken, SOON).await;
+    assert!(matches!(answer, Invocation::FunctionError(_)), "{answer:?}");
+    let process_id = pipeline.ingest.process_id();
+    assert_eq!(pipeline.deliver(&delivery).await?, 200);
+    assert_eq!(pipeline.ingest.process_id(), process_id, "the same process");
+    pipeline.scratch.remove().await
+}
+
+#[tokio::test]
+async fn every_delivery_has_one_line_on_each_side_and_no_line_tells_too_much() -> Result<()> {
+    let pipeline = Pipeline::start().await?;
+    let mut body = event("b", "bot.stopped", NOON);
+    body["message"] = json!("said by Priya Raman");
+    body["custom_attributes"] = json!({"tenant": "marker-of-the-tenant"});
+    pipeline.accept(&body).await?;
+    assert_eq!(pipeline.deliver(&Delivery::callback(TOKEN, body.to_string())).await?, 200);
+    let nameless = json!({"bot_id": "b", "message": "said by Priya Raman"});
+    pipeline.accept(&nameless).await?;
+    let forged = Delivery::signed("another secret", body.to_string());
+    assert_eq!(pipeline.deliver(&forged).await?, 401);
+    pipeline.drain(SOON).await?;
+
+    let lines =
+        |logs: Vec<Value>, metric: &str| logs.into_iter().filter(|line| line[metric].is_number()).collect::<Vec<_>>();
+    let ingest = lines(pipeline.ingest.json_logs(), "Deliveries");
+    let replies: Vec<_> = ingest.iter().map(|line| line["Reply"].as_str().unwrap_or_default()).collect();
+    assert_eq!(replies, ["200", "200", "200", "401"]);
+    let accepted = ingest.first().context("no line")?;
+    let process = lines(pipeline.process.json_logs(), "Outcomes");
+    let outcomes: Vec<_> = process.iter().map(|line| line["Outcome"].as_str().unwrap_or_default()).collect();
+    assert_eq!(outcomes, ["applied", "duplicate", "quarantined"]);
+    let done = process.first().context("no line")?;
+    assert_eq!(done["deliveryKey"], accepted["deliveryKey"], "both sides name the delivery alike");
+    assert_eq!(done["acceptId"], accepted["requestId"]);
+    assert_eq!((&done["bot"], &accepted["bot"]), (&json!("meetstream#b"), &json!("meetstream#b")));
+    assert_eq!(done["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Rollcall");
+
+    let everything: Vec<_> =
+        pipeline.ingest.logs().into_iter().chain(pipeline.process.logs()).map(|line| line.text).collect();
+    let signature = e2e::sender::signature(SECRET, body.to_string().as_bytes());
+    for secret in [SECRET, TOKEN, "Priya", "marker-of-the-tenant", signature.trim_start_matches("sha256=")] {
+        let told: Vec<_> = everything.iter().filter(|line| line.contains(secret)).collect();
+        assert!(told.is_empty(), "{secret}: {told:?}");
+    }
+    pipeline.scratch.remove().await
+}
+
+#[tokio::test]
+async fn half_configured_functions_do_not_start() -> Result<()> {
+    let cases = [
+        ("ingest-fn", "EVENTS_QUEUE_URL", vec![("MEETSTREAM_WEBHOOK_SECRETS", "s")]),
+        ("ingest-fn", "MEETSTREAM_WEBHOOK_SECRETS", vec![("EVENTS_QUEUE_URL", "http://127.0.0.1:9/q")]),
+        (
+            "ingest-fn",
+            "resolve",
+            vec![
+                ("EVENTS_QUEUE_URL", "http://127.0.0.1:9/q"),
+                ("MEETSTREAM_WEBHOOK_SECRETS", "{{resolve:secretsmanager:x}}"),
+            ],
+        ),
+        (
+            "process-fn",
+            "TABLE_NAME",
+            vec![("BUCKET_NAME", "b"), ("EVENTS_QUEUE_URL", "u"), ("COMMANDS_QUEUE_URL", "u")],
+        ),
+    ];
+    for (name, blamed, settings) in cases {
+        let mut spec = FunctionSpec::built(name)?;
+        for (setting, value) in settings {
+            spec = spec.env(setting, value);
+        }
+        let function = spec.start()?;
+        let status = function.exited(SOON).await?;
+        assert!(!status.success(), "{name} without {blamed}");
+        let logs: Vec<_> = function.logs().into_iter().map(|line| line.text).collect();
+        assert!(logs.iter().any(|line| line.contains(blamed) && line.contains("ERROR")), "{name}: {logs:?}");
+        assert!(!logs.iter().any(|line| line.contains("secretsmanager")), "{logs:?}");
+    }
+    Ok(())
+}
