@@ -1,0 +1,95 @@
+//! What can be typed.
+
+use crate::{
+    failure::Failure, screen::Look, send::Send, sessions::Sessions, stack::Place, timeline::Timeline, urls::Urls,
+};
+use clap::{Parser, Subcommand};
+
+/// Rollcall receives the webhooks of meeting bots and accounts for every one of them.
+///
+/// This command sends deliveries as a provider would, and shows what became of them. Without flags it works on the stack
+/// that `make up` started in this checkout; with --stack NAME on the one that `make deploy` put on AWS.
+#[derive(Parser, Clone, Debug)]
+#[command(
+    name = "rollcall",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_help = "\
+Examples:
+  rollcall send meeting                          play a meeting through the local stack
+  rollcall timeline meetstream <BOT ID>          see what became of it
+  rollcall sessions --state in_call              which bots are in a meeting?
+  rollcall urls --stack rollcall --region eu-central-1
+
+Exit codes: 0 done, 1 failed, 2 cannot be done as asked, 3 not found."
+)]
+pub struct Rollcall {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Clone, Debug)]
+enum Command {
+    Send(Send),
+    Timeline(Timeline),
+    Sessions(Sessions),
+    Urls(Urls),
+}
+
+impl Rollcall {
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// Whatever the command could not do.
+    pub async fn run(self, look: Look) -> Result<(), Failure> {
+        match self.command {
+            Command::Send(send) => send.run(&self.place, look).await,
+            Command::Timeline(timeline) => timeline.run(&self.place, look).await,
+            Command::Sessions(sessions) => sessions.run(&self.place, look).await,
+            Command::Urls(urls) => urls.run(&self.place, look).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory as _, error::ErrorKind};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Rollcall::command().debug_assert();
+    }
+
+    #[track_caller]
+    fn check(line: &str, expected: Option<ErrorKind>) {
+        let parsed = Rollcall::try_parse_from(line.split_whitespace()).map(drop).map_err(|error| error.kind());
+        assert_eq!(parsed.err(), expected, "{line}");
+    }
+
+    #[test]
+    fn command_lines_are_read() {
+        use ErrorKind as E;
+        check("rollcall send event bot.kicked --bot-id b --era bot-event --repeat 2 --curl", None);
+        check("rollcall send event --body - --callback", None);
+        check("rollcall send event --forge bot.done --url http://h --secret s", None);
+        check("rollcall send event", Some(E::MissingRequiredArgument));
+        check("rollcall send event bot.done --body x", Some(E::ArgumentConflict));
+        check("rollcall send event bot.done --timestamp x --no-timestamp", Some(E::ArgumentConflict));
+        check("rollcall send event bot.done --attributes []", Some(E::ValueValidation));
+        check("rollcall send event bot.done --repeat 0", Some(E::ValueValidation));
+        check("rollcall send meeting --outcome not_admitted --deletion --shuffle --duplicates", None);
+        check("rollcall send meeting --outcome unknown", Some(E::InvalidValue));
+        check("rollcall timeline meetstream b --json --wait done --timeout 5", None);
+        check("rollcall timeline meetstream -- -b", None);
+        check("rollcall timeline other b", Some(E::InvalidValue));
+        check("rollcall timeline meetstream b --wait over", Some(E::InvalidValue));
+        check("rollcall timeline meetstream b --timeout 5", Some(E::MissingRequiredArgument));
+        check("rollcall sessions --state in_call --days 3 --limit 5 --json --stack s --region r --profile p", None);
+        check("rollcall --stack s urls", None);
+        check("rollcall", Some(E::DisplayHelpOnMissingArgumentOrSubcommand));
+    }
+}

@@ -1,0 +1,91 @@
+//! How a command ends when it does not end well.
+
+use std::{fmt, process::ExitCode};
+
+/// Why a command failed, in words for the person who typed it: what happened, and what to do about it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    kind: Kind,
+    what: String,
+    way_out: Option<String>,
+}
+
+/// What scripts can tell apart. Documented in `rollcall --help`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Failed,
+    Usage,
+    NotFound,
+    /// Nobody reads our output any more. Nothing to say, and nobody to say it to.
+    Unheard,
+}
+
+impl Failure {
+    /// It was tried and did not work.
+    #[must_use]
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { kind: Kind::Failed, what: what.into(), way_out: None }
+    }
+
+    /// It was asked for in a way that cannot be carried out.
+    #[must_use]
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self { kind: Kind::Usage, ..Self::new(what) }
+    }
+
+    /// What was asked for does not exist.
+    #[must_use]
+    pub fn not_found(what: impl Into<String>) -> Self {
+        Self { kind: Kind::NotFound, ..Self::new(what) }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn help(self, way_out: impl Into<String>) -> Self {
+        Self { way_out: Some(way_out.into()), ..self }
+    }
+
+    /// What happened, without what to do about it.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Whether there is anything to say about it.
+    #[must_use]
+    pub fn is_worth_telling(&self) -> bool {
+        self.kind != Kind::Unheard
+    }
+
+    /// The process's exit code.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self.kind {
+            Kind::Unheard => 0,
+            Kind::Failed => 1,
+            Kind::Usage => 2,
+            Kind::NotFound => 3,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        match &self.way_out {
+            Some(way_out) => write!(f, "\n  help: {way_out}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// From writing to standard output, the only I/O whose errors are converted without a word about what was being done.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        let what = format!("writing to standard output: {error}");
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self { kind: Kind::Unheard, ..Self::new(what) },
+            _ => Self::new(what),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What an operator types. Every command is a file of that name.
+//!
+//! A command is an edge around a pure middle: [`stack`] says where to connect, [`table`] reads, [`delivery`] sends;
+//! [`body`], [`timeline::report`], [`sessions`] and [`screen`] decide what that says.
+//!
+//! # Invariants
+//! - The functions do not need any of this, and this changes nothing in the table: it reads it, and it sends deliveries
+//!   through the front door.
+//! - A secret is read only by a command that needs it, and printed only where that is the command's purpose.
+//! - A sender's text reaches a terminal only through [`escape`].
+
+pub mod body;
+pub mod command;
+pub mod delivery;
+pub mod escape;
+pub mod event;
+pub mod failure;
+pub mod meeting;
+pub mod screen;
+pub mod send;
+pub mod sessions;
+pub mod stack;
+pub mod table;
+pub mod timeline;
+pub mod urls;

@@ -1,0 +1,168 @@
+//! `rollcall send`: what its two ways of sending have in common.
+
+use crate::{
+    delivery::{Answer, Secret, Target},
+    escape,
+    event::Event,
+    failure::Failure,
+    meeting::Meeting,
+    screen::{self, Look, Tone},
+    stack::Place,
+};
+use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
+use serde_json::{Map, Value};
+use shared::SessionId;
+
+/// Send deliveries as MeetStream would, signed with the stack's own secret
+#[derive(Args, Clone, Debug)]
+pub struct Send {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand, Clone, Debug)]
+enum What {
+    Event(Event),
+    Meeting(Meeting),
+}
+
+/// Where deliveries go, when not to the stack's signed route.
+#[derive(Args, Clone, Debug)]
+pub struct Route {
+    /// Send to the unsigned callback URL instead of the signed route
+    #[arg(long)]
+    pub callback: bool,
+    /// Send to this URL (needs --secret, or --callback for one that ends in its token)
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Sign with this secret (better through the environment, which other users cannot see)
+    #[arg(long, value_name = "SECRET", env = "ROLLCALL_SECRET", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
+    secret: Option<String>,
+}
+
+impl Send {
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// When a delivery was not answered as it should be.
+    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
+        match self.what {
+            What::Event(event) => event.run(place, look).await,
+            What::Meeting(meeting) => meeting.run(place, look).await,
+        }
+    }
+}
+
+impl Route {
+    /// The place to send to, with its proof. The stack is opened only where something of it is needed.
+    ///
+    /// # Errors
+    /// When the stack or its secret cannot be read, or too little is given.
+    pub async fn target(&self, place: &Place) -> Result<Target, Failure> {
+        match (&self.url, &self.secret) {
+            (Some(url), _) if self.callback => Ok(Target::Callback { url: Secret(url.clone()) }),
+            (Some(url), Some(secret)) => Ok(Target::Signed { url: url.clone(), secret: Secret(secret.clone()) }),
+            (Some(_), None) => Err(Failure::usage("--url without anything to sign with").help(
+                "set ROLLCALL_SECRET to the endpoint's secret, or add --callback if the URL ends in a callback token",
+            )),
+            (None, _) if self.callback => Ok(Target::Callback { url: place.open().await?.callback_url().await? }),
+            (None, Some(secret)) => {
+                let url = place.open().await?.webhook_url;
+                Ok(Target::Signed { url, secret: Secret(secret.clone()) })
+            }
+            (None, None) => place.open().await?.signed_target().await,
+        }
+    }
+
+    /// Says how to see what became of it. What became of a delivery to some other URL is not to be seen from here.
+    pub fn suggest_timeline(&self, place: &Place, bot: Option<&SessionId>) {
+        if let (None, Some(bot)) = (&self.url, bot) {
+            let bot_id = escape::shell(bot.bot_id.as_sent());
+            if escape::is_harmless(&bot_id) {
+                let dashes = if bot_id.starts_with('-') { "-- " } else { "" };
+                let flags = place.as_flags();
+                screen::remark(&format!("see it with: rollcall timeline{flags} {} {dashes}{bot_id}", bot.provider));
+            }
+        }
+    }
+}
+
+/// A JSON object, or what is wrong with it.
+///
+/// # Errors
+/// A sentence for clap, which adds the name of the flag and the value.
+pub fn attributes(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))
+}
+
+/// A random id of the form that `MeetStream` uses.
+#[must_use]
+pub fn new_bot_id() -> String {
+    // Version 4, variant 1: what a UUID without any meaning has in these places.
+    let bits = fastrand::u128(..) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let digits = format!("{bits:032x}");
+    let part = |range| digits.get(range).unwrap_or_default();
+    [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
+}
+
+/// What is about to be sent where.
+#[must_use]
+pub fn announcement(bot: Option<&SessionId>, target: &Target) -> String {
+    let bot = bot.map_or_else(|| "none".to_owned(), |bot| escape::text(bot.bot_id.as_sent()));
+    format!("bot {bot}\nto  {}", target.shown())
+}
+
+/// One delivery and its answer.
+#[must_use]
+pub fn line(what: &str, timestamp: Option<&str>, answer: &Answer, expected: u16, look: Look) -> String {
+    let tone = if answer.status == expected { Tone::Good } else { Tone::Bad };
+    let status = look.paint(&answer.status.to_string(), tone);
+    let took = look.paint(&format!("{} ms", answer.took.as_millis()), Tone::Faint);
+    let when = timestamp.map(|timestamp| format!("{timestamp}  ")).unwrap_or_default();
+    format!("{status}  {:26}{when}{}  {took}", escape::text(what), answer.body)
+}
+
+/// That some deliveries were not answered as they should be.
+#[must_use]
+pub fn unexpected(otherwise: u32, sent: u32, expected: u16) -> Failure {
+    let failure = Failure::new(format!("{otherwise} of {sent} deliveries were not answered {expected}"));
+    failure.help(match expected {
+        401 => "something lets forged deliveries in, or the route does not exist (404)",
+        _ => {
+            "401: the function has another secret than this command (`make deploy` hands it a new one); \
+             404: the route has none; 5xx: the function's logs say why"
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn new_ids_look_like_meetstreams() {
+        let id = new_bot_id();
+        let parts: Vec<&str> = id.split('-').collect();
+        assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{id}");
+        assert!(parts[2].starts_with('4') && parts[3].starts_with(['8', '9', 'a', 'b']), "{id}");
+        assert_ne!(id, new_bot_id());
+    }
+
+    #[test]
+    fn attributes_are_an_object() {
+        assert!(attributes(r#"{"tenant":"acme","n":1}"#).is_ok());
+        for other in ["[]", "\"x\"", "tenant=acme", ""] {
+            assert!(attributes(other).unwrap_err().starts_with("not a JSON object"), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_line_tells_delivery_and_answer() {
+        let answer = Answer { status: 200, body: r#"{"received":true}"#.to_owned(), took: Duration::from_millis(12) };
+        assert_eq!(
+            line("bot.joining", None, &answer, 200, Look::PLAIN),
+            r#"200  bot.joining               {"received":true}  12 ms"#
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! `rollcall sessions`: the bots that were heard of in the last days.
+
+use crate::{
+    escape,
+    failure::Failure,
+    screen::{self, Look, Sheet, Tone},
+    stack::Place,
+    table::{Found, recent},
+    timeline::{
+        rendering::{outcome_tone, seconds},
+        report::{milliseconds, rfc3339},
+        state_of_name, states,
+    },
+};
+use clap::{Args, value_parser};
+use jiff::Timestamp;
+use serde::Serialize;
+use shared::{
+    OccurredAt, ReceivedAt, Session,
+    session::{Entry, State},
+};
+
+/// List the bots of the last days, newest first
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  rollcall sessions
+  rollcall sessions --state in_call --days 1
+  rollcall sessions --json --days 7 --limit 1000 | jq -r '.[] | select(.outcome == \"failed\") | .bot_id'
+
+Days are counted in UTC, today included, by when a bot was first heard of.")]
+pub struct Sessions {
+    /// Only bots in this state
+    #[arg(long, value_parser = states())]
+    state: Option<String>,
+    /// How many days back
+    #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(1..=3660))]
+    days: u32,
+    /// How many bots at most
+    #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Print a JSON list
+    #[arg(long)]
+    json: bool,
+}
+
+/// One bot in the list: the shape of `rollcall sessions --json`.
+#[derive(Clone, PartialEq, Serialize, Debug)]
+#[expect(missing_docs, reason = "as in the session")]
+pub struct Line {
+    #[serde(serialize_with = "milliseconds")]
+    pub first_seen_at: Option<Timestamp>,
+    pub provider: &'static str,
+    pub bot_id: String,
+    pub state: &'static str,
+    pub outcome: Option<&'static str>,
+    pub last_event: Option<LastEvent>,
+    pub holes: usize,
+}
+
+/// The delivery that was received last.
+#[derive(Clone, PartialEq, Serialize, Debug)]
+#[expect(missing_docs, reason = "as in the session")]
+pub struct LastEvent {
+    pub kind: String,
+    pub name: String,
+    #[serde(serialize_with = "rfc3339")]
+    pub occurred_at: Option<Timestamp>,
+    #[serde(serialize_with = "milliseconds")]
+    pub received_at: Option<Timestamp>,
+}
+
+impl Sessions {
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
+        let stack = place.open().await?;
+        let client = aws_sdk_dynamodb::Client::new(&stack.aws.config);
+        let wanted = Found {
+            state: self.state.as_deref().and_then(state_of_name),
+            days: self.days,
+            limit: usize::try_from(self.limit).unwrap_or(usize::MAX),
+        };
+        let now = ReceivedAt(Timestamp::now().as_millisecond());
+        let (sessions, unreadable) = recent(&client, &stack, wanted, now).await?;
+        let lines: Vec<Line> = sessions.iter().map(Line::of).collect();
+        for failure in unreadable {
+            screen::remark(&format!("warning: left out: {failure}"));
+        }
+        if self.json {
+            return screen::print(&escape::json(&lines).map_err(|error| Failure::new(error.to_string()))?);
+        }
+        if lines.is_empty() {
+            let state = wanted.state.map(State::as_str).map(|state| format!(" in state {state}")).unwrap_or_default();
+            screen::remark(&format!("no bots{state} in the last {} days (UTC) on {}", self.days, stack.aws.name));
+            return Ok(());
+        }
+        screen::print(&render(&lines, look))?;
+        if lines.len() == wanted.limit {
+            screen::remark(&format!("there may be more: these are the newest {}; --limit N shows more", wanted.limit));
+        }
+        Ok(())
+    }
+}
+
+impl Line {
+    fn of(session: &Session) -> Self {
+        Self {
+            first_seen_at: session.first_received_at().timestamp(),
+            provider: session.id().provider.as_str(),
+            bot_id: session.id().bot_id.as_sent().to_owned(),
+            state: session.state().as_str(),
+            outcome: session.outcome().map(shared::event::Outcome::as_str),
+            last_event: session.timeline().last().map(LastEvent::of),
+            holes: session.holes().len(),
+        }
+    }
+}
+
+impl LastEvent {
+    fn of(entry: &Entry) -> Self {
+        Self {
+            kind: entry.kind.clone(),
+            name: entry.name.clone(),
+            occurred_at: entry.occurred_at.as_ref().map(OccurredAt::moment),
+            received_at: entry.received_at.timestamp(),
+        }
+    }
+}
+
+fn render(lines: &[Line], look: Look) -> String {
+    let columns = ["first seen (UTC)", "provider", "bot id", "state", "outcome", "last event", "received (UTC)"];
+    let mut sheet = Sheet::new(columns, &[1, 2, 2, 2]);
+    for line in lines {
+        let last = line.last_event.as_ref();
+        let state = match line.holes {
+            0 => (line.state.to_owned(), Tone::Plain),
+            holes => (format!("{} ({holes} missing)", line.state), Tone::Bad),
+        };
+        sheet.push([
+            (line.first_seen_at.map(seconds).unwrap_or_default(), Tone::Plain),
+            (line.provider.to_owned(), Tone::Plain),
+            (escape::text(&line.bot_id), Tone::Strong),
+            state,
+            (line.outcome.unwrap_or_default().to_owned(), outcome_tone(line.outcome.unwrap_or_default())),
+            (last.map(|event| escape::text(&event.name)).unwrap_or_default(), Tone::Plain),
+            (last.and_then(|event| event.received_at).map(seconds).unwrap_or_default(), Tone::Plain),
+        ]);
+    }
+    sheet.render(look)
+}

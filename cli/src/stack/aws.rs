@@ -1,0 +1,115 @@
+//! The connection to AWS, or to what stands in for it on this machine.
+
+use crate::failure::Failure;
+use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
+use aws_sdk_dynamodb::{
+    config::{Credentials, SharedAsyncSleep, SharedCredentialsProvider, SharedHttpClient},
+    error::{ProvideErrorMetadata, SdkError},
+};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use std::{error::Error, time::Duration};
+
+/// How long one AWS call may take, over all its attempts.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Clients' configuration, and enough to say in an error what they were talking to.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    /// For making clients.
+    pub config: SdkConfig,
+    /// In words, for messages.
+    pub name: String,
+    is_local: bool,
+}
+
+impl Aws {
+    /// The local AWS. It takes any credentials, and must not get real ones.
+    pub(super) fn local(endpoint_url: String, region: String) -> Self {
+        let name = format!("the local stack at {endpoint_url}");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new(region))
+            .endpoint_url(endpoint_url)
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "local")))
+            .http_client(http_client())
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .timeout_config(timeouts())
+            .build();
+        Self { config, name, is_local: true }
+    }
+
+    /// AWS, with credentials and region found as the AWS command line finds them.
+    pub(super) async fn remote(region: Option<String>, profile: Option<String>) -> Result<Self, Failure> {
+        let mut loader =
+            aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client()).timeout_config(timeouts());
+        if let Some(region) = region {
+            loader = loader.region(Region::new(region));
+        }
+        if let Some(profile) = profile {
+            loader = loader.profile_name(profile);
+        }
+        let config = loader.load().await;
+        let Some(region) = config.region() else {
+            let way_out = "give --region REGION, set AWS_REGION, or choose a --profile that has one";
+            return Err(Failure::usage("no AWS region is set").help(way_out));
+        };
+        let name = format!("AWS in {region}");
+        Ok(Self { config, name, is_local: false })
+    }
+
+    /// What to tell a person about a failed call.
+    pub fn failure<E, R>(&self, doing: &str, error: &SdkError<E, R>) -> Failure
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+        R: std::fmt::Debug + 'static,
+    {
+        let Some(code) = error.code() else {
+            return self.unreachable(doing, error);
+        };
+        let message = error.message().unwrap_or("no message");
+        let failure = Failure::new(format!("{doing} failed on {}: {code}: {message}", self.name));
+        match code {
+            "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
+                failure.help("these credentials may not do that; --profile NAME chooses others")
+            }
+            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => failure
+                .help("the credentials have run out: sign in again (`aws sso login`), or choose another --profile"),
+            "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidSignatureException" => {
+                failure.help("AWS does not know these credentials; `aws sts get-caller-identity` shows whose they are")
+            }
+            "ResourceNotFoundException" if self.is_local => failure.help("`make up` deploys the stack again"),
+            "ResourceNotFoundException" => failure.help("is it the right --stack, --region and --profile?"),
+            _ => failure,
+        }
+    }
+
+    fn unreachable(&self, doing: &str, error: &(dyn Error + 'static)) -> Failure {
+        let mut causes = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !causes.ends_with(&text) {
+                causes = format!("{causes}: {text}");
+            }
+            cause = error.source();
+        }
+        let failure = Failure::new(format!("{doing} failed, no answer from {}: {causes}", self.name));
+        failure.help(if self.is_local {
+            "is it still running? `make up` starts it again"
+        } else {
+            "check network and credentials: `aws sts get-caller-identity`, --profile NAME, `aws sso login`"
+        })
+    }
+}
+
+fn http_client() -> SharedHttpClient {
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().operation_timeout(PATIENCE).connect_timeout(Duration::from_secs(5)).build()
+}

@@ -1,0 +1,104 @@
+//! Reads the table. Nothing here writes to it.
+
+mod recent;
+
+pub use recent::{Found, recent};
+
+use crate::{escape, failure::Failure, stack::Stack};
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use serde::de::DeserializeOwned;
+use shared::{
+    Session, SessionId,
+    session::{Disposition, Entry},
+    table::{DOCUMENT, EVENT_SORT_KEY_PREFIX, EXPIRES_AT, PK, SESSION_SORT_KEY, SK, VERSION, partition_key},
+};
+use std::collections::{HashMap, HashSet};
+
+type Item = HashMap<String, AttributeValue>;
+
+/// Everything that is known of one bot.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Bot {
+    /// The session and how often it was written. A bot of which only unimportant things were heard has none.
+    pub session: Option<(Session, u64)>,
+    /// Its deliveries, in the session and beside it, by time of receipt and then of occurrence.
+    pub entries: Vec<Entry>,
+}
+
+/// Everything that is known of a bot; `None` if that is nothing. `now` is in seconds since the Unix epoch.
+///
+/// # Errors
+/// When the table cannot be read, or holds what this version does not understand.
+pub async fn bot(client: &Client, stack: &Stack, id: &SessionId, now: i64) -> Result<Option<Bot>, Failure> {
+    let mut pages = client
+        .query()
+        .table_name(&stack.table)
+        .key_condition_expression("#pk = :pk")
+        .expression_attribute_names("#pk", PK)
+        .expression_attribute_values(":pk", AttributeValue::S(partition_key(id)))
+        .consistent_read(true)
+        .into_paginator()
+        .items()
+        .send();
+    let mut items = Vec::new();
+    while let Some(item) = pages.next().await {
+        let doing = format!("reading the table {}", stack.table);
+        items.push(item.map_err(|error| stack.aws.failure(&doing, &error))?);
+    }
+    Bot::of(&items, now)
+}
+
+impl Bot {
+    /// The bot that the items of one partition describe. Expired ones count as absent.
+    fn of(items: &[Item], now: i64) -> Result<Option<Self>, Failure> {
+        let mut session = None;
+        let mut beside = Vec::new();
+        for item in items.iter().filter(|item| !has_expired(item, now)) {
+            match text(item, SK) {
+                Some(SESSION_SORT_KEY) => session = Some((document(item)?, number(item, VERSION).unwrap_or_default())),
+                Some(key) if key.starts_with(EVENT_SORT_KEY_PREFIX) => beside.push(document::<Entry>(item)?),
+                _ => {}
+            }
+        }
+        let inside = session.as_ref().map_or(&[][..], |(session, _): &(Session, u64)| session.timeline());
+        let entries = merged(inside, beside);
+        Ok((session.is_some() || !entries.is_empty()).then_some(Self { session, entries }))
+    }
+}
+
+/// One line for each delivery. A crash between two writes can leave one in the session and beside it; then the session is
+/// right.
+fn merged(inside: &[Entry], mut beside: Vec<Entry>) -> Vec<Entry> {
+    beside.sort_by_key(|entry| entry.disposition != Disposition::Applied);
+    let mut seen = HashSet::new();
+    let mut entries: Vec<Entry> = inside.iter().cloned().chain(beside).collect();
+    entries.retain(|entry| seen.insert((entry.key.clone(), entry.accept_id.clone())));
+    entries.sort_by(|a, b| {
+        let order = |entry: &Entry| (entry.received_at, entry.occurred_at.clone(), entry.key.clone());
+        order(a).cmp(&order(b))
+    });
+    entries
+}
+
+fn has_expired(item: &Item, now: i64) -> bool {
+    number(item, EXPIRES_AT).is_some_and(|expires_at: i64| expires_at <= now)
+}
+
+fn document<T: DeserializeOwned>(item: &Item) -> Result<T, Failure> {
+    serde_json::from_str(text(item, DOCUMENT).unwrap_or_default()).map_err(|error| {
+        let key = |name| escape::text(text(item, name).unwrap_or_default());
+        Failure::new(format!("the item {} / {} in the table cannot be read: {error}", key(PK), key(SK)))
+            .help("a newer version may have written it: use the rollcall of the deployed version")
+    })
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+fn number<T: std::str::FromStr>(item: &Item, name: &str) -> Option<T> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,159 @@
+use super::*;
+use crate::stack::tests::stack;
+use aws_sdk_dynamodb::{
+    operation::{batch_get_item::BatchGetItemOutput, query::QueryOutput},
+    types::KeysAndAttributes,
+};
+use aws_smithy_mocks::{RuleMode, mock, mock_client};
+use serde_json::{Value, json};
+use shared::{Provider, ReceivedAt, SenderId, session::State};
+
+const NOW: i64 = 1_791_212_102;
+
+/// An entry's document, as the table has it.
+pub(crate) fn entry(key: &str, accept_id: &str, received_at: i64, name: &str) -> Value {
+    json!({
+        "k": key, "a": accept_id, "e": "session.joining", "n": name, "o": "2026-10-05T14:55:00+00:00",
+        "r": received_at, "s": "meetstream",
+    })
+}
+
+/// A session's document, as the table has it.
+pub(crate) fn session(bot_id: &str, timeline: &[Value]) -> Value {
+    json!({
+        "id": { "provider": "meetstream", "bot_id": bot_id },
+        "progress": "joining",
+        "first_received_at": NOW * 1000,
+        "timeline": timeline,
+    })
+}
+
+fn item(pk: &str, sk: &str, document: &Value, expires_at: i64) -> Item {
+    Item::from([
+        (PK.to_owned(), AttributeValue::S(pk.to_owned())),
+        (SK.to_owned(), AttributeValue::S(sk.to_owned())),
+        (DOCUMENT.to_owned(), AttributeValue::S(document.to_string())),
+        (VERSION.to_owned(), AttributeValue::N("7".to_owned())),
+        (EXPIRES_AT.to_owned(), AttributeValue::N(expires_at.to_string())),
+    ])
+}
+
+fn in_partition(sk: &str, document: &Value) -> Item {
+    item("meetstream#b", sk, document, NOW + 1)
+}
+
+/// Accept ids in order, with how each delivery ended.
+#[track_caller]
+fn check(name: &str, items: &[Item], expected: Option<&[(&str, Disposition)]>) {
+    let bot = Bot::of(items, NOW).unwrap();
+    let found = bot
+        .as_ref()
+        .map(|bot| bot.entries.iter().map(|entry| (entry.accept_id.as_str(), entry.disposition)).collect::<Vec<_>>());
+    assert_eq!(found.as_deref(), expected, "{name}");
+}
+
+#[test]
+fn a_bot_is_its_session_and_what_lies_beside_it() {
+    use Disposition::{Applied, Duplicate, Ignored};
+    let with = |key, accept_id, received_at, disposition: &str| {
+        let mut entry = entry(key, accept_id, received_at, "bot.joining");
+        entry["d"] = disposition.into();
+        entry
+    };
+    let whole =
+        in_partition("session", &session("b", &[entry("k1", "a1", 10, "bot.joining"), entry("k2", "a2", 30, "x")]));
+    let ignored = in_partition("event#k3", &with("k3", "a3", 20, "ignored"));
+    let repeated = in_partition("event#k1#a4", &with("k1", "a4", 20, "duplicate"));
+    check("nothing", &[], None);
+    check("a session", std::slice::from_ref(&whole), Some(&[("a1", Applied), ("a2", Applied)]));
+    check("only what is ignored", std::slice::from_ref(&ignored), Some(&[("a3", Ignored)]));
+    check(
+        "in order of receipt",
+        &[repeated, ignored.clone(), whole.clone()],
+        Some(&[("a1", Applied), ("a4", Duplicate), ("a3", Ignored), ("a2", Applied)]),
+    );
+    check(
+        "in the session and beside it, after a crash between two writes",
+        &[whole.clone(), in_partition("event#k1#a1", &with("k1", "a1", 10, "duplicate"))],
+        Some(&[("a1", Applied), ("a2", Applied)]),
+    );
+    let expired = |sk, document: &Value| item("meetstream#b", sk, document, NOW);
+    check(
+        "expired",
+        &[expired("session", &session("b", &[])), expired("event#k3", &with("k3", "a3", 1, "ignored"))],
+        None,
+    );
+    check("of another kind", &[in_partition("later#x", &json!({}))], None);
+}
+
+#[test]
+fn an_unreadable_item_is_named() {
+    let items = [in_partition("session", &json!({ "id": "\u{1b}" }))];
+    let told = Bot::of(&items, NOW).unwrap_err().to_string();
+    assert!(told.starts_with("the item meetstream#b / session in the table cannot be read"), "{told}");
+}
+
+#[tokio::test]
+async fn every_page_of_a_partition_is_read() {
+    let key = || Some(Item::from([(PK.to_owned(), AttributeValue::S("meetstream#a~20b".to_owned()))]));
+    let first = mock!(Client::query)
+        .match_requests(|request| {
+            request.table_name() == Some("table")
+                && request.expression_attribute_values().unwrap()[":pk"] == AttributeValue::S("meetstream#a~20b".into())
+                && request.consistent_read() == Some(true)
+                && request.exclusive_start_key().is_none()
+        })
+        .then_output(move || {
+            let item = in_partition("event#k", &entry("k", "a", 1, "x"));
+            QueryOutput::builder().items(item).set_last_evaluated_key(key()).build()
+        });
+    let second = mock!(Client::query)
+        .match_requests(|request| request.exclusive_start_key().is_some())
+        .then_output(|| QueryOutput::builder().items(in_partition("session", &session("a b", &[]))).build());
+    let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, [&first, &second]);
+    let id = SessionId { provider: Provider::MeetStream, bot_id: SenderId::try_from("a b").unwrap() };
+    let bot = bot(&client, &stack(), &id, NOW).await.unwrap().unwrap();
+    assert_eq!(bot.session.map(|(_, version)| version), Some(7));
+    assert_eq!(bot.entries.len(), 1);
+}
+
+/// A table of three sessions on one day and one on the day before, that reads at most one item at a call.
+#[tokio::test]
+async fn recent_sessions_are_read_until_there_are_enough() {
+    let pk = |bot: &str| format!("meetstream#{bot}");
+    let query = mock!(Client::query)
+        .match_requests(|request| request.index_name() == Some("by_first_seen"))
+        .then_compute_output(move |request| {
+            let on = |bots: &[&str]| {
+                let keys = bots.iter().map(|bot| item(&pk(bot), "session", &json!(null), 0)).collect();
+                QueryOutput::builder().set_items(Some(keys)).build()
+            };
+            match request.expression_attribute_values().unwrap()[":day"].as_s().unwrap().as_str() {
+                "2026-10-05" => on(&["new", "expired", "middle"]),
+                "2026-10-04" => on(&["old", "unreadable"]),
+                _ => on(&[]),
+            }
+        });
+    let get = mock!(Client::batch_get_item).then_compute_output(|request| {
+        let mut keys = request.request_items().unwrap()["table"].keys().to_vec();
+        let pk = text(&keys.pop().unwrap(), PK).unwrap().to_owned();
+        let (_, bot) = pk.split_once('#').unwrap();
+        let document = if bot == "unreadable" { json!({}) } else { session(bot, &[]) };
+        let found = item(&pk, "session", &document, if bot == "expired" { NOW } else { NOW + 1 });
+        let left = KeysAndAttributes::builder().set_keys(Some(keys.clone())).build().unwrap();
+        let answer = BatchGetItemOutput::builder().responses("table", vec![found]);
+        if keys.is_empty() { answer.build() } else { answer.unprocessed_keys("table", left).build() }
+    });
+    let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&query, &get]);
+    let list = async |state, days, limit| {
+        let now = ReceivedAt(NOW * 1000);
+        let (sessions, unreadable) = recent(&client, &stack(), Found { state, days, limit }, now).await.unwrap();
+        let bots: Vec<String> = sessions.iter().map(|session| session.id().bot_id.as_sent().to_owned()).collect();
+        (bots.join(" "), unreadable.len())
+    };
+    assert_eq!(list(None, 2, 50).await, ("new middle old".to_owned(), 1));
+    assert_eq!(list(None, 1, 50).await, ("new middle".to_owned(), 0));
+    assert_eq!(list(None, 2, 1).await, ("new".to_owned(), 0));
+    assert_eq!(list(Some(State::Joining), 1, 50).await, ("new middle".to_owned(), 0));
+    assert_eq!(list(Some(State::Done), 2, 50).await, (String::new(), 1));
+}

@@ -1,0 +1,181 @@
+//! The report for people.
+
+use super::report::{ArtifactReport, EventReport, HoleReport, Report};
+use crate::{
+    escape,
+    screen::{Look, Sheet, Tone},
+};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
+use shared::session::Disposition;
+use std::fmt::Write as _;
+
+/// Width of the names in the first block.
+const LABEL_WIDTH: usize = 11;
+
+/// The whole report: the session, then its deliveries.
+#[must_use]
+pub fn render(report: &Report, look: Look) -> String {
+    let mut text = format!("{} {}\n", report.provider, look.paint(&escape::text(&report.bot_id), Tone::Strong));
+    for (label, value) in facts(report, look) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {}{value}", look.paint(&format!("{label:LABEL_WIDTH$}"), Tone::Faint));
+    }
+    if report.events.is_empty() {
+        return text.trim_end().to_owned();
+    }
+    let dates = Dates::of(&report.events);
+    let columns = ["occurred", "received", "kind", "sender's name", "source", "trust", "disposition"];
+    let mut sheet = Sheet::new(columns, &[2, 2, 2, 1]);
+    for event in &report.events {
+        sheet.push(row(event, dates));
+    }
+    let day = match dates {
+        Dates::AllOn(day) => format!("all on {}, in UTC", day.strftime("%Y-%m-%d")),
+        Dates::Various => "times are in UTC".to_owned(),
+    };
+    format!("{text}\n{}\n{}", sheet.render(look), look.paint(&day, Tone::Faint))
+}
+
+/// Whether times need their dates. Meetings seldom do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Dates {
+    AllOn(Date),
+    Various,
+}
+
+impl Dates {
+    fn of(events: &[EventReport]) -> Self {
+        let times = events.iter().flat_map(|event| [event.occurred_at, event.received_at]).flatten();
+        let mut days = times.map(|time| Offset::UTC.to_datetime(time).date());
+        match days.next() {
+            Some(first) if days.all(|day| day == first) => Self::AllOn(first),
+            _ => Self::Various,
+        }
+    }
+
+    fn time(self, time: Option<Timestamp>, precise: bool) -> String {
+        let form = match (self, precise) {
+            (Self::AllOn(_), false) => "%H:%M:%S",
+            (Self::AllOn(_), true) => "%H:%M:%S%.3f",
+            (Self::Various, false) => "%Y-%m-%d %H:%M:%S",
+            (Self::Various, true) => "%m-%d %H:%M:%S%.3f",
+        };
+        time.map_or_else(|| "–".to_owned(), |time| time.strftime(form).to_string())
+    }
+}
+
+fn facts(report: &Report, look: Look) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("state", look.paint(report.state, Tone::Strong))];
+    if let Some(outcome) = report.outcome {
+        let proof = match report.confirmed {
+            Some(true) => look.paint("confirmed", Tone::Good),
+            _ => look.paint("only claimed, by unsigned callbacks", Tone::Odd),
+        };
+        facts.push(("outcome", format!("{}, {proof}", look.paint(outcome, outcome_tone(outcome)))));
+    }
+    if let Some(reason) = &report.reason {
+        facts.push(("reason", escape::text(reason)));
+    }
+    if let Some(joined_at) = report.joined_at {
+        facts.push(("joined", seconds(joined_at)));
+    }
+    if let Some(ended_at) = report.ended_at {
+        let stayed = report.joined_at.map(|joined_at| ended_at.duration_since(joined_at));
+        facts.push(("ended", format!("{}{}", seconds(ended_at), stayed.and_then(after).unwrap_or_default())));
+    }
+    if let Some(attributes) = &report.custom_attributes {
+        facts.push(("attributes", escape::text(&attributes.to_string())));
+    }
+    let mut label = "artifacts";
+    for (name, artifact) in &report.artifacts {
+        facts.push((std::mem::take(&mut label), artifact_line(name, artifact, look)));
+    }
+    let mut label = "missing";
+    for hole in &report.holes {
+        facts.push((std::mem::take(&mut label), hole_line(hole, look)));
+    }
+    facts
+}
+
+/// What an outcome means to people.
+#[must_use]
+pub fn outcome_tone(outcome: &str) -> Tone {
+    match outcome {
+        "completed" => Tone::Good,
+        "unknown" | "cancelled" | "" => Tone::Odd,
+        _ => Tone::Bad,
+    }
+}
+
+fn artifact_line(name: &str, artifact: &ArtifactReport, look: Look) -> String {
+    let tone = match artifact.status {
+        "ready" => Tone::Good,
+        "failed" => Tone::Bad,
+        _ => Tone::Odd,
+    };
+    let mut line = format!("{name:LABEL_WIDTH$}{}", look.paint(artifact.status, tone));
+    if artifact.trust == "claimed" {
+        line = format!("{line} ({})", look.paint("claimed", Tone::Odd));
+    }
+    match &artifact.reason {
+        Some(reason) => format!("{line}  {}", look.paint(&escape::text(reason), Tone::Faint)),
+        None => line,
+    }
+}
+
+fn hole_line(hole: &HoleReport, look: Look) -> String {
+    let received = hole.received_at.map(seconds).unwrap_or_default();
+    let reason = escape::text(&hole.reason);
+    format!("{}, received {received}: {reason}", look.paint(&escape::text(&hole.parked_as), Tone::Bad))
+}
+
+fn row(event: &EventReport, dates: Dates) -> [(String, Tone); 7] {
+    let (tone, trust_tone) = match event.disposition {
+        Disposition::Applied if event.trust == "claimed" => (Tone::Good, Tone::Odd),
+        Disposition::Applied => (Tone::Good, Tone::Plain),
+        Disposition::Duplicate | Disposition::Ignored => (Tone::Faint, Tone::Faint),
+        Disposition::Quarantined | Disposition::Parked => (Tone::Bad, Tone::Plain),
+    };
+    let quiet = if tone == Tone::Faint { Tone::Faint } else { Tone::Plain };
+    [
+        (dates.time(event.occurred_at, false), quiet),
+        (dates.time(event.received_at, true), quiet),
+        (escape::text(&event.kind), quiet),
+        (name_and_reason(event), quiet),
+        (event.source.to_owned(), quiet),
+        (event.trust.to_owned(), trust_tone),
+        (event.disposition.as_str().to_owned(), tone),
+    ]
+}
+
+/// The sender's name, and below it why, where the first block does not say so already.
+fn name_and_reason(event: &EventReport) -> String {
+    let name = escape::text(&event.name);
+    let is_told_above = event.kind == "session.ended" || event.disposition == Disposition::Duplicate;
+    match event.reason.as_deref().map(|reason| reason.strip_prefix(&event.name).unwrap_or(reason)) {
+        Some(reason) if !is_told_above && !reason.is_empty() => {
+            let reason = escape::text(reason.trim_start_matches([':', ' ']));
+            if name.is_empty() { reason } else { format!("{name}\n{reason}") }
+        }
+        _ => name,
+    }
+}
+
+/// A time to the second, as people read it.
+#[must_use]
+pub fn seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn after(stayed: SignedDuration) -> Option<String> {
+    let seconds = stayed.as_secs();
+    match seconds {
+        ..=0 => None,
+        1..60 => Some(format!(", after {seconds} s")),
+        60..3600 => Some(format!(", after {} min {} s", seconds / 60, seconds % 60)),
+        _ => Some(format!(", after {} h {} min", seconds / 3600, seconds % 3600 / 60)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

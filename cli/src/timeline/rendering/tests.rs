@@ -1,0 +1,157 @@
+use super::*;
+use crate::table::{
+    Bot,
+    tests::{entry, session},
+};
+use serde_json::{Value, json};
+use shared::{Provider, SenderId, Session, SessionId};
+
+fn report(session: Option<Value>, entries: Vec<Value>) -> Report {
+    let id = SessionId { provider: Provider::MeetStream, bot_id: SenderId::try_from("b\u{1b}[2J").unwrap() };
+    let session = session.map(|session| (serde_json::from_value::<Session>(session).unwrap(), 3));
+    let entries = entries.into_iter().map(|entry| serde_json::from_value(entry).unwrap()).collect();
+    Report::of(&id, &Bot { session, entries })
+}
+
+/// A bot that was kicked, one of whose deliveries is parked.
+fn kicked() -> Report {
+    let mut ended = entry("k2", "a2", 1_791_212_102_123, "bot.kicked");
+    ended["e"] = "session.ended".into();
+    ended["w"] = "bot.kicked (Stopped): out!".into();
+    let mut warning = entry("k3", "a3", 1_791_212_103_000, "bot.error");
+    warning["e"] = "session.warning".into();
+    warning["d"] = "ignored".into();
+    warning["w"] = "bot.error (InMeeting): red \u{1b}[31m".into();
+    warning["s"] = "meetstream-callback".into();
+    warning.as_object_mut().unwrap().remove("o");
+    let mut session = session("b", &[]);
+    session["progress"] = "ended".into();
+    session["joined_at"] = json!({ "trust": "verified", "at": "2026-10-05T14:00:00.5+00:00" });
+    session["ended_at"] = json!({ "trust": "verified", "at": "2026-10-05T16:55:00+02:00" });
+    session["ending"] = json!({ "trust": "verified", "certainty": "final", "outcome": "kicked", "reason": "bot.kicked (Stopped): out!" });
+    session["artifacts"] = json!({
+        "audio": { "trust": "verified", "status": "ready", "occurred_at": "2026-10-05T14:56:00Z", "reason": null },
+        "transcript": { "trust": "claimed", "status": "failed", "occurred_at": null, "reason": "no credit" },
+    });
+    session["custom_attributes"] = json!(["verified", r#"{"tenant":"acme"}"#]);
+    session["holes"] = json!([
+        { "accept_id": "a9", "received_at": 1_791_212_104_000_i64, "parked_as": "parked/x/a9", "reason": "unavailable" },
+    ]);
+    report(Some(session), vec![ended, warning])
+}
+
+#[test]
+fn people_see_the_session_and_then_its_deliveries() {
+    let expected = r#"meetstream b\u{1b}[2J
+  state      ended
+  outcome    kicked, confirmed
+  reason     bot.kicked (Stopped): out!
+  joined     2026-10-05 14:00:00
+  ended      2026-10-05 14:55:00, after 54 min 59 s
+  attributes {"tenant":"acme"}
+  artifacts  audio      ready
+             transcript failed (claimed)  no credit
+  missing    parked/x/a9, received 2026-10-05 14:55:04: unavailable
+
+┌──────────┬──────────────┬─────────────────┬─────────────────────────────┬─────────────────────┬──────────┬─────────────┐
+│ occurred ┆ received     ┆ kind            ┆ sender's name               ┆ source              ┆ trust    ┆ disposition │
+╞══════════╪══════════════╪═════════════════╪═════════════════════════════╪═════════════════════╪══════════╪═════════════╡
+│ 14:55:00 ┆ 14:55:02.123 ┆ session.ended   ┆ bot.kicked                  ┆ meetstream          ┆ verified ┆ applied     │
+│ –        ┆ 14:55:03.000 ┆ session.warning ┆ bot.error                   ┆ meetstream-callback ┆ claimed  ┆ ignored     │
+│          ┆              ┆                 ┆ (InMeeting): red \u{1b}[31m ┆                     ┆          ┆             │
+└──────────┴──────────────┴─────────────────┴─────────────────────────────┴─────────────────────┴──────────┴─────────────┘
+all on 2026-10-05, in UTC"#;
+    assert_eq!(render(&kicked(), Look::PLAIN), expected);
+}
+
+#[test]
+fn dates_are_shown_where_days_differ() {
+    let mut report = kicked();
+    report.events.push(EventReport { occurred_at: "2026-10-06T00:00:01Z".parse().ok(), ..report.events[0].clone() });
+    let text = render(&report, Look::PLAIN);
+    assert!(text.contains("│ 2026-10-06 00:00:01 ┆ 10-05 14:55:02.123 ┆"), "{text}");
+    assert!(text.ends_with("\ntimes are in UTC"), "{text}");
+}
+
+#[test]
+fn programs_see_the_same() {
+    let json: Value = serde_json::from_str(&escape::json(&kicked()).unwrap()).unwrap();
+    let expected = json!({
+        "provider": "meetstream",
+        "bot_id": "b\u{1b}[2J",
+        "state": "ended",
+        "outcome": "kicked",
+        "reason": "bot.kicked (Stopped): out!",
+        "confirmed": true,
+        "joined_at": "2026-10-05T14:00:00.5Z",
+        "ended_at": "2026-10-05T14:55:00Z",
+        "custom_attributes": { "tenant": "acme" },
+        "artifacts": {
+            "audio": { "status": "ready", "trust": "verified", "occurred_at": "2026-10-05T14:56:00Z", "reason": null },
+            "transcript": { "status": "failed", "trust": "claimed", "occurred_at": null, "reason": "no credit" },
+        },
+        "holes": [{
+            "accept_id": "a9", "received_at": "2026-10-05T14:55:04.000Z", "parked_as": "parked/x/a9",
+            "reason": "unavailable",
+        }],
+        "version": 3,
+        "events": [
+            {
+                "kind": "session.ended", "name": "bot.kicked", "occurred_at": "2026-10-05T14:55:00Z",
+                "received_at": "2026-10-05T14:55:02.123Z", "source": "meetstream", "trust": "verified",
+                "disposition": "applied", "reason": "bot.kicked (Stopped): out!", "delivery_key": "k2", "accept_id": "a2",
+            },
+            {
+                "kind": "session.warning", "name": "bot.error", "occurred_at": null,
+                "received_at": "2026-10-05T14:55:03.000Z", "source": "meetstream-callback", "trust": "claimed",
+                "disposition": "ignored", "reason": "bot.error (InMeeting): red \u{1b}[31m", "delivery_key": "k3",
+                "accept_id": "a3",
+            },
+        ],
+    });
+    assert_eq!(json, expected);
+}
+
+#[track_caller]
+fn check(name: &str, fields: Value, outcome: Option<&str>, confirmed: Option<bool>) {
+    let mut session = session("b", &[]);
+    session.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    let report = report(Some(session), vec![]);
+    assert_eq!((report.outcome, report.confirmed), (outcome, confirmed), "{name}");
+}
+
+#[test]
+fn only_a_signature_confirms_an_end() {
+    let ending = |trust: &str| json!({ "trust": trust, "certainty": "hint", "outcome": "completed", "reason": null });
+    let done = |source: &str| {
+        let mut entry = entry("k", "a", 1, "bot.done");
+        entry["e"] = "session.done".into();
+        entry["s"] = source.into();
+        json!({ "progress": "done", "timeline": [entry] })
+    };
+    check("running", json!({}), None, None);
+    check("signed", json!({ "progress": "ended", "ending": ending("verified") }), Some("completed"), Some(true));
+    check("unsigned", json!({ "progress": "ended", "ending": ending("claimed") }), Some("completed"), Some(false));
+    check("done, and nobody said how it ended", done("meetstream"), Some("unknown"), Some(true));
+    check("the same, unsigned", done("meetstream-callback"), Some("unknown"), Some(false));
+}
+
+#[test]
+fn a_bot_without_a_session_has_no_state_yet() {
+    let report = report(None, vec![entry("k", "a", 1_791_212_102_000, "bot.error")]);
+    assert_eq!((report.state, report.outcome, report.version), ("unknown", None, None));
+    assert_eq!(report.events.len(), 1);
+}
+
+#[test]
+fn lengths_of_stay_are_readable() {
+    for (seconds, text) in [
+        (-5, None),
+        (0, None),
+        (59, Some(", after 59 s")),
+        (3599, Some(", after 59 min 59 s")),
+        (7260, Some(", after 2 h 1 min")),
+    ] {
+        assert_eq!(after(SignedDuration::from_secs(seconds)).as_deref(), text);
+    }
+}
