@@ -60,6 +60,7 @@ impl Pipeline {
             .start()?;
         let mut process = FunctionSpec::built("process-fn")?
             .env("AWS_ENDPOINT_URL", process_proxy.endpoint_url())
+            .env("METRICS_NAMESPACE", "Rollcall/harness")
             .env("TABLE_NAME", &scratch.table)
             .env("BUCKET_NAME", &scratch.bucket)
             .env("EVENTS_QUEUE_URL", &scratch.queue.url)

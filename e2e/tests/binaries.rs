@@ -205,7 +205,7 @@ async fn every_delivery_has_one_line_on_each_side_and_no_line_tells_too_much() -
     assert_eq!(done["deliveryKey"], accepted["deliveryKey"], "both sides name the delivery alike");
     assert_eq!(done["acceptId"], accepted["requestId"]);
     assert_eq!((&done["bot"], &accepted["bot"]), (&json!("meetstream#b"), &json!("meetstream#b")));
-    assert_eq!(done["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Rollcall");
+    assert_eq!(done["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Rollcall/harness");
 
     let everything: Vec<_> =
         pipeline.ingest.logs().into_iter().chain(pipeline.process.logs()).map(|line| line.text).collect();

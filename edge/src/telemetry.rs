@@ -6,15 +6,17 @@ use metrique::{
     emf::Emf,
     writer::{AttachGlobalEntrySinkExt, FormatExt, sink::AttachHandle},
 };
+use shared::env::{self, Lookup};
 use std::{io, panic};
 use tracing_subscriber::filter::LevelFilter;
 
-/// The `CloudWatch` namespace of every metric. The alarms in `template.yaml` name it too.
-pub const NAMESPACE: &str = "Rollcall";
+/// The `CloudWatch` namespace of every metric, unless `METRICS_NAMESPACE` says otherwise: the template gives each stack its
+/// own, so that one stack's alarms do not hear of another's deliveries.
+const DEFAULT_NAMESPACE: &str = "Rollcall";
 
 /// Sends logs and metrics to standard output, line by line and at once: a Lambda sandbox may be frozen after any answer.
 /// Keep the handle as long as the process runs.
-pub fn init() -> AttachHandle {
+pub fn init(lookup: &impl Lookup) -> AttachHandle {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -28,6 +30,8 @@ pub fn init() -> AttachHandle {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "panicked");
     }));
-    let emf = Emf::builder(NAMESPACE.to_owned(), vec![vec![]]).build();
+    let namespace = env::optional(lookup, "METRICS_NAMESPACE").ok().flatten();
+    let namespace = namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+    let emf = Emf::builder(namespace, vec![vec![]]).build();
     ServiceMetrics::write_directly_to(emf.output_to(io::stdout()))
 }

@@ -1,0 +1,49 @@
+# Every target is one script in dev/, run by the Python that dev/tools.py installs. `make` lists them.
+# PORT    of the local AWS: 4566 unless given or already running on another; two checkouts can run side by side
+# STACK   name of the stack on AWS, and of its secret: rollcall unless given
+# ARCH    x86_64 or arm64, for AWS: this machine's unless given
+
+PYTHON = .local/tools/sam/bin/python
+export PYTHONDONTWRITEBYTECODE = 1
+export ARCH
+.DEFAULT_GOAL := help
+.PHONY: help run up down test build secret deploy logs fmt lint advisories tools
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
+
+run: tools ## play a meeting through the whole system on this machine, then serve until Ctrl-C (PORT=4566)
+	@$(PYTHON) dev/stack.py run $(addprefix --port ,$(PORT))
+
+up: tools ## start the system in the background, or deploy again into the running one (PORT=4566)
+	@$(PYTHON) dev/stack.py up $(addprefix --port ,$(PORT))
+
+down: tools ## end what `make up` started
+	@$(PYTHON) dev/stack.py down
+
+test: tools ## everything: lints, unit tests, the deployed pipeline, sam local invoke
+	@python3 dev/tools.py --lint && $(PYTHON) dev/test.py
+
+build: tools ## build both functions for AWS, optimised
+	@$(PYTHON) dev/build.py
+
+secret: tools ## enter a signing secret that MeetStream has shown you (rotation: the old one stays valid beside it)
+	@$(PYTHON) dev/secret.py $(addprefix --name ,$(STACK))
+
+deploy: tools ## build and deploy to AWS with your credentials; the first time it asks for the settings (STACK=rollcall)
+	@$(PYTHON) dev/deploy.py $(addprefix --stack ,$(STACK))
+
+logs: tools ## follow the functions' logs, local ones when the local stack is up (STACK=rollcall for AWS)
+	@$(PYTHON) dev/logs.py $(addprefix --stack ,$(STACK))
+
+fmt: ## format the Rust code
+	@cargo fmt --all
+
+lint: tools ## formatting, clippy, dependency rules, licences, the template
+	@python3 dev/tools.py --lint && $(PYTHON) dev/lint.py
+
+advisories: tools ## known vulnerabilities in dependencies; needs the network and is no part of `make test`
+	@python3 dev/tools.py --lint && .local/tools/cargo/bin/cargo-deny check advisories
+
+tools:
+	@python3 dev/tools.py

@@ -1,0 +1,208 @@
+"""The whole system on this machine: the local AWS with the real template deployed to it.
+
+`up` leaves it running in the background, `run` stays in the foreground and plays a meeting, `down` ends it. What
+clients need to know is in <state>/outputs.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+import build
+import secret
+from local_aws import REGION, LocalAws
+from tools import ROOT, say, script
+
+NAME = "rollcall"
+ARTIFACTS = "rollcall-artifacts"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One deployed stack; `parameters` are template parameters that differ from their defaults."""
+
+    aws: LocalAws
+    parameters: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """State: log, pid, outputs."""
+        return self.aws.folder
+
+    @property
+    def outputs_file(self) -> Path:
+        """What clients read."""
+        return self.folder / "outputs.json"
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the local AWS."""
+        return boto3.client(
+            service,
+            endpoint_url=self.aws.endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def up(self) -> dict[str, str]:
+        """Builds, starts what is not running, deploys what has changed, and returns the outputs."""
+        built = build.build(quick=True)
+        if not self.aws.identity():
+            say(f"starting the local AWS on port {self.aws.port}")
+        self.aws.start()
+
+        version, value = secret.ensure(self.client("secretsmanager"), NAME)
+        parameters = self.parameters | {"SecretVersionId": version, "Architecture": build.HOST}
+        deployed = self.folder / "deployed"
+        fingerprint = self._fingerprint(built, parameters)
+        if not deployed.exists() or deployed.read_text() != fingerprint or not self.outputs_file.exists():
+            say("deploying template.yaml to it (10 seconds)")
+            self._deploy(built, parameters)
+            self._repair_mappings()
+            outputs = self._outputs(value)
+            self.outputs_file.write_text(json.dumps(outputs, indent=2) + "\n")
+            deployed.write_text(fingerprint)
+        return json.loads(self.outputs_file.read_text())
+
+    def down(self) -> bool:
+        """Ends everything. Says whether there was anything to end."""
+        was_running = self.aws.stop()
+        for left in (self.outputs_file, self.folder / "deployed"):
+            left.unlink(missing_ok=True)
+        return was_running
+
+    def _fingerprint(self, built: Path, parameters: dict[str, str]) -> str:
+        """Changes with anything that a deploy would change, the running process included."""
+        digest = sha256(json.dumps([self.aws.identity(), parameters], sort_keys=True).encode())
+        for file in (built / "template.yaml", *sorted(built.glob("*/bootstrap"))):
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
+
+    def _deploy(self, built: Path, parameters: dict[str, str]) -> None:
+        self.client("s3").create_bucket(Bucket=ARTIFACTS)
+        command = ["sam", "deploy", "--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
+        command += ["--template-file", str(built / "template.yaml")]
+        command += ["--stack-name", NAME, "--s3-bucket", ARTIFACTS]
+        command += ["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())]
+        settings = self.aws.client_environment() | {"SAM_CLI_POLL_DELAY": "1"}
+        settings["PATH"] = build.environment()["PATH"]
+        settings["SAM_CLI_TELEMETRY"] = "0"
+        made = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True)
+        (self.folder / "deploy.log").write_text(made.stdout + made.stderr)
+        if made.returncode:
+            sys.exit(f"{made.stdout}{made.stderr}\nerror: sam deploy failed")
+
+    def _repair_mappings(self) -> None:
+        """Sets the mappings' concurrency once more, as a number.
+
+        The local AWS keeps a number that came through a template parameter as text, and its poller then stops at the
+        comparison.
+        """
+        functions = self.client("lambda")
+        for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+            if scaling := mapping.get("ScalingConfig"):
+                limit = {"MaximumConcurrency": int(scaling["MaximumConcurrency"])}
+                functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=limit)
+
+    def _outputs(self, secrets: dict[str, str]) -> dict[str, str]:
+        stack = self.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"][0]
+        of = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        # The form of the URL that needs no DNS: the identifier in the path, not in the host name.
+        identifier = of["FunctionUrl"].removeprefix("https://").split(".")[0]
+        function_url = f"{self.aws.endpoint}/_aws/lambda-url/{identifier}"
+        webhook_url = f"{function_url}/webhooks/meetstream"
+        return {
+            "stack_name": NAME,
+            "endpoint_url": self.aws.endpoint,
+            "region": REGION,
+            "function_url": function_url,
+            "webhook_url": webhook_url,
+            "callback_url": f"{webhook_url}/{secrets[secret.CALLBACK_TOKENS].split(',')[0]}",
+            "meetstream_secret": secrets[secret.WEBHOOK_SECRETS].split(",")[0],
+            "table": of["TableName"],
+            "bucket": of["BucketName"],
+            "queue_url": of["EventsQueueUrl"],
+            "dlq_url": of["EventsDeadLetterQueueUrl"],
+            "commands_url": of["CommandsQueueUrl"],
+            "commands_dlq_url": of["CommandsDeadLetterQueueUrl"],
+            "ingest_function": of["IngestFunctionName"],
+            "process_function": of["ProcessFunctionName"],
+            "log_file": str(self.aws.log),
+        }
+
+
+def here(port: int | None) -> Stack:
+    """This checkout's stack: the running one, or a new one on `port`."""
+    folder = ROOT / ".local"
+    remembered = folder / "port"
+    running = remembered.exists() and LocalAws(folder, int(remembered.read_text())).identity()
+    if running:
+        known = int(remembered.read_text())
+        if port not in (None, known):
+            sys.exit(f"error: this checkout's stack runs on port {known}; `make down` ends it")
+        port = known
+    return Stack(LocalAws(folder, port or 4566))
+
+
+def up(stack: Stack) -> dict[str, str]:
+    """Brings the stack up and remembers its port."""
+    stack.folder.mkdir(exist_ok=True)
+    outputs = stack.up()
+    (stack.folder / "port").write_text(str(stack.aws.port))
+    return outputs
+
+
+def run(stack: Stack) -> None:
+    """Brings the stack up, shows one meeting going through it, and serves until Ctrl-C."""
+    try:
+        outputs = up(stack)
+        say("building the rollcall command (the first time about 2 minutes)")
+        subprocess.run(["cargo", "build", "--quiet", "--locked", "--package", "rollcall"], cwd=ROOT, check=True)
+        rollcall = ROOT / "target" / "debug" / "rollcall"
+
+        say("playing a meeting through the function URL")
+        bot = "demo-" + os.urandom(4).hex()
+        subprocess.run([rollcall, "send", "meeting", "--bot-id", bot], cwd=ROOT, check=True)
+        say("what became of it")
+        subprocess.run([rollcall, "timeline", "meetstream", bot, "--wait", "done"], cwd=ROOT, check=True)
+
+        say("serving until Ctrl-C")
+        print(f"\nwebhook URL   {outputs['webhook_url']}\n\nsend one by hand:\n", flush=True)
+        subprocess.run([rollcall, "send", "event", "bot.joining", "--curl"], cwd=ROOT, check=True)
+        signal.pause()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        say("stopping")
+        stack.down()
+
+
+def main() -> None:
+    """Carries out one command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["up", "run", "down"])
+    parser.add_argument("--port", type=int, help="port of the local AWS (default: 4566)")
+    arguments = parser.parse_args()
+
+    stack = here(None if arguments.command == "down" else arguments.port)
+    if arguments.command == "run":
+        run(stack)
+    elif arguments.command == "up":
+        print(f"\nup: {up(stack)['webhook_url']}\n    more in .local/outputs.json; `make down` ends it")
+    else:
+        print("down" if stack.down() else "nothing was running")
+
+
+if __name__ == "__main__":
+    script(main)

@@ -1,0 +1,65 @@
+"""Everything, in the order in which it fails fastest: `make test`.
+
+The deployed part runs against a stack of its own, on a free port and in a folder of its own, which is ended whatever
+happens. `make up`'s stack, if there is one, is left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import lint
+import sam_local_invoke
+from docker_engine import NoDocker
+from local_aws import LocalAws, free_port
+from stack import Stack
+from tools import ROOT, say, script
+
+# Production waits for minutes where a test cannot.
+PARAMETERS = {
+    "ProcessTimeoutSeconds": "10",
+    "EventsVisibilitySeconds": "60",
+    "RetryBaseSeconds": "1",
+    "RetryMaxSeconds": "5",
+}
+
+
+def cargo(*arguments: str, **variables: str) -> None:
+    """Runs cargo in the workspace, its output as it comes."""
+    subprocess.run(["cargo", *arguments, "--locked"], cwd=ROOT, env={**os.environ, **variables}, check=True)
+
+
+def containers(stack: Stack) -> None:
+    """`sam local invoke` of both functions, or a loud word that it was left out."""
+    try:
+        sam_local_invoke.check(stack)
+    except NoDocker as reason:
+        if os.environ.get("ROLLCALL_REQUIRE_DOCKER") == "1":
+            sys.exit(f"error: sam local invoke needs Docker: {reason}")
+        print(f"\n{'!' * 100}\n!! SKIPPED: sam local invoke of both functions ({reason})\n{'!' * 100}\n", flush=True)
+
+
+def main() -> None:
+    """Runs everything; the first failure ends it."""
+    lint.main()
+
+    say("unit and property tests")
+    cargo("test", "--workspace", "--exclude", "e2e")
+
+    stack = Stack(LocalAws(ROOT / ".local" / "test", free_port()), PARAMETERS)
+    stack.down()  # what a run left behind that was killed
+    try:
+        stack.up()
+        say("building the real binaries, and tests of the deployed pipeline")
+        cargo("build", "--workspace", "--bins")
+        cargo("test", "--package", "e2e", ROLLCALL_OUTPUTS=str(stack.outputs_file))
+        containers(stack)
+    finally:
+        stack.down()
+    say("all passed")
+
+
+if __name__ == "__main__":
+    script(main, AssertionError)
