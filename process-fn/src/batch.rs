@@ -33,9 +33,12 @@ pub async fn handle<S: SessionStore, V: Vault, P: Publisher, R: Redelivery>(
     }
     let records = payload.records.into_iter().map(Record::try_from).collect::<Result<Vec<_>, _>>()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = Duration::from_millis(context.deadline).saturating_sub(now);
     let invocation = Invocation {
         request_id: &context.request_id,
-        deadline: Instant::now() + time_to_work(context.deadline, now),
+        // A fifth of the time is for handing back what is not done, and some of that for the answer itself.
+        deadline: Instant::now() + time * 16 / 20,
+        last_call: Instant::now() + time * 19 / 20,
         now: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
     };
 
@@ -65,11 +68,6 @@ fn by_group(records: Vec<Record>) -> Vec<Vec<Record>> {
         }
     }
     groups
-}
-
-/// Four fifths of the time that Lambda leaves: the rest is for handing back what is not done.
-fn time_to_work(deadline_millis: u64, now: Duration) -> Duration {
-    Duration::from_millis(deadline_millis).saturating_sub(now) * 4 / 5
 }
 
 #[cfg(test)]

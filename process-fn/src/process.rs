@@ -56,8 +56,10 @@ pub struct Processor<S, V, P, R> {
 pub(crate) struct Invocation<'a> {
     /// Its request id.
     pub(crate) request_id: &'a str,
-    /// When to stop, well before Lambda would.
+    /// When to stop working, well before Lambda would end it.
     pub(crate) deadline: Instant,
+    /// When to stop handing back what is not done.
+    pub(crate) last_call: Instant,
     /// Its start, in seconds since the Unix epoch.
     pub(crate) now: i64,
 }
@@ -145,7 +147,8 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
         }
         let receive_count = rest.first().map_or(1, |head| head.receive_count);
         let delay = backoff(receive_count, self.policy.retry_base, self.policy.retry_max);
-        self.redelivery.postpone(rest, delay).await;
+        // Answering in time matters more than the wait: without an answer even what is done would come again.
+        let _ = timeout_at(invocation.last_call, self.redelivery.postpone(rest, delay)).await;
         group.len() - rest.len()
     }
 
@@ -306,7 +309,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
             Some(message) => Kept::parked(&group, message, reason),
             None => Kept::parked_foreign(&group, &record.message_id, &record.body, reason),
         };
-        self.vault.keep(&kept).await?;
+        timeout_at(invocation.deadline, self.vault.keep(&kept)).await.map_err(|_| ProcessError::OutOfTime)??;
         if let Some(message) = &message {
             let hole = Hole {
                 accept_id: message.accept_id().clone(),

@@ -3,7 +3,7 @@ use crate::{
     process::Policy,
     publish::PublishError,
     store::{StoreError, memory::MemoryStore},
-    vault::memory::MemoryVault,
+    vault::{Kept, VaultError, memory::MemoryVault},
 };
 use aws_lambda_events::sqs::SqsMessage;
 use proptest::prelude::*;
@@ -378,7 +378,32 @@ async fn when_time_is_up_what_is_left_is_handed_back() {
     let failed = invoke_within(&function, batch(LAST_RECEIVE), Duration::ZERO).await.unwrap();
     assert_eq!(failed, ["1", "2"]);
     assert!(function.vault.kept().is_empty(), "the records are not to blame");
-    assert_eq!(function.postponed().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_never_return_do_not_outlast_the_invocation() {
+    struct Hanging;
+    impl Redelivery for Hanging {
+        async fn postpone(&self, _: &[Record], _: Duration) {
+            std::future::pending().await
+        }
+    }
+    impl Vault for Hanging {
+        async fn keep(&self, _: &Kept) -> Result<(), VaultError> {
+            std::future::pending().await
+        }
+    }
+    let Processor { store, publisher, policy, .. } = function();
+    let hanging = Processor { store, vault: Hanging, publisher, redelivery: Hanging, policy };
+    hanging.store.set_fault(|_, _| Err(StoreError::Unavailable));
+    for count in [1, LAST_RECEIVE] {
+        let records = vec![Record::try_from(record("1", count, &event("b", "bot.joining", "10:00:00"))).unwrap()];
+        let began = Instant::now();
+        let (deadline, last_call) = (began + Duration::from_secs(8), began + Duration::from_secs(9));
+        let invocation = Invocation { request_id: "request", deadline, last_call, now: 0 };
+        assert_eq!(hanging.process_group(&records, invocation).await, 0, "it comes again");
+        assert!(Instant::now() <= last_call + Duration::from_millis(10));
+    }
 }
 
 #[tokio::test]
