@@ -179,6 +179,17 @@ async fn an_event_that_lambda_http_cannot_convert_takes_nothing_else_down() -> R
 }
 
 #[tokio::test]
+async fn odd_paths_are_answered_like_any_unknown_one() -> Result<()> {
+    let pipeline = Pipeline::start().await?;
+    let delivery = Delivery::signed(SECRET, event("b", "bot.joining", NOON).to_string());
+    for path in ["", "//", "/é", "/%00", "/a\u{0}b", "/a?b#c", "*", "/\"<>", "http://x/webhooks/meetstream"] {
+        assert_eq!(pipeline.deliver(&delivery.clone().path(path)).await?, 404, "{path:?}");
+    }
+    assert_eq!(pipeline.deliver(&delivery.path("/webhooks/meetstream/a b")).await?, 401);
+    pipeline.scratch.remove().await
+}
+
+#[tokio::test]
 async fn every_delivery_has_one_line_on_each_side_and_no_line_tells_too_much() -> Result<()> {
     let pipeline = Pipeline::start().await?;
     let mut body = event("b", "bot.stopped", NOON);
