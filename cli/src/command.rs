@@ -90,6 +90,6 @@ mod tests {
         check("rollcall timeline meetstream b --timeout 5", Some(E::MissingRequiredArgument));
         check("rollcall sessions --state in_call --days 3 --limit 5 --json --stack s --region r --profile p", None);
         check("rollcall --stack s urls", None);
-        check("rollcall", Some(E::DisplayHelpOnMissingArgumentOrSubcommand));
+        check("rollcall --outputs x", Some(E::MissingSubcommand));
     }
 }

@@ -53,6 +53,7 @@ pub struct Line {
     pub provider: &'static str,
     pub bot_id: String,
     pub state: &'static str,
+    pub confirmed: bool,
     pub outcome: Option<&'static str>,
     pub last_event: Option<LastEvent>,
     pub holes: usize,
@@ -112,6 +113,7 @@ impl Line {
             provider: session.id().provider.as_str(),
             bot_id: session.id().bot_id.as_sent().to_owned(),
             state: session.state().as_str(),
+            confirmed: session.is_confirmed(),
             outcome: session.outcome().map(shared::event::Outcome::as_str),
             last_event: session.timeline().last().map(LastEvent::of),
             holes: session.holes().len(),
@@ -136,6 +138,7 @@ fn render(lines: &[Line], look: Look) -> String {
     for line in lines {
         let last = line.last_event.as_ref();
         let state = match line.holes {
+            0 if !line.confirmed => (format!("{} (claimed)", line.state), Tone::Odd),
             0 => (line.state.to_owned(), Tone::Plain),
             holes => (format!("{} ({holes} missing)", line.state), Tone::Bad),
         };

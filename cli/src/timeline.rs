@@ -29,7 +29,9 @@ const WAIT_BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 ///   duplicate    another delivery had said the same
 ///   ignored      it is recorded and changes nothing
 ///   quarantined  it could not be read; its bytes are in the bucket
-///   parked       it failed on every try; its bytes are in the bucket
+///
+/// A delivery that failed on every try is none of these: it is listed as missing,
+/// with the place of its bytes in the bucket.
 ///
 /// All times are in UTC. What would act on a terminal in a sender's text is
 /// shown as an escape.

@@ -4,8 +4,10 @@
 //! says, then a fixed precedence), and the timeline is a set of delivery keys. So any order of a bot's deliveries, with
 //! any of them repeated, ends in the same session.
 //!
-//! Trust comes before everything else: a verified fact displaces a claimed one and is never displaced by it, or whoever
-//! learns a path token could overwrite the genuine end of a meeting.
+//! Trust comes before everything else in what a session says about its end, its times and its artifacts: a verified fact
+//! displaces a claimed one and is never displaced by it, or whoever learns a path token could overwrite the genuine end of a
+//! meeting. How far a session has come counts claims too, because many bots have nothing but an unsigned callback; whether
+//! that much is proven is a question of its own, [`Session::is_confirmed`].
 
 mod timeline;
 
@@ -80,6 +82,8 @@ pub struct Session {
     id: SessionId,
     #[serde(default, skip_serializing_if = "is_default")]
     progress: State,
+    #[serde(default, skip_serializing_if = "is_default")]
+    proven: State,
     #[serde(default, skip_serializing_if = "is_default")]
     ending: Option<Ending>,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -204,6 +208,7 @@ impl Session {
         Self {
             id,
             progress: State::Unknown,
+            proven: State::Unknown,
             ending: None,
             joined_at: None,
             ended_at: None,
@@ -229,6 +234,12 @@ impl Session {
             Some(Deletion { trust: Trust::Verified }) => State::Deleted,
             _ => self.progress,
         }
+    }
+
+    /// Whether verified deliveries alone would say the same of its state and its outcome.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        self.proven >= self.progress && self.ending.as_ref().is_none_or(|ending| ending.trust == Trust::Verified)
     }
 
     /// How it ended; `None` while it has not.
@@ -309,6 +320,9 @@ impl Session {
         let Event { trust, .. } = *event;
         self.first_received_at = self.first_received_at.min(event.received_at);
         self.progress = self.progress.max(reaches(&event.kind));
+        if trust == Trust::Verified {
+            self.proven = self.proven.max(reaches(&event.kind));
+        }
         if let Some(attributes) = &event.custom_attributes {
             raise(&mut self.custom_attributes, (trust, attributes.clone()));
         }

@@ -65,13 +65,14 @@ impl Dates {
 }
 
 fn facts(report: &Report, look: Look) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("state", look.paint(report.state, Tone::Strong))];
+    let proof = match report.confirmed {
+        Some(true) => format!(", {}", look.paint("confirmed", Tone::Good)),
+        Some(false) => format!(", {}", look.paint("only claimed, by unsigned callbacks", Tone::Odd)),
+        None => String::new(),
+    };
+    let mut facts = vec![("state", format!("{}{proof}", look.paint(report.state, Tone::Strong)))];
     if let Some(outcome) = report.outcome {
-        let proof = match report.confirmed {
-            Some(true) => look.paint("confirmed", Tone::Good),
-            _ => look.paint("only claimed, by unsigned callbacks", Tone::Odd),
-        };
-        facts.push(("outcome", format!("{}, {proof}", look.paint(outcome, outcome_tone(outcome)))));
+        facts.push(("outcome", look.paint(outcome, outcome_tone(outcome))));
     }
     if let Some(reason) = &report.reason {
         facts.push(("reason", escape::text(reason)));

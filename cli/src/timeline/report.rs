@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use shared::{
-    OccurredAt, SessionId, Trust,
+    OccurredAt, SessionId,
     event::Artifact,
     session::{ArtifactFact, Disposition, Entry, Hole, Session},
 };
@@ -97,7 +97,7 @@ impl Report {
             state: bot.state().as_str(),
             outcome: outcome.map(shared::event::Outcome::as_str),
             reason: session.and_then(Session::ending).and_then(|ending| ending.reason.clone()),
-            confirmed: outcome.and(session).map(is_confirmed),
+            confirmed: session.map(Session::is_confirmed),
             joined_at: moment(session.and_then(Session::joined_at)),
             ended_at: moment(session.and_then(Session::ended_at)),
             custom_attributes: session.and_then(Session::custom_attributes).map(attributes),
@@ -106,14 +106,6 @@ impl Report {
             version: bot.session.as_ref().map(|(_, version)| *version),
             events: bot.entries.iter().map(EventReport::of).collect(),
         }
-    }
-}
-
-/// Whether a signed delivery says that the session is over: the end itself, or else the end of everything.
-fn is_confirmed(session: &Session) -> bool {
-    match session.ending() {
-        Some(ending) => ending.trust == Trust::Verified,
-        None => session.timeline().iter().any(|entry| entry.kind == "session.done" && entry.trust() == Trust::Verified),
     }
 }
 

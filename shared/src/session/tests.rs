@@ -157,6 +157,23 @@ fn a_forged_end_never_replaces_the_genuine_one() {
 }
 
 #[test]
+fn what_only_claims_say_is_not_confirmed() {
+    let joined = signed("1", event("bot.inmeeting", "2026-01-01T10:00:00Z"));
+    let claimed_end = claimed("2", stopped("bot.kicked", "2026-01-01T10:30:00Z"));
+    let claimed_done = claimed("3", event("bot.done", "2026-01-01T10:31:00Z"));
+    let end = signed("4", stopped("bot.kicked", "2026-01-01T10:30:00Z"));
+    let done = signed("5", event("bot.done", "2026-01-01T10:31:00Z"));
+    let confirmed = |deliveries: &[&Delivery]| {
+        after(&deliveries.iter().map(|delivery| (*delivery).clone()).collect::<Vec<_>>()).is_confirmed()
+    };
+    assert!(confirmed(&[&joined]));
+    assert!(!confirmed(&[&joined, &claimed_end]));
+    assert!(confirmed(&[&joined, &claimed_end, &end]));
+    assert!(!confirmed(&[&end, &claimed_done]));
+    assert!(confirmed(&[&claimed_done, &end, &done]));
+}
+
+#[test]
 fn a_displaced_claim_stays_on_record() {
     let body = stopped("bot.stopped", "2026-01-01T10:30:00Z");
     let session = after(&[claimed("1", body.clone())]);
@@ -247,7 +264,7 @@ fn the_stored_document_is_stable() {
     let session = after(&meeting()[2..5]);
     let stored = serde_json::to_string(&session).unwrap();
     assert_eq!(serde_json::from_str::<Session>(&stored).unwrap(), session);
-    insta::assert_snapshot!(serde_json::to_string(&after(&meeting()[4..5])).unwrap(), @r#"{"id":{"provider":"meetstream","bot_id":"b"},"progress":"ended","ending":{"trust":"verified","certainty":"final","outcome":"kicked","reason":"bot.kicked (Stopped)"},"ended_at":{"trust":"verified","at":"2026-01-01T10:30:00Z"},"first_received_at":1791212102000,"timeline":[{"k":"410691fdb4aaf2c58dfbf455f0038de7","a":"5","e":"session.ended","n":"bot.kicked","o":"2026-01-01T10:30:00Z","r":1791212102000,"s":"meetstream","w":"bot.kicked (Stopped)"}]}"#);
+    insta::assert_snapshot!(serde_json::to_string(&after(&meeting()[4..5])).unwrap(), @r#"{"id":{"provider":"meetstream","bot_id":"b"},"progress":"ended","proven":"ended","ending":{"trust":"verified","certainty":"final","outcome":"kicked","reason":"bot.kicked (Stopped)"},"ended_at":{"trust":"verified","at":"2026-01-01T10:30:00Z"},"first_received_at":1791212102000,"timeline":[{"k":"410691fdb4aaf2c58dfbf455f0038de7","a":"5","e":"session.ended","n":"bot.kicked","o":"2026-01-01T10:30:00Z","r":1791212102000,"s":"meetstream","w":"bot.kicked (Stopped)"}]}"#);
 }
 
 proptest! {

@@ -26,6 +26,7 @@ fn kicked() -> Report {
     warning.as_object_mut().unwrap().remove("o");
     let mut session = session("b", &[]);
     session["progress"] = "ended".into();
+    session["proven"] = "ended".into();
     session["joined_at"] = json!({ "trust": "verified", "at": "2026-10-05T14:00:00.5+00:00" });
     session["ended_at"] = json!({ "trust": "verified", "at": "2026-10-05T16:55:00+02:00" });
     session["ending"] = json!({ "trust": "verified", "certainty": "final", "outcome": "kicked", "reason": "bot.kicked (Stopped): out!" });
@@ -43,8 +44,8 @@ fn kicked() -> Report {
 #[test]
 fn people_see_the_session_and_then_its_deliveries() {
     let expected = r#"meetstream b\u{1b}[2J
-  state      ended
-  outcome    kicked, confirmed
+  state      ended, confirmed
+  outcome    kicked
   reason     bot.kicked (Stopped): out!
   joined     2026-10-05 14:00:00
   ended      2026-10-05 14:55:00, after 54 min 59 s
@@ -123,17 +124,18 @@ fn check(name: &str, fields: Value, outcome: Option<&str>, confirmed: Option<boo
 #[test]
 fn only_a_signature_confirms_an_end() {
     let ending = |trust: &str| json!({ "trust": trust, "certainty": "hint", "outcome": "completed", "reason": null });
-    let done = |source: &str| {
-        let mut entry = entry("k", "a", 1, "bot.done");
-        entry["e"] = "session.done".into();
-        entry["s"] = source.into();
-        json!({ "progress": "done", "timeline": [entry] })
-    };
-    check("running", json!({}), None, None);
-    check("signed", json!({ "progress": "ended", "ending": ending("verified") }), Some("completed"), Some(true));
-    check("unsigned", json!({ "progress": "ended", "ending": ending("claimed") }), Some("completed"), Some(false));
-    check("done, and nobody said how it ended", done("meetstream"), Some("unknown"), Some(true));
-    check("the same, unsigned", done("meetstream-callback"), Some("unknown"), Some(false));
+    let ended = |proven: &str, trust: &str| json!({ "progress": "ended", "proven": proven, "ending": ending(trust) });
+    check("signed", ended("ended", "verified"), Some("completed"), Some(true));
+    check("unsigned", ended("unknown", "claimed"), Some("completed"), Some(false));
+    check("signed up to the call", ended("in_call", "claimed"), Some("completed"), Some(false));
+    check(
+        "done, and nobody said how it ended",
+        json!({ "progress": "done", "proven": "done" }),
+        Some("unknown"),
+        Some(true),
+    );
+    check("the same, unsigned", json!({ "progress": "done" }), Some("unknown"), Some(false));
+    check("running, unsigned", json!({ "progress": "recording" }), None, Some(false));
 }
 
 #[test]
