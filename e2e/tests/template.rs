@@ -319,15 +319,33 @@ fn the_bucket_is_reached_over_tls_only() -> Result<()> {
 fn nothing_parked_or_spooled_ever_expires() -> Result<()> {
     let template = Template::load()?;
     let bucket = only(&template, "AWS::S3::Bucket")?;
+    let mut quarantine_expires = false;
     for rule in branches(bucket.property("/LifecycleConfiguration/Rules")) {
         let expires = ["ExpirationInDays", "ExpirationDate", "NoncurrentVersionExpiration"];
         if expires.iter().all(|way| rule[way].is_null()) {
             continue;
         }
         let prefix = rule["Prefix"].as_str().unwrap_or_default();
+        quarantine_expires |=
+            prefix == "quarantine/" && rule["ExpirationInDays"] == json!({"Ref": "QuarantineRetentionDays"});
         for kept in ["parked/", "spool/"] {
             assert!(!kept.starts_with(prefix) && !prefix.starts_with(kept), "{rule} deletes from {kept}");
         }
+    }
+    assert!(quarantine_expires, "what nobody can read is kept as long as its parameter says");
+    Ok(())
+}
+
+#[test]
+fn alarms_look_where_the_functions_write() -> Result<()> {
+    let template = Template::load()?;
+    let written = ingest(&template)?.property("/Environment/Variables/METRICS_NAMESPACE").clone();
+    assert!(!written.is_null());
+    assert_eq!(process(&template)?.property("/Environment/Variables/METRICS_NAMESPACE"), &written);
+    for alarm in template.of_type("AWS::CloudWatch::Alarm") {
+        let namespace = alarm.property("/Namespace");
+        let of_aws = namespace.as_str().is_some_and(|namespace| namespace.starts_with("AWS/"));
+        assert!(of_aws || *namespace == written, "{}: {namespace}", alarm.id);
     }
     Ok(())
 }
@@ -475,6 +493,7 @@ fn somebody_is_told() -> Result<()> {
         ("Throttles", Some(&ingest)),
         ("Errors", Some(&process)),
         ("Quarantined", None),
+        ("Parked", None),
     ] {
         let about = about.map(|resource| resource.id.as_str());
         let alarms = template.of_type("AWS::CloudWatch::Alarm").into_iter();
