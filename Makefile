@@ -30,8 +30,8 @@ build: tools ## build both functions for AWS, optimised
 secret: tools ## enter a signing secret that MeetStream has shown you (rotation: the old one stays valid beside it)
 	@$(PYTHON) dev/secret.py $(addprefix --name ,$(STACK))
 
-deploy: tools ## build and deploy to AWS with your credentials; the first time it asks for the settings (STACK=rollcall)
-	@$(PYTHON) dev/deploy.py $(addprefix --stack ,$(STACK))
+deploy: tools ## build and deploy to AWS with your credentials; the first time it asks for the settings (STACK=rollcall, SET="Parameter=Value …" changes some)
+	@$(PYTHON) dev/deploy.py $(addprefix --stack ,$(STACK)) $(if $(SET),--set $(SET))
 
 logs: tools ## follow the functions' logs, local ones when the local stack is up (STACK=rollcall for AWS)
 	@$(PYTHON) dev/logs.py $(addprefix --stack ,$(STACK))

@@ -1,7 +1,7 @@
 """Builds and deploys to AWS, with your credentials: `make deploy`.
 
-The first deploy of a stack asks for the settings (`sam deploy --guided`); later ones keep them. Either way it makes
-sure that the secret exists and passes its current version on: CloudFormation reads a secret again only when the
+The first deploy of a stack asks for the settings (`sam deploy --guided`); later ones keep them, but for those that
+`make deploy SET="AlarmEmail=you@example.org LogRetentionDays=90"` changes. Either way it makes sure that the secret exists and passes its current version on: CloudFormation reads a secret again only when the
 reference to it changes. So rotating a secret is `make secret` and then `make deploy`.
 """
 
@@ -20,7 +20,7 @@ import secret
 from tools import ROOT, say, script
 
 
-def deploy(name: str, guided: bool) -> None:
+def deploy(name: str, changed: list[str]) -> None:
     """Deploys one stack, whose secret has the same name."""
     session = boto3.Session()
     if not session.region_name:
@@ -35,8 +35,8 @@ def deploy(name: str, guided: bool) -> None:
     parameters = {"SecretName": name, "SecretVersionId": version, "Architecture": build.TARGET}
     command = ["sam", "deploy", "--stack-name", name, "--region", session.region_name]
     command += ["--s3-prefix", name]  # the template is the one in .aws-sam/build, the rest is in samconfig.toml
-    command += ["--parameter-overrides", *(f"{key}={value}" for key, value in parameters.items())]
-    if guided or not known:
+    command += ["--parameter-overrides", *(f"{key}={value}" for key, value in parameters.items()), *changed]
+    if not known:
         say("SAM asks for the settings; Enter takes the default")
         print("    The function URL has no authentication on purpose: the function checks every delivery itself. Answer y.")
         print("    No need to save the answers to a file: the stack keeps them. Answer n.", flush=True)
@@ -65,9 +65,11 @@ def main() -> None:
     """Deploys, with the settings asked for where the stack is new."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stack", default="rollcall", help="stack and secret (default: %(default)s)")
-    parser.add_argument("--guided", action="store_true", help="ask for the settings also where the stack exists")
+    parser.add_argument("--set", nargs="*", default=[], metavar="PARAMETER=VALUE", help="settings to change")
     arguments = parser.parse_args()
-    deploy(arguments.stack, arguments.guided)
+    if bad := [change for change in arguments.set if "=" not in change]:
+        sys.exit(f"error: {bad[0]} is no setting; write PARAMETER=VALUE, with a parameter of template.yaml")
+    deploy(arguments.stack, arguments.set)
 
 
 if __name__ == "__main__":

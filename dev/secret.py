@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Enter a webhook's signing secret, or make a new callback token.")
     parser.add_argument("--name", default="rollcall", help="name of the secret (default: %(default)s)")
     parser.add_argument("--new-callback-token", action="store_true", help="make a new token for per-bot callback URLs")
-    parser.add_argument("--keep", type=int, default=1, help="older entries that stay valid (default: %(default)s)")
+    parser.add_argument("--keep", type=int, default=2, help="older entries that stay valid (default: %(default)s, so that a mistyped one pushes out none in use)")
     arguments = parser.parse_args()
     client = boto3.client("secretsmanager")
 
