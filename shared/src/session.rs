@@ -173,23 +173,29 @@ pub struct Announcement {
 /// Moves `session` by `event`. Pure: the answer is the whole effect.
 #[must_use]
 pub fn advance(session: &Session, event: &Event) -> Transition {
-    let filled = session.with_hole_filled(&event.accept_id);
-    let unchanged =
-        |disposition, records| Transition { disposition, session: filled.clone(), records, announcement: None };
+    let mut next = session.clone();
+    next.fill_hole(&event.accept_id);
+    let without_effect = |next: Session, disposition, records| Transition {
+        disposition,
+        session: (next != *session).then_some(next),
+        records,
+        announcement: None,
+    };
     if !event.kind.acts() {
-        return unchanged(Disposition::Ignored, vec![Entry::of(event, Disposition::Ignored)]);
+        return without_effect(next, Disposition::Ignored, vec![Entry::of(event, Disposition::Ignored)]);
     }
+    // What a duplicate says is merged all the same. Its key says that it is about the same thing, not that it says the same of
+    // it; and which of two comes first must not matter.
+    next.merge(event);
     let seen = session.timeline.iter().find(|entry| entry.key == event.key);
     match seen {
         // Our own queue delivered it again, after a crash between the save and the acknowledgement.
-        Some(seen) if seen.accept_id == event.accept_id => unchanged(Disposition::Duplicate, vec![]),
+        Some(seen) if seen.accept_id == event.accept_id => without_effect(next, Disposition::Duplicate, vec![]),
         Some(seen) if seen.trust() >= event.trust => {
-            unchanged(Disposition::Duplicate, vec![Entry::of(event, Disposition::Duplicate)])
+            without_effect(next, Disposition::Duplicate, vec![Entry::of(event, Disposition::Duplicate)])
         }
         _ => {
             let displaced = seen.map(|claimed| claimed.clone().becoming(Disposition::Duplicate));
-            let mut next = filled.clone().unwrap_or_else(|| session.clone());
-            next.merge(event);
             let spilled = timeline::insert(&mut next.timeline, Entry::of(event, Disposition::Applied));
             Transition {
                 disposition: Disposition::Applied,
@@ -299,20 +305,19 @@ impl Session {
         &self.holes
     }
 
-    /// The session with a delivery marked as missing. Marking it twice changes nothing.
+    /// The session with a delivery marked as missing. Marking it twice changes nothing, and neither does marking one that is
+    /// not missing: it may have been saved by a call whose answer was lost.
     #[must_use]
     pub fn with_hole(&self, hole: Hole) -> Self {
         let mut next = self.clone();
-        timeline::insert_hole(&mut next.holes, hole);
+        if !self.timeline.iter().any(|entry| entry.accept_id == hole.accept_id) {
+            timeline::insert_hole(&mut next.holes, hole);
+        }
         next
     }
 
-    /// The session without the hole that this delivery leaves, or `None` if it leaves none.
-    fn with_hole_filled(&self, accept_id: &AcceptId) -> Option<Self> {
-        let at = self.holes.iter().position(|hole| hole.accept_id == *accept_id)?;
-        let mut next = self.clone();
-        next.holes.remove(at);
-        Some(next)
+    fn fill_hole(&mut self, accept_id: &AcceptId) {
+        self.holes.retain(|hole| hole.accept_id != *accept_id);
     }
 
     /// Raises every field that the event says something about.
@@ -396,7 +401,9 @@ impl Announcement {
     fn of(event: &Event) -> Self {
         // Artifacts can be made again, joining can be tried again; all else happens once to a bot.
         let run = match event.kind {
-            EventKind::Artifact(..) | EventKind::Joining => event.occurred_at.as_ref().map(OccurredAt::as_sent),
+            EventKind::Artifact(..) | EventKind::Joining => {
+                event.occurred_at.as_ref().map(|at| at.moment().to_string())
+            }
             _ => None,
         };
         let kind = event.kind.as_str();

@@ -33,6 +33,9 @@ pub struct OccurredAt {
     text: String,
 }
 
+/// The longest text that is read, in bytes. The longest form that a sender uses has 35.
+const MAX_TEXT_BYTES: usize = 64;
+
 /// The text is not a date with a time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the time cannot be read")]
@@ -43,9 +46,13 @@ impl OccurredAt {
     /// of fraction, or without any offset (then it counts as UTC, and [`OccurredAt::assumed_utc`] says so).
     ///
     /// # Errors
-    /// [`UnreadableTime`] for anything else.
+    /// [`UnreadableTime`] for anything else, such as a date without a time, which would make up a midnight, or a text with a
+    /// zone or other annotation in brackets, which can have any length.
     pub fn parse(text: &str) -> Result<Self, UnreadableTime> {
         let text = text.trim();
+        if text.len() > MAX_TEXT_BYTES || text.contains('[') || !text.contains(':') {
+            return Err(UnreadableTime);
+        }
         if let Ok(moment) = text.parse::<Timestamp>() {
             return Ok(Self { moment, assumed_utc: false, text: text.to_owned() });
         }
@@ -127,6 +134,15 @@ mod tests {
         check("nanoseconds", "2025-06-15T15:00:32.123456789Z", Ok(("2025-06-15T15:00:32.123456789Z", false)));
         check("no offset", "2026-01-24T17:00:30.354452", Ok(("2026-01-24T17:00:30.354452Z", true)));
         check("surrounding space", " 2025-06-15T15:00:32Z\n", Ok(("2025-06-15T15:00:32Z", false)));
+        check("a date alone", "2026-10-05", Err(UnreadableTime));
+        check("a date alone, in basic form", "20261005", Err(UnreadableTime));
+        check("a zone instead of an offset", "2026-10-05T10:00:00[Europe/Paris]", Err(UnreadableTime));
+        check(
+            "an annotation of any length",
+            &format!("2026-10-05T10:00:00Z[x={}]", "a".repeat(999)),
+            Err(UnreadableTime),
+        );
+        check("padded to any length", &format!("{}2026-10-05T10:00:00Z", "0".repeat(999)), Err(UnreadableTime));
         check("a bare number", "1767225600", Err(UnreadableTime));
         check("the literal of a missing one", "undefined", Err(UnreadableTime));
         check("nothing", "", Err(UnreadableTime));

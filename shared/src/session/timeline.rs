@@ -120,7 +120,7 @@ impl Entry {
         Self { disposition, ..self }
     }
 
-    /// Whether it must stay in the session as long as there is anything else to give up.
+    /// Whether it must stay in the session as long as there is anything else of its trust to give up.
     fn is_terminal(&self) -> bool {
         matches!(self.kind.as_str(), "session.ended" | "session.done" | "data.deleted")
     }
@@ -140,7 +140,7 @@ pub struct Hole {
 }
 
 /// Adds an entry in place of a claimed one with the same key, keeps the list in order of receipt, and gives back the entry
-/// that no longer fits: the oldest claimed one before verified ones, everything else before the ends. What a spilled entry
+/// that no longer fits: claimed ones before verified ones, of those everything else before the ends, the oldest first. What a spilled entry
 /// said stays in the session's fields; only its line moves out.
 pub(super) fn insert(timeline: &mut Vec<Entry>, entry: Entry) -> Option<Entry> {
     timeline.retain(|other| other.key != entry.key);
@@ -150,13 +150,15 @@ pub(super) fn insert(timeline: &mut Vec<Entry>, entry: Entry) -> Option<Entry> {
     if timeline.len() <= MAX_ENTRIES {
         return None;
     }
-    let (at, _) = timeline.iter().enumerate().min_by_key(|(at, entry)| (entry.is_terminal(), entry.trust(), *at))?;
+    let (at, _) = timeline.iter().enumerate().min_by_key(|(at, entry)| (entry.trust(), entry.is_terminal(), *at))?;
     Some(timeline.remove(at))
 }
 
 /// Adds a hole once; at the bound the oldest gives way.
 pub(super) fn insert_hole(holes: &mut Vec<Hole>, hole: Hole) {
-    holes.retain(|other| other.accept_id != hole.accept_id);
+    if holes.iter().any(|other| other.accept_id == hole.accept_id) {
+        return;
+    }
     holes.push(hole);
     if holes.len() > MAX_HOLES {
         holes.remove(0);
