@@ -57,6 +57,19 @@ pub fn connection(lookup: &impl Lookup, budget: CallBudget) -> Result<SdkConfig,
     Ok(config.build())
 }
 
+/// Why a call failed, for the log: the error and its causes in their own words. Not the SDK's `DisplayErrorContext`, which
+/// adds a debug form that may hold a whole answer, and with it what people said.
+#[must_use]
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +91,24 @@ mod tests {
     fn an_empty_endpoint_is_no_endpoint() {
         assert_eq!(connect("").unwrap().endpoint_url(), None);
         assert_eq!(connect("http://127.0.0.1:4566").unwrap().endpoint_url(), Some("http://127.0.0.1:4566"));
+    }
+
+    #[test]
+    fn causes_are_told_without_their_debug_form() {
+        #[derive(Debug)]
+        struct Error(&'static str, Option<Box<Error>>);
+        impl std::fmt::Display for Error {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.0)
+            }
+        }
+        impl std::error::Error for Error {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                self.1.as_deref().map(|cause| cause as _)
+            }
+        }
+        let error = Error("dispatch failure", Some(Box::new(Error("io", Some(Box::new(Error("refused", None)))))));
+        assert_eq!(causes(&error), "dispatch failure: io: refused");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The lines this function writes. Never a body, a signature, a token or a secret.
 
 use crate::response::{self, Rejection};
-use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
+use aws_sdk_sqs::error::SdkError;
+use edge::aws::causes;
 use metrique::{ServiceMetrics, unit::Millisecond, unit_of_work::metrics};
 use shared::{Endpoint, provider::Peek};
 use std::time::{Duration, SystemTime};
@@ -51,10 +52,10 @@ pub(crate) fn delivery(
     drop(line.append_on_drop(ServiceMetrics::sink_or_discard()));
 }
 
-/// Writes why a call to AWS failed: its name and AWS's own words, which repeat nothing of ours.
+/// Writes why a call to AWS failed: its name, and the error's own words.
 pub(crate) fn aws_failure<E, R>(operation: &'static str, error: &SdkError<E, R>)
 where
     SdkError<E, R>: std::error::Error,
 {
-    tracing::error!(operation, error = %DisplayErrorContext(error), "an AWS call failed on every attempt");
+    tracing::error!(operation, error = causes(error), "an AWS call failed on every attempt");
 }

@@ -2,7 +2,7 @@
 
 use crate::record::Record;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
+use edge::aws::causes;
 use metrique::{ServiceMetrics, unit::Millisecond, unit_of_work::metrics};
 use shared::{AcceptId, DeliveryKey, ReceivedAt, session::Disposition};
 use std::{
@@ -92,11 +92,11 @@ pub(crate) fn outcome(request_id: &str, record: &Record, disposition: Option<Dis
     drop(line.append_on_drop(ServiceMetrics::sink_or_discard()));
 }
 
-/// Writes why a call to AWS failed: its name and AWS's own words, which repeat nothing of ours.
+/// Writes why a call to AWS failed: its name, and the error's own words.
 pub(crate) fn aws_failure<E, R>(operation: &'static str, error: &SdkError<E, R>)
 where
     E: std::error::Error + 'static,
     R: Debug,
 {
-    tracing::error!(operation, error = %DisplayErrorContext(error), "an AWS call failed on every attempt");
+    tracing::error!(operation, error = causes(error), "an AWS call failed on every attempt");
 }

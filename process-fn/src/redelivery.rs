@@ -1,7 +1,8 @@
 //! When the queue delivers failed records again.
 
 use crate::record::Record;
-use aws_sdk_sqs::{Client, error::DisplayErrorContext, types::ChangeMessageVisibilityBatchRequestEntry};
+use aws_sdk_sqs::{Client, types::ChangeMessageVisibilityBatchRequestEntry};
+use edge::aws::causes;
 use std::{future::Future, time::Duration};
 
 /// The queue, as far as it can be asked for patience.
@@ -58,8 +59,7 @@ impl Redelivery for SqsRedelivery {
                     tracing::warn!(failed = answer.failed().len(), "records come back at the queue's own pace")
                 }
                 Err(error) => {
-                    let error = DisplayErrorContext(&error);
-                    tracing::warn!(%error, "records come back at the queue's own pace");
+                    tracing::warn!(error = causes(&error), "records come back at the queue's own pace");
                 }
             }
         }
