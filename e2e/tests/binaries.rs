@@ -216,7 +216,14 @@ async fn every_delivery_has_one_line_on_each_side_and_no_line_tells_too_much() -
     assert_eq!(done["deliveryKey"], accepted["deliveryKey"], "both sides name the delivery alike");
     assert_eq!(done["acceptId"], accepted["requestId"]);
     assert_eq!((&done["bot"], &accepted["bot"]), (&json!("meetstream#b"), &json!("meetstream#b")));
-    assert_eq!(done["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Rollcall/harness");
+    let metrics = &done["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(metrics["Namespace"], "Rollcall/harness");
+    // The alarms on Quarantined and Parked name no dimension.
+    assert_eq!(metrics["Dimensions"], json!([["Outcome"], []]));
+    assert_eq!(process[2]["Quarantined"], 1);
+    let names: Vec<_> =
+        process[2]["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().into_iter().flatten().collect();
+    assert!(names.iter().any(|metric| metric["Name"] == "Quarantined"), "{names:?}");
 
     let everything: Vec<_> =
         pipeline.ingest.logs().into_iter().chain(pipeline.process.logs()).map(|line| line.text).collect();

@@ -10,9 +10,12 @@ use crate::{
     vault::Vault,
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use lambda_runtime::LambdaEvent;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use tokio::time::Instant;
 
 /// How many groups are processed beside each other: as many as a FIFO batch can have.
@@ -43,7 +46,8 @@ pub async fn handle<S: SessionStore, V: Vault, P: Publisher, R: Redelivery>(
     };
 
     let groups = stream::iter(by_group(records)).map(|group| async move {
-        let done = processor.process_group(&group, invocation).await;
+        // Each record's own code is guarded further in; this is for the code around it. Nothing done counts as done then.
+        let done = AssertUnwindSafe(processor.process_group(&group, invocation)).catch_unwind().await.unwrap_or(0);
         group.into_iter().skip(done)
     });
     let failed: Vec<_> = groups.buffer_unordered(CONCURRENT_GROUPS).collect().await;

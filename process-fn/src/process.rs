@@ -116,13 +116,20 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
     pub(crate) async fn process_group(&self, group: &[Record], invocation: Invocation<'_>) -> usize {
         let mut rest = group;
         let mut saved = None;
+        let mut has_parked = false;
         while let Some(head) = rest.first() {
             let outcomes = match self.guarded_step(rest, &mut saved, invocation).await {
                 Ok(outcomes) => outcomes,
-                Err(error) if self.is_last_receive(head, error) => match self.park(head, error, invocation).await {
-                    Ok(parked) => vec![parked],
-                    Err(error) => return self.leave(group, rest, error, invocation).await,
-                },
+                // What waited behind a parked record has used up as many receives, without ever having been tried.
+                Err(error) if !has_parked && self.is_last_receive(head, error) => {
+                    match self.park(head, error, invocation).await {
+                        Ok(parked) => {
+                            has_parked = true;
+                            vec![parked]
+                        }
+                        Err(error) => return self.leave(group, rest, error, invocation).await,
+                    }
+                }
                 Err(error) => return self.leave(group, rest, error, invocation).await,
             };
             let (done, left) = rest.split_at(outcomes.len().min(rest.len()));
@@ -216,7 +223,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
         for _ in 0..MAX_ATTEMPTS {
             let (mut session, version) = match saved.take() {
                 Some((session, version)) if *session.id() == first.session => (session, version),
-                _ => self.load_or_new(&first.session, first.received_at, now).await?,
+                _ => self.load_or_new(&first.session, began(events), now).await?,
             };
             let mut changed = false;
             let mut outcomes = Vec::with_capacity(events.len());
@@ -291,7 +298,13 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
         let peek = provider::peek(message.endpoint(), message.body());
         if let (Some(session), Some(key)) = (&peek.session, &peek.key) {
             let entry = Entry::unread(message, key.clone(), Disposition::Quarantined, reason);
-            self.store.record(session, &entry, now).await?;
+            match self.store.record(session, &entry, now).await {
+                // The bytes are safe, so a note that cannot be made does not park them a second time.
+                Err(error) if record.receive_count >= self.policy.park_after_receives => {
+                    tracing::error!(%error, accept_id = message.accept_id().as_str(), "quarantined without a note beside its session");
+                }
+                noted => drop(noted?),
+            }
         }
         Ok((Disposition::Quarantined, told_of(record, reason)))
     }
@@ -339,6 +352,12 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
         }
         Err(StoreError::Conflict)
     }
+}
+
+/// When the first of the events that a session acts on was received.
+fn began(events: &[Event]) -> ReceivedAt {
+    let acting = events.iter().filter(|event| event.kind.acts()).map(|event| event.received_at).min();
+    acting.or_else(|| events.first().map(|event| event.received_at)).unwrap_or(ReceivedAt(0))
 }
 
 fn read(record: &Record) -> Result<Read, ProcessError> {

@@ -323,6 +323,53 @@ async fn on_its_last_receive_a_record_is_parked_and_its_group_goes_on() {
 }
 
 #[tokio::test]
+async fn what_waited_behind_a_parked_record_gets_a_try_of_its_own() {
+    let function = function();
+    function.fail_for("b", StoreError::Unavailable);
+    let batch = vec![
+        record("1", LAST_RECEIVE, &event("b", "bot.joining", "10:00:00")),
+        record("2", LAST_RECEIVE, &event("b", "bot.inmeeting", "10:00:01")),
+    ];
+    assert_eq!(invoke(&function, batch).await, ["2"], "it was never tried before");
+    assert_eq!(function.vault.kept().len(), 1);
+}
+
+#[tokio::test]
+async fn a_quarantined_delivery_is_kept_once_even_if_its_session_cannot_be_told() {
+    let function = function();
+    function.fail_for("b", StoreError::Unavailable);
+    let nameless = br#"{"bot_id":"b","surprise":true}"#;
+    assert_eq!(invoke(&function, vec![record("1", 1, nameless)]).await, ["1"], "the note is worth another try");
+    assert_eq!(invoke(&function, vec![record("1", LAST_RECEIVE, nameless)]).await, [""; 0]);
+    let keys: Vec<_> = function.vault.kept().into_keys().collect();
+    assert!(keys.len() == 1 && keys[0].starts_with("quarantine/"), "{keys:?}");
+}
+
+#[tokio::test]
+async fn a_panic_outside_the_guarded_steps_fails_its_own_group_only() {
+    struct Panicking;
+    impl Redelivery for Panicking {
+        async fn postpone(&self, _: &[Record], _: Duration) {
+            panic!("boom")
+        }
+    }
+    let Processor { store, vault, publisher, policy, .. } = function();
+    let function = Processor { store, vault, publisher, redelivery: Panicking, policy };
+    let failing = bot("bad");
+    function.store.set_fault(move |_, id| if *id == failing { Err(StoreError::Unavailable) } else { Ok(()) });
+    let mut event_of_both = SqsEvent::default();
+    event_of_both.records = vec![
+        record("bad 1", 1, &event("bad", "bot.joining", "10:00:00")),
+        record("good 1", 1, &event("good", "bot.joining", "10:00:00")),
+    ];
+    let mut context = lambda_runtime::Context::default();
+    context.deadline = u64::MAX / 2;
+    let response = handle(&function, "commands", LambdaEvent::new(event_of_both, context)).await.unwrap();
+    let failed: Vec<_> = response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
+    assert_eq!(failed, ["bad 1"]);
+}
+
+#[tokio::test]
 async fn before_its_last_receive_nothing_is_parked() {
     let function = function();
     function.fail_for("b", StoreError::Unavailable);
