@@ -337,6 +337,16 @@ fn nothing_parked_or_spooled_ever_expires() -> Result<()> {
 }
 
 #[test]
+fn deliveries_are_parked_long_before_the_queue_forgets_them() -> Result<()> {
+    let template = Template::load()?;
+    let greatest = |parameter: &str| template.number(template.get(&format!("/Parameters/{parameter}/MaxValue")));
+    let waits = greatest("RetryMaxSeconds")? * greatest("ParkAfterReceives")?;
+    let retention = template.number(events_queue(&template)?.property("/MessageRetentionPeriod"))?;
+    assert!(waits * 4 <= retention, "{waits} s of waiting, {retention} s of retention");
+    Ok(())
+}
+
+#[test]
 fn alarms_look_where_the_functions_write() -> Result<()> {
     let template = Template::load()?;
     let written = ingest(&template)?.property("/Environment/Variables/METRICS_NAMESPACE").clone();
