@@ -5,11 +5,15 @@
 
 mod path_token;
 mod signature;
+mod static_header;
+mod svix;
 
 pub use path_token::PathTokens;
-pub use signature::{SignatureSecrets, SigningSecret, TimestampWindow};
+pub use signature::{SignatureHeader, SignatureSecrets, SigningSecret, TimestampWindow};
+pub use static_header::StaticHeader;
+pub use svix::{MalformedKey, SvixKeys};
 
-use crate::event::Trust;
+use crate::{event::Trust, hash::sha256_hex};
 use http::HeaderMap;
 
 /// How the deliveries of one endpoint prove where they come from.
@@ -24,6 +28,12 @@ pub enum AuthMode {
     },
     /// An unguessable last segment of the path: `MeetStream`'s per-bot `callback_url`, which is never signed.
     PathToken(PathTokens),
+    /// `svix-*` or `webhook-*` headers over id, time and raw body: the v2 webhooks of Meeting BaaS.
+    Svix(SvixKeys),
+    /// A secret that is sent along as it is, in a header of its own: the v1 webhooks and v2 callbacks of Meeting BaaS.
+    StaticHeader(StaticHeader),
+    /// `X-MeetingBaas-Signature` over the raw body, by any of the secrets: what the web page of Meeting BaaS describes.
+    MeetingBaasSignature(SignatureSecrets),
 }
 
 /// Why a delivery is not authentic. The sender learns none of this; the log does.
@@ -70,6 +80,30 @@ pub struct Credentials<'a> {
 pub struct VerifiedBody {
     bytes: Vec<u8>,
     trust: Trust,
+    delivery_id: Option<DeliveryId>,
+}
+
+/// The longest [`DeliveryId`], in bytes. Svix's have 31.
+const MAX_DELIVERY_ID_BYTES: usize = 128;
+
+/// The sender's own id of a delivery, the same on every try. There is one only where the credential covers it.
+///
+/// It is sender's text, so it becomes part of a key only inside a hash.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct DeliveryId(String);
+
+impl DeliveryId {
+    /// Takes the id as sent. A longer one than any sender is known to use is replaced by its SHA-256: as good for telling
+    /// deliveries apart, and no reason to lose one.
+    pub(crate) fn new(id: &str) -> Self {
+        Self(if id.len() > MAX_DELIVERY_ID_BYTES { sha256_hex(id.as_bytes()) } else { id.to_owned() })
+    }
+
+    /// The id's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl VerifiedBody {
@@ -85,8 +119,14 @@ impl VerifiedBody {
         self.trust
     }
 
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    /// The sender's own id of the delivery, where the credential covers one.
+    #[must_use]
+    pub fn delivery_id(&self) -> Option<&DeliveryId> {
+        self.delivery_id.as_ref()
+    }
+
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Option<DeliveryId>) {
+        (self.bytes, self.delivery_id)
     }
 }
 
@@ -96,18 +136,28 @@ impl AuthMode {
     /// # Errors
     /// The reason as an [`AuthError`]; the body is dropped with it.
     pub fn verify(&self, offered: Credentials<'_>, body: Vec<u8>, now: i64) -> Result<VerifiedBody, AuthError> {
-        match self {
+        let (trust, delivery_id) = match self {
             Self::MeetStreamSignature { secrets, window } => {
                 if let Some(window) = window {
                     window.check(offered.headers, now)?;
                 }
-                secrets.check(offered.headers, &body)?;
-                Ok(VerifiedBody { bytes: body, trust: Trust::Verified })
+                secrets.check(SignatureHeader::MEETSTREAM, offered.headers, &body)?;
+                (Trust::Verified, None)
             }
             Self::PathToken(tokens) => {
                 tokens.check(offered.path_token)?;
-                Ok(VerifiedBody { bytes: body, trust: Trust::Claimed })
+                (Trust::Claimed, None)
             }
-        }
+            Self::Svix(keys) => (Trust::Verified, Some(keys.check(offered.headers, &body, now)?)),
+            Self::StaticHeader(header) => {
+                header.check(offered.headers)?;
+                (Trust::Verified, None)
+            }
+            Self::MeetingBaasSignature(secrets) => {
+                secrets.check(SignatureHeader::MEETINGBAAS, offered.headers, &body)?;
+                (Trust::Verified, None)
+            }
+        };
+        Ok(VerifiedBody { bytes: body, trust, delivery_id })
     }
 }

@@ -1,6 +1,11 @@
 //! The contract between the two functions: what travels through the queue.
 
-use crate::{auth::VerifiedBody, event::Trust, provider::Endpoint, time::ReceivedAt};
+use crate::{
+    auth::{DeliveryId, VerifiedBody},
+    event::Trust,
+    provider::Endpoint,
+    time::ReceivedAt,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
@@ -41,6 +46,7 @@ impl fmt::Display for AcceptId {
 pub struct QueueMessage {
     accept_id: AcceptId,
     endpoint: Endpoint,
+    delivery_id: Option<DeliveryId>,
     received_at: ReceivedAt,
     body: Vec<u8>,
 }
@@ -63,7 +69,8 @@ impl QueueMessage {
     /// Wraps a verified body for the queue.
     #[must_use]
     pub fn new(body: VerifiedBody, endpoint: Endpoint, accept_id: AcceptId, received_at: ReceivedAt) -> Self {
-        Self { accept_id, endpoint, received_at, body: body.into_bytes() }
+        let (body, delivery_id) = body.into_parts();
+        Self { accept_id, endpoint, delivery_id, received_at, body }
     }
 
     /// Which accepted request this is.
@@ -82,6 +89,12 @@ impl QueueMessage {
     #[must_use]
     pub fn trust(&self) -> Trust {
         self.endpoint.trust()
+    }
+
+    /// The sender's own id of the delivery, where its credential covers one.
+    #[must_use]
+    pub fn delivery_id(&self) -> Option<&DeliveryId> {
+        self.delivery_id.as_ref()
     }
 
     /// When we took it.
@@ -110,6 +123,7 @@ impl QueueMessage {
             v: VERSION,
             accept_id: Cow::Borrowed(self.accept_id.as_str()),
             endpoint: self.endpoint,
+            delivery_id: self.delivery_id.as_ref().map(|id| Cow::Borrowed(id.as_str())),
             received_at: self.received_at,
             encoding,
             body,
@@ -135,6 +149,7 @@ impl QueueMessage {
         Ok(Self {
             accept_id: AcceptId::new(wire.accept_id),
             endpoint: wire.endpoint,
+            delivery_id: wire.delivery_id.map(|id| DeliveryId::new(&id)),
             received_at: wire.received_at,
             body,
         })
@@ -147,6 +162,9 @@ struct Wire<'a> {
     #[serde(borrow)]
     accept_id: Cow<'a, str>,
     endpoint: Endpoint,
+    // Absent where there is none, so that messages of before it existed are still read.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    delivery_id: Option<Cow<'a, str>>,
     received_at: ReceivedAt,
     encoding: Encoding,
     #[serde(borrow)]
@@ -193,6 +211,11 @@ pub(crate) mod tests {
         QueueMessage::new(verified, endpoint, AcceptId::new(accept_id), ReceivedAt(1_791_212_102_000))
     }
 
+    /// The same message with an id that its sender gave it.
+    pub(crate) fn identified(message: QueueMessage, delivery_id: &str) -> QueueMessage {
+        QueueMessage { delivery_id: Some(DeliveryId::new(delivery_id)), ..message }
+    }
+
     /// The characters SQS allows, from its documentation of `SendMessage`.
     fn sqs_allows(c: char) -> bool {
         matches!(c, '\u{9}' | '\u{A}' | '\u{D}' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
@@ -234,6 +257,17 @@ pub(crate) mod tests {
             message(Endpoint::MeetStreamCallback, "5f0c", br#"{"a":1}"#).encode(),
             @r#"{"v":1,"accept_id":"5f0c","endpoint":"meetstream-callback","received_at":1791212102000,"encoding":"text","body":"{\"a\":1}"}"#
         );
+    }
+
+    #[test]
+    fn a_senders_id_travels_only_where_there_is_one() {
+        let identified = identified(message(Endpoint::MeetStream, "5f0c", b"{}"), "msg_\"1");
+        let text = identified.encode();
+        insta::assert_snapshot!(
+            text,
+            @r#"{"v":1,"accept_id":"5f0c","endpoint":"meetstream","delivery_id":"msg_\"1","received_at":1791212102000,"encoding":"text","body":"{}"}"#
+        );
+        assert_eq!(QueueMessage::decode(&text).unwrap(), identified);
     }
 
     proptest! {

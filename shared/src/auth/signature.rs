@@ -1,4 +1,4 @@
-//! `X-MeetStream-Signature`: HMAC-SHA256 in hexadecimal over the raw body.
+//! HMAC-SHA256 in hexadecimal over the raw body: `X-MeetStream-Signature` and `X-MeetingBaas-Signature`.
 
 use super::AuthError;
 use crate::time::OccurredAt;
@@ -8,10 +8,35 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use std::{fmt, time::Duration};
 
-const SIGNATURE_HEADER: &str = "x-meetstream-signature";
 const TIMESTAMP_HEADER: &str = "x-meetstream-timestamp";
-const PREFIX: &[u8] = b"sha256=";
 const DIGEST_BYTES: usize = 32;
+
+/// Where a sender puts its signature, and how it writes it.
+#[derive(Clone, Copy, Debug)]
+pub struct SignatureHeader {
+    name: &'static str,
+    optional_prefix: &'static [u8],
+}
+
+impl SignatureHeader {
+    /// `MeetStream`'s: with `sha256=` or without, since both official SDKs accept both.
+    pub const MEETSTREAM: Self = Self { name: "x-meetstream-signature", optional_prefix: b"sha256=" };
+
+    /// The one that the web page of Meeting BaaS describes: digits alone.
+    pub const MEETINGBAAS: Self = Self { name: "x-meetingbaas-signature", optional_prefix: b"" };
+
+    /// The signature in it, in either case, with surrounding whitespace.
+    fn read(self, headers: &HeaderMap) -> Result<[u8; DIGEST_BYTES], AuthError> {
+        let given = headers.get(self.name).ok_or(AuthError::MissingHeader)?.as_bytes().trim_ascii();
+        let digits = match given.split_at_checked(self.optional_prefix.len()) {
+            Some((prefix, rest)) if prefix.eq_ignore_ascii_case(self.optional_prefix) => rest.trim_ascii(),
+            _ => given,
+        };
+        let mut signature = [0; DIGEST_BYTES];
+        hex::decode_to_slice(digits, &mut signature).map_err(|_| AuthError::Malformed)?;
+        Ok(signature)
+    }
+}
 
 /// One secret that signs bodies. It cannot be printed or serialised.
 #[derive(Clone)]
@@ -48,24 +73,13 @@ impl SignatureSecrets {
         (!secrets.is_empty()).then(|| Self(secrets.into_iter().map(SigningSecret::new).collect()))
     }
 
-    /// Accepts `sha256=<hex>` and bare hexadecimal, in either case, with surrounding whitespace: both official SDKs do.
-    pub(super) fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), AuthError> {
-        let given = headers.get(SIGNATURE_HEADER).ok_or(AuthError::MissingHeader)?.as_bytes().trim_ascii();
-        let signature = signature_bytes(given).ok_or(AuthError::Malformed)?;
+    /// Accepts what one of the secrets signed, in the form of this header.
+    pub(super) fn check(&self, header: SignatureHeader, headers: &HeaderMap, body: &[u8]) -> Result<(), AuthError> {
+        let signature = header.read(headers)?;
         // Every secret is tried, whichever matches, so that the time taken does not tell which one did.
         let matches = self.0.iter().filter(|secret| secret.signs(body, &signature)).count();
         if matches > 0 { Ok(()) } else { Err(AuthError::Mismatch) }
     }
-}
-
-fn signature_bytes(given: &[u8]) -> Option<[u8; DIGEST_BYTES]> {
-    let digits = match given.split_at_checked(PREFIX.len()) {
-        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest.trim_ascii(),
-        _ => given,
-    };
-    let mut signature = [0; DIGEST_BYTES];
-    hex::decode_to_slice(digits, &mut signature).ok()?;
-    Some(signature)
 }
 
 /// How far `X-MeetStream-Timestamp` may be from our clock, in either direction.
@@ -90,6 +104,7 @@ mod tests {
     use crate::auth::{AuthMode, Credentials};
     use proptest::prelude::*;
 
+    const SIGNATURE_HEADER: &str = SignatureHeader::MEETSTREAM.name;
     const BODY: &[u8] = br#"{"event":"bot.joining"}"#;
     /// 2026-10-05T14:55:02Z.
     const NOW: i64 = 1_791_212_102_000;
@@ -141,6 +156,26 @@ mod tests {
         check("by the empty secret", &sign("", BODY), Err(AuthError::Mismatch));
         check("of another body", &sign("new", b"{}"), Err(AuthError::Mismatch));
         assert_eq!(verify(&[], None, BODY), Err(AuthError::MissingHeader));
+    }
+
+    #[test]
+    fn a_bare_header_takes_digits_alone() {
+        let secrets = SignatureSecrets::new(vec!["new".into(), "old".into()]).unwrap();
+        let mode = AuthMode::MeetingBaasSignature(secrets);
+        let check = |name: &str, header: &'static str, value: &str, expected| {
+            let headers = HeaderMap::from_iter([(header.parse().unwrap(), value.parse().unwrap())]);
+            let offered = Credentials { headers: &headers, path_token: None };
+            assert_eq!(mode.verify(offered, BODY.to_vec(), NOW).map(drop), expected, "{name}");
+        };
+        let (hex, header) = (sign("new", BODY), "X-MeetingBaas-Signature");
+        check("as described", header, &hex, Ok(()));
+        check("upper case", header, &hex.to_uppercase(), Ok(()));
+        check("surrounding whitespace", header, &format!(" {hex}\t"), Ok(()));
+        check("by the secret that is being retired", header, &sign("old", BODY), Ok(()));
+        check("under a prefix", header, &format!("sha256={hex}"), Err(AuthError::Malformed));
+        check("truncated", header, &hex[2..], Err(AuthError::Malformed));
+        check("by a stranger's secret", header, &sign("stranger", BODY), Err(AuthError::Mismatch));
+        check("under another sender's header", SIGNATURE_HEADER, &hex, Err(AuthError::MissingHeader));
     }
 
     #[test]
