@@ -163,14 +163,18 @@ def up(stack: Stack) -> dict[str, str]:
     return outputs
 
 
+def command() -> Path:
+    """Builds the operator's command and says where it is."""
+    say("building the rollcall command (the first time about 2 minutes)")
+    subprocess.run(["cargo", "build", "--quiet", "--locked", "--package", "rollcall"], cwd=ROOT, check=True)
+    return ROOT / "target" / "debug" / "rollcall"
+
+
 def run(stack: Stack) -> None:
     """Brings the stack up, shows one meeting going through it, and serves until Ctrl-C."""
     try:
         outputs = up(stack)
-        say("building the rollcall command (the first time about 2 minutes)")
-        subprocess.run(["cargo", "build", "--quiet", "--locked", "--package", "rollcall"], cwd=ROOT, check=True)
-        rollcall = ROOT / "target" / "debug" / "rollcall"
-
+        rollcall = command()
         say("playing a meeting through the function URL")
         bot = "demo-" + os.urandom(4).hex()
         subprocess.run([rollcall, "send", "meeting", "--bot-id", bot], cwd=ROOT, check=True)
@@ -178,7 +182,8 @@ def run(stack: Stack) -> None:
         subprocess.run([rollcall, "timeline", "meetstream", bot, "--wait", "done"], cwd=ROOT, check=True)
 
         say("serving until Ctrl-C")
-        print(f"\nwebhook URL   {outputs['webhook_url']}\n\nsend one by hand:\n", flush=True)
+        print(f"\nwebhook URL   {outputs['webhook_url']}\nrollcall      {rollcall.relative_to(ROOT)}", flush=True)
+        print("\nsend one by hand:\n", flush=True)
         subprocess.run([rollcall, "send", "event", "bot.joining", "--curl"], cwd=ROOT, check=True)
         signal.pause()
     except KeyboardInterrupt:
@@ -199,7 +204,8 @@ def main() -> None:
     if arguments.command == "run":
         run(stack)
     elif arguments.command == "up":
-        print(f"\nup: {up(stack)['webhook_url']}\n    more in .local/outputs.json; `make down` ends it")
+        outputs, rollcall = up(stack), command().relative_to(ROOT)
+        print(f"\nup: {outputs['webhook_url']}\n    more in .local/outputs.json; look with {rollcall}; `make down` ends it")
     else:
         print("down" if stack.down() else "nothing was running")
 
