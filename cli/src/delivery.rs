@@ -227,6 +227,7 @@ mod tests {
             shared::Endpoint::MeetStreamCallback => {
                 AuthMode::PathToken(PathTokens::new(vec![TOKEN.to_owned()]).unwrap().unwrap())
             }
+            other => panic!("no target is on the route of {}", other.as_str()),
         };
         let offered = Credentials { headers: &headers, path_token };
         mode.verify(offered, delivery.body.clone(), 0).map(drop)

@@ -72,7 +72,7 @@ mod tests {
         opens(&[(SECRETS, "s")], &[Endpoint::MeetStream]);
         opens(&[(SECRETS, "new,old"), (TOKENS, " ")], &[Endpoint::MeetStream]);
         opens(&[(TOKENS, TOKEN)], &[Endpoint::MeetStreamCallback]);
-        opens(&[(SECRETS, "s"), (TOKENS, TOKEN)], &Endpoint::ALL);
+        opens(&[(SECRETS, "s"), (TOKENS, TOKEN)], &[Endpoint::MeetStream, Endpoint::MeetStreamCallback]);
     }
 
     #[test]

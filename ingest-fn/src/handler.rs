@@ -5,10 +5,7 @@ use crate::{
     queue::{EventQueue, QueueError, Queued},
     response::{Rejection, respond},
 };
-use lambda_http::{
-    Body, Request, RequestExt, Response,
-    http::{Method, request::Parts},
-};
+use lambda_http::{Body, Request, RequestExt, Response, http::request::Parts};
 use shared::{
     AcceptId, Endpoint, QueueMessage, ReceivedAt,
     auth::{AuthMode, Credentials},
@@ -55,7 +52,7 @@ async fn accept<Q: EventQueue>(
 ) -> Result<(), Rejection> {
     let (endpoint, path_token, auth) = route(&ingest.endpoints, head.uri.path()).ok_or(Rejection::UnknownEndpoint)?;
     seen.endpoint = Some(endpoint);
-    if head.method != Method::POST {
+    if !endpoint.accepts(&head.method) {
         return Err(Rejection::Method);
     }
     if body.len() > MAX_MESSAGE_BYTES {
@@ -64,8 +61,8 @@ async fn accept<Q: EventQueue>(
     let now = now_millis();
     let verified = auth.verify(Credentials { headers: &head.headers, path_token }, into_bytes(body), now)?;
 
-    let peek = seen.peek.insert(provider::peek(endpoint, verified.bytes()));
     let message = QueueMessage::new(verified, endpoint, accept_id.clone(), ReceivedAt(now));
+    let peek = seen.peek.insert(provider::peek_message(&message));
     let text = message.encode();
     if text.len() > MAX_MESSAGE_BYTES {
         return Err(Rejection::TooLarge(text.len()));

@@ -17,7 +17,7 @@ use shared::{
     Event, QueueMessage, ReceivedAt, Session, SessionId,
     message::DecodeError,
     provider::{self, ParseError},
-    session::{Disposition, Entry, Hole, Transition, advance},
+    session::{Disposition, Entry, Hole, advance},
 };
 use std::{panic::AssertUnwindSafe, time::Duration};
 use tokio::time::{Instant, timeout_at};
@@ -230,14 +230,14 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
             let mut announcements = Vec::new();
             let mut records = Vec::new();
             for event in events {
-                let Transition { disposition, session: next, records: beside, announcement } = advance(&session, event);
-                if let Some(next) = next {
+                let transition = advance(&session, event);
+                if let Some(next) = transition.session {
                     session = next;
                     changed = true;
                 }
-                announcements.extend(announcement);
-                records.push(beside);
-                outcomes.push((disposition, told(event)));
+                announcements.extend(transition.announcements);
+                records.push(transition.records);
+                outcomes.push((transition.disposition, told(event)));
             }
             for ((disposition, _), beside) in outcomes.iter_mut().zip(&records) {
                 for entry in beside {
@@ -295,7 +295,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
         now: i64,
     ) -> Result<Outcome, ProcessError> {
         self.vault.keep(&Kept::quarantined(&record.group_hash(), message, reason)).await?;
-        let peek = provider::peek(message.endpoint(), message.body());
+        let peek = provider::peek_message(message);
         if let (Some(session), Some(key)) = (&peek.session, &peek.key) {
             let entry = Entry::unread(message, key.clone(), Disposition::Quarantined, reason);
             match self.store.record(session, &entry, now).await {
@@ -341,7 +341,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
     }
 
     async fn mark_hole(&self, message: &QueueMessage, hole: Hole, now: i64) -> Result<(), StoreError> {
-        let Some(id) = provider::peek(message.endpoint(), message.body()).session else { return Ok(()) };
+        let Some(id) = provider::peek_message(message).session else { return Ok(()) };
         for _ in 0..MAX_ATTEMPTS {
             let (session, version) = self.load_or_new(&id, message.received_at(), now).await?;
             match self.store.save(&session.with_hole(hole.clone()), version, now).await {
@@ -387,7 +387,7 @@ fn told_of(record: &Record, reason: &'static str) -> Told {
     let Ok(message) = QueueMessage::decode(&record.body) else {
         return Told { reason: Some(reason), ..Told::default() };
     };
-    let peek = provider::peek(message.endpoint(), message.body());
+    let peek = provider::peek_message(&message);
     Told {
         reason: Some(reason),
         bot: peek.session.map(|session| session.encoded()),

@@ -7,7 +7,7 @@ use crate::{
     time::{OccurredAt, ReceivedAt},
 };
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 /// One bot in one meeting.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -100,6 +100,24 @@ pub struct Event {
     pub custom_attributes: Option<String>,
 }
 
+impl Event {
+    /// The single facts that the event states, each with its time: a conclusion's parts, or the event's one kind.
+    #[must_use]
+    pub fn facts(&self) -> Vec<(EventKind, Option<OccurredAt>)> {
+        let at = &self.occurred_at;
+        let EventKind::Concluded(conclusion) = &self.kind else { return vec![(self.kind.clone(), at.clone())] };
+        let joined = conclusion.joined_at.clone().map(|joined| (EventKind::InCall, Some(joined)));
+        let ended = (EventKind::Ended(conclusion.ended), conclusion.exited_at.clone().or_else(|| at.clone()));
+        let artifacts = conclusion.artifacts.iter().map(|(artifact, status)| {
+            let kind = EventKind::Artifact(*artifact, *status);
+            (kind, at.clone())
+        });
+        let deleted = conclusion.data_deleted.then(|| (EventKind::Deleted, at.clone()));
+        let done = (EventKind::Done, at.clone());
+        joined.into_iter().chain([ended]).chain(artifacts).chain([done]).chain(deleted).collect()
+    }
+}
+
 /// What happened. Closed for our vocabulary, open for the senders': a new name of theirs is [`EventKind::Unknown`].
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum EventKind {
@@ -115,6 +133,10 @@ pub enum EventKind {
     Permission(Permission),
     /// The bot records.
     Recording,
+    /// Recording was interrupted.
+    RecordingPaused,
+    /// Recording goes on.
+    RecordingResumed,
     /// The bot is on its way out.
     Leaving,
     /// The bot is out, and how that went.
@@ -123,16 +145,22 @@ pub enum EventKind {
     Artifact(Artifact, ArtifactStatus),
     /// The provider has finished everything.
     Done,
+    /// The provider has finished everything, and says in the same delivery how it ended and what there is.
+    Concluded(Conclusion),
     /// Something went wrong that ends nothing.
     Warning,
     /// The provider has erased what it held.
     Deleted,
     /// The provider is uploading what was recorded.
     Uploading,
+    /// The provider works on what was recorded.
+    Processing,
     /// Somebody joined or left the meeting.
     Participant(Presence),
     /// A piece of live transcript.
     LiveTranscript,
+    /// Somebody wrote into the meeting's chat.
+    Chat,
     /// A name we do not know.
     Unknown,
 }
@@ -160,6 +188,22 @@ pub struct Ended {
     pub outcome: Outcome,
     /// Whether the sender named this very end, or it was read from a less telling field.
     pub certainty: Certainty,
+}
+
+/// Everything that one delivery says of a finished session. It is several facts at once, and takes effect as a whole:
+/// [`Event::facts`] takes it apart.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Conclusion {
+    /// How it ended.
+    pub ended: Ended,
+    /// When the bot came into the meeting.
+    pub joined_at: Option<OccurredAt>,
+    /// When the bot left the meeting.
+    pub exited_at: Option<OccurredAt>,
+    /// What became of the artifacts; what it does not mention is absent.
+    pub artifacts: BTreeMap<Artifact, ArtifactStatus>,
+    /// Whether what there was has been erased already.
+    pub data_deleted: bool,
 }
 
 /// How much an event says about an end.
@@ -256,16 +300,20 @@ impl EventKind {
             Self::InCall => "session.in_call",
             Self::Permission(Permission::Allowed) => "session.permission_allowed",
             Self::Permission(Permission::Denied) => "session.permission_denied",
-            Self::Recording => "session.recording",
+            // Resumed is recording again, as in the table of canonical names.
+            Self::Recording | Self::RecordingResumed => "session.recording",
+            Self::RecordingPaused => "session.recording_paused",
             Self::Leaving => "session.leaving",
             Self::Ended(_) => "session.ended",
-            Self::Done => "session.done",
+            Self::Done | Self::Concluded(_) => "session.done",
             Self::Warning => "session.warning",
             Self::Uploading => "session.uploading",
+            Self::Processing => "session.processing",
             Self::Deleted => "data.deleted",
             Self::Participant(Presence::Joined) => "participant.joined",
             Self::Participant(Presence::Left) => "participant.left",
             Self::LiveTranscript => "live.transcript",
+            Self::Chat => "chat.message",
             Self::Unknown => "unknown",
             Self::Artifact(artifact, status) => match (artifact, status) {
                 (Artifact::Manifest, ArtifactStatus::Ready) => "manifest.ready",
@@ -294,12 +342,47 @@ impl EventKind {
             | Self::InCall
             | Self::Permission(_)
             | Self::Recording
+            | Self::RecordingPaused
+            | Self::RecordingResumed
             | Self::Leaving
             | Self::Ended(_)
             | Self::Artifact(..)
             | Self::Done
+            | Self::Concluded(_)
             | Self::Deleted => true,
-            Self::Warning | Self::Uploading | Self::Participant(_) | Self::LiveTranscript | Self::Unknown => false,
+            Self::Warning
+            | Self::Uploading
+            | Self::Processing
+            | Self::Participant(_)
+            | Self::LiveTranscript
+            | Self::Chat
+            | Self::Unknown => false,
+        }
+    }
+
+    /// Whether it can be true of a bot more than once: joining is tried again, recording stops and goes on, artifacts are
+    /// made again.
+    #[must_use]
+    pub fn recurs(&self) -> bool {
+        match self {
+            Self::Joining | Self::RecordingPaused | Self::RecordingResumed | Self::Artifact(..) => true,
+            Self::Scheduled
+            | Self::Waiting
+            | Self::InCall
+            | Self::Permission(_)
+            | Self::Recording
+            | Self::Leaving
+            | Self::Ended(_)
+            | Self::Done
+            | Self::Concluded(_)
+            | Self::Warning
+            | Self::Deleted
+            | Self::Uploading
+            | Self::Processing
+            | Self::Participant(_)
+            | Self::LiveTranscript
+            | Self::Chat
+            | Self::Unknown => false,
         }
     }
 }

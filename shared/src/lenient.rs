@@ -3,6 +3,11 @@
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
+/// The fields of `T` in a body that is a JSON object. (Left to itself, serde would also read an array as a struct.)
+pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+    serde_json::from_slice::<Object<T>>(body).ok()?.0
+}
+
 /// A text, or a number as text. Any other type counts as absent, and so does blank text.
 #[derive(Default, Debug)]
 pub(crate) struct Text<'a>(Option<Cow<'a, str>>);
@@ -109,6 +114,59 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
+/// Whether there is something: a text that is not blank, a list or an object with anything in it, a number, `true`. What
+/// it is passes by without being kept.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Present(pub(crate) bool);
+
+impl<'de> Deserialize<'de> for Present {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PresentVisitor).map(Present)
+    }
+}
+
+struct PresentVisitor;
+
+impl<'de> Visitor<'de> for PresentVisitor {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(!text.trim().is_empty())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(true)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(true)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(true)
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(value)
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(false)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut any = false;
+        while items.next_element::<IgnoredAny>()?.is_some() {
+            any = true;
+        }
+        Ok(any)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let mut any = false;
+        while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            any = true;
+        }
+        Ok(any)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +178,17 @@ mod tests {
         assert_eq!(read("17"), Some("17".to_owned()));
         for absent in ["null", "true", "[1,[2]]", r#"{"a":{"b":1}}"#, r#""  ""#] {
             assert_eq!(read(absent), None, "{absent}");
+        }
+    }
+
+    #[test]
+    fn presence_is_seen_in_every_type() {
+        let read = |json: &str| serde_json::from_str::<Present>(json).unwrap().0;
+        for present in [r#""https://x""#, "[null]", r#"{"a":[{}]}"#, "0", "-1", "1.5", "true"] {
+            assert!(read(present), "{present}");
+        }
+        for absent in ["null", "false", r#""""#, r#""  ""#, "[]", "{}"] {
+            assert!(!read(absent), "{absent}");
         }
     }
 

@@ -18,6 +18,7 @@
 //! - A sender's identifier leaves this crate only through [`SenderId::encoded`] or inside a hash.
 
 pub mod auth;
+mod canonical;
 pub mod env;
 pub mod event;
 pub mod hash;

@@ -1,13 +1,16 @@
 //! Who sends, where their deliveries arrive, and what a body says. One file for each provider's dialect.
 
+mod bounds;
+pub mod meetingbaas;
 pub mod meetstream;
 
 use crate::{
     event::{DeliveryKey, Event, SessionId, Trust},
     hash::FieldHash,
     message::QueueMessage,
-    sender_id::SenderIdError,
+    sender_id::{SenderId, SenderIdError},
 };
+use http::Method;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -17,21 +20,26 @@ use std::fmt;
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Provider {
     MeetStream,
+    MeetingBaas,
 }
 
 impl Provider {
+    /// Every provider there is.
+    pub const ALL: [Self; 2] = [Self::MeetStream, Self::MeetingBaas];
+
     /// The name in keys, in logs and on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MeetStream => "meetstream",
+            Self::MeetingBaas => "meetingbaas",
         }
     }
 
     /// The provider with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        (name == Self::MeetStream.as_str()).then_some(Self::MeetStream)
+        Self::ALL.into_iter().find(|provider| provider.as_str() == name)
     }
 }
 
@@ -50,23 +58,49 @@ pub enum Endpoint {
     /// `MeetStream`'s per-bot `callback_url`, unsigned, with a token in the path.
     #[serde(rename = "meetstream-callback")]
     MeetStreamCallback,
+    /// The v1 webhooks of Meeting BaaS, which carry the account's API key.
+    #[serde(rename = "meetingbaas-v1")]
+    MeetingBaasV1,
+    /// The v2 webhooks of Meeting BaaS, signed by Svix.
+    #[serde(rename = "meetingbaas-v2")]
+    MeetingBaasV2,
+    /// The v2 per-bot callbacks of Meeting BaaS, which carry a static secret.
+    #[serde(rename = "meetingbaas-callback")]
+    MeetingBaasCallback,
+    /// What the web page of Meeting BaaS describes, and its documentation does not: signed bodies under other names.
+    #[serde(rename = "meetingbaas-legacy")]
+    MeetingBaasLegacy,
 }
 
 impl Endpoint {
     /// Every endpoint there is.
-    pub const ALL: [Self; 2] = [Self::MeetStream, Self::MeetStreamCallback];
+    pub const ALL: [Self; 6] = [
+        Self::MeetStream,
+        Self::MeetStreamCallback,
+        Self::MeetingBaasV1,
+        Self::MeetingBaasV2,
+        Self::MeetingBaasCallback,
+        Self::MeetingBaasLegacy,
+    ];
 
     /// The endpoint that a request path names, and the token in it where the route has one. `None` for every other path.
     #[must_use]
     pub fn from_path(path: &str) -> Option<(Self, Option<&str>)> {
-        let rest = path.strip_prefix("/webhooks/")?;
-        match rest.split_once('/') {
-            None | Some((_, "")) if rest.trim_end_matches('/') == "meetstream" => Some((Self::MeetStream, None)),
-            Some(("meetstream", token)) if !token.is_empty() && !token.contains('/') => {
-                Some((Self::MeetStreamCallback, Some(token)))
+        let route = path.strip_prefix("/webhooks/")?;
+        let route = route.strip_suffix('/').unwrap_or(route);
+        let endpoint = match route {
+            "meetstream" => Self::MeetStream,
+            "meetingbaas/v1" => Self::MeetingBaasV1,
+            "meetingbaas/v2" => Self::MeetingBaasV2,
+            "meetingbaas/callback" => Self::MeetingBaasCallback,
+            "meetingbaas" | "meetingbaas/legacy" => Self::MeetingBaasLegacy,
+            _ => {
+                let token = path.strip_prefix("/webhooks/meetstream/")?;
+                let is_token = !token.is_empty() && !token.contains('/');
+                return is_token.then_some((Self::MeetStreamCallback, Some(token)));
             }
-            _ => None,
-        }
+        };
+        Some((endpoint, None))
     }
 
     /// The name in queue messages, logs and metrics. It never holds a token.
@@ -75,6 +109,10 @@ impl Endpoint {
         match self {
             Self::MeetStream => "meetstream",
             Self::MeetStreamCallback => "meetstream-callback",
+            Self::MeetingBaasV1 => "meetingbaas-v1",
+            Self::MeetingBaasV2 => "meetingbaas-v2",
+            Self::MeetingBaasCallback => "meetingbaas-callback",
+            Self::MeetingBaasLegacy => "meetingbaas-legacy",
         }
     }
 
@@ -83,6 +121,9 @@ impl Endpoint {
     pub fn provider(self) -> Provider {
         match self {
             Self::MeetStream | Self::MeetStreamCallback => Provider::MeetStream,
+            Self::MeetingBaasV1 | Self::MeetingBaasV2 | Self::MeetingBaasCallback | Self::MeetingBaasLegacy => {
+                Provider::MeetingBaas
+            }
         }
     }
 
@@ -90,8 +131,25 @@ impl Endpoint {
     #[must_use]
     pub fn trust(self) -> Trust {
         match self {
-            Self::MeetStream => Trust::Verified,
+            Self::MeetStream
+            | Self::MeetingBaasV1
+            | Self::MeetingBaasV2
+            | Self::MeetingBaasCallback
+            | Self::MeetingBaasLegacy => Trust::Verified,
             Self::MeetStreamCallback => Trust::Claimed,
+        }
+    }
+
+    /// Whether its sender delivers by this method. Callbacks of Meeting BaaS are POST or PUT, as the bot's creator chose.
+    #[must_use]
+    pub fn accepts(self, method: &Method) -> bool {
+        match self {
+            Self::MeetingBaasCallback => method == Method::POST || method == Method::PUT,
+            Self::MeetStream
+            | Self::MeetStreamCallback
+            | Self::MeetingBaasV1
+            | Self::MeetingBaasV2
+            | Self::MeetingBaasLegacy => method == Method::POST,
         }
     }
 }
@@ -103,7 +161,8 @@ pub struct Peek {
     pub session: Option<SessionId>,
     /// The delivery key, if the body can be read as far as that.
     pub key: Option<DeliveryKey>,
-    /// The FIFO group: a hash of the bot, or of the route where there is none. 64 hexadecimal characters.
+    /// The FIFO group: a hash of the bot or the calendar, or of the route where there is neither. 64 hexadecimal
+    /// characters.
     pub group: String,
 }
 
@@ -122,6 +181,9 @@ pub enum ParseError {
     /// The bot's id cannot be used.
     #[error("the bot's id cannot be used: {0}")]
     BadBot(#[from] SenderIdError),
+    /// It is about a calendar, and only bots have sessions yet.
+    #[error("the body is about a calendar, which is not supported yet")]
+    Calendar,
 }
 
 impl ParseError {
@@ -133,19 +195,45 @@ impl ParseError {
             Self::NoName => "no_event_name",
             Self::NoBot => "no_bot",
             Self::BadBot(_) => "bad_bot_id",
+            Self::Calendar => "calendar_unsupported",
         }
     }
 }
 
+/// What a dialect sees of a body.
+struct Sight {
+    session: Option<SessionId>,
+    calendar: Option<SenderId>,
+    key: Option<DeliveryKey>,
+}
+
 /// Looks at a body as far as queueing needs it. Never fails: whatever cannot be seen is absent.
+///
+/// The key is the one by which [`parse`] will know the delivery, unless something beside the body goes into that:
+/// [`peek_message`] sees it all.
 #[must_use]
 pub fn peek(endpoint: Endpoint, body: &[u8]) -> Peek {
-    let (session, key) = match endpoint.provider() {
+    look(endpoint, body, None)
+}
+
+/// Looks at a delivery of which everything is known.
+#[must_use]
+pub fn peek_message(message: &QueueMessage) -> Peek {
+    look(message.endpoint(), message.body(), Some(message))
+}
+
+fn look(endpoint: Endpoint, body: &[u8], message: Option<&QueueMessage>) -> Peek {
+    let provider = endpoint.provider();
+    let Sight { session, calendar, key } = match provider {
         Provider::MeetStream => meetstream::peek(body),
+        Provider::MeetingBaas => meetingbaas::peek(body, message),
     };
-    let group = match &session {
-        Some(session) => FieldHash::default().field(session.provider.as_str()).field(session.bot_id.as_sent()),
-        None => FieldHash::default().field(endpoint.as_str()),
+    let group = match (&session, &calendar) {
+        (Some(session), _) => FieldHash::default().field(provider.as_str()).field(session.bot_id.as_sent()),
+        (None, Some(calendar)) => {
+            FieldHash::default().field(provider.as_str()).field("calendar").field(calendar.as_sent())
+        }
+        (None, None) => FieldHash::default().field(endpoint.as_str()),
     };
     Peek { session, key, group: group.hex() }
 }
@@ -157,6 +245,7 @@ pub fn peek(endpoint: Endpoint, body: &[u8]) -> Peek {
 pub fn parse(message: &QueueMessage) -> Result<Event, ParseError> {
     match message.endpoint().provider() {
         Provider::MeetStream => meetstream::parse(message),
+        Provider::MeetingBaas => meetingbaas::parse(message),
     }
 }
 
@@ -174,6 +263,17 @@ mod tests {
         check("/webhooks/meetstream", Some((Endpoint::MeetStream, None)));
         check("/webhooks/meetstream/", Some((Endpoint::MeetStream, None)));
         check("/webhooks/meetstream/t0ken", Some((Endpoint::MeetStreamCallback, Some("t0ken"))));
+        for (endpoint, routes) in [
+            (Endpoint::MeetingBaasV1, &["/webhooks/meetingbaas/v1"][..]),
+            (Endpoint::MeetingBaasV2, &["/webhooks/meetingbaas/v2"]),
+            (Endpoint::MeetingBaasCallback, &["/webhooks/meetingbaas/callback"]),
+            (Endpoint::MeetingBaasLegacy, &["/webhooks/meetingbaas/legacy", "/webhooks/meetingbaas"]),
+        ] {
+            for route in routes {
+                check(route, Some((endpoint, None)));
+                check(&format!("{route}/"), Some((endpoint, None)));
+            }
+        }
         for unknown in [
             "/",
             "",
@@ -182,6 +282,11 @@ mod tests {
             "/webhooks/meetstreams",
             "/webhooks/meetstream//",
             "/webhooks/meetstream/t0ken/more",
+            "/webhooks/meetstream/t0ken/",
+            "/webhooks/meetingbaas//",
+            "/webhooks/meetingbaas/v3",
+            "/webhooks/meetingbaas/v1/more",
+            "/webhooks/meetingbaas/V1",
             "/webhooks/other/t0ken",
             "/webhooks/other/",
             "/Webhooks/meetstream",
@@ -192,11 +297,36 @@ mod tests {
     }
 
     #[test]
+    fn names_are_the_same_everywhere() {
+        for endpoint in Endpoint::ALL {
+            assert_eq!(serde_json::to_value(endpoint).unwrap(), endpoint.as_str());
+        }
+        for provider in Provider::ALL {
+            assert_eq!(serde_json::to_value(provider).unwrap(), provider.as_str());
+            assert_eq!(Provider::from_name(provider.as_str()), Some(provider));
+        }
+        assert_eq!(Provider::from_name("zoom"), None);
+    }
+
+    #[test]
+    fn deliveries_are_posted_and_callbacks_may_be_put() {
+        for endpoint in Endpoint::ALL {
+            assert!(endpoint.accepts(&Method::POST));
+            assert_eq!(endpoint.accepts(&Method::PUT), endpoint == Endpoint::MeetingBaasCallback);
+            assert!(![Method::GET, Method::HEAD, Method::DELETE, Method::PATCH].iter().any(|m| endpoint.accepts(m)));
+        }
+    }
+
+    #[test]
     fn groups_are_per_bot_and_per_route_without_one() {
         let group = |endpoint, body: &str| peek(endpoint, body.as_bytes()).group;
         let bot = group(Endpoint::MeetStream, r#"{"bot_id":"a"}"#);
         assert_eq!(bot, group(Endpoint::MeetStreamCallback, r#"{"data":{"bot":{"id":"a"}}}"#));
         assert_ne!(bot, group(Endpoint::MeetStream, r#"{"bot_id":"b"}"#));
+        assert_ne!(bot, group(Endpoint::MeetingBaasV2, r#"{"data":{"bot_id":"a"}}"#), "another provider's bot");
+        let calendar = group(Endpoint::MeetingBaasV1, r#"{"event":"calendar.x","data":{"calendar_id":"a"}}"#);
+        assert_eq!(calendar, group(Endpoint::MeetingBaasV2, r#"{"event":"calendar.y","data":{"calendar_id":"a"}}"#));
+        assert_ne!(calendar, group(Endpoint::MeetingBaasV2, r#"{"data":{"bot_id":"a"}}"#), "a bot of the same name");
         let none = group(Endpoint::MeetStream, "not json");
         assert_eq!(none, group(Endpoint::MeetStream, "{}"));
         assert_ne!(none, group(Endpoint::MeetStreamCallback, "{}"));

@@ -151,14 +151,15 @@ pub struct Transition {
     /// Entries to keep beside the session.
     pub records: Vec<Entry>,
     /// What to tell the rest of the system, before the session is saved.
-    pub announcement: Option<Announcement>,
+    pub announcements: Vec<Announcement>,
 }
 
 /// One thing that happened, for consumers outside. They get it at least once, with the same id each time.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Announcement {
-    /// A hash of the session, the kind and, where a kind can happen more than once, which time it is. It does not depend
-    /// on the delivery, so the same fact through two channels has one id. 64 hexadecimal characters.
+    /// A hash of the session, the kind and, where a kind can happen more than once, which time it is: by the sender's time,
+    /// or by the delivery where it gives none. Else it does not depend on the delivery, so the same fact through two
+    /// channels has one id. 64 hexadecimal characters.
     pub id: String,
     /// The bot.
     pub session: SessionId,
@@ -179,7 +180,7 @@ pub fn advance(session: &Session, event: &Event) -> Transition {
         disposition,
         session: (next != *session).then_some(next),
         records,
-        announcement: None,
+        announcements: vec![],
     };
     if !event.kind.acts() {
         return without_effect(next, Disposition::Ignored, vec![Entry::of(event, Disposition::Ignored)]);
@@ -201,7 +202,7 @@ pub fn advance(session: &Session, event: &Event) -> Transition {
                 disposition: Disposition::Applied,
                 session: Some(next),
                 records: displaced.into_iter().chain(spilled).collect(),
-                announcement: Some(Announcement::of(event)),
+                announcements: Announcement::of(event),
             }
         }
     }
@@ -322,29 +323,32 @@ impl Session {
 
     /// Raises every field that the event says something about.
     fn merge(&mut self, event: &Event) {
-        let Event { trust, .. } = *event;
         self.first_received_at = self.first_received_at.min(event.received_at);
-        self.progress = self.progress.max(reaches(&event.kind));
-        if trust == Trust::Verified {
-            self.proven = self.proven.max(reaches(&event.kind));
-        }
         if let Some(attributes) = &event.custom_attributes {
-            raise(&mut self.custom_attributes, (trust, attributes.clone()));
+            raise(&mut self.custom_attributes, (event.trust, attributes.clone()));
         }
-        match &event.kind {
-            EventKind::InCall => earliest(&mut self.joined_at, trust, event.occurred_at.as_ref()),
+        for (kind, occurred_at) in event.facts() {
+            self.merge_fact(event, &kind, occurred_at);
+        }
+    }
+
+    fn merge_fact(&mut self, event: &Event, kind: &EventKind, occurred_at: Option<OccurredAt>) {
+        let Event { trust, .. } = *event;
+        self.progress = self.progress.max(reaches(kind));
+        if trust == Trust::Verified {
+            self.proven = self.proven.max(reaches(kind));
+        }
+        match kind {
+            EventKind::InCall => earliest(&mut self.joined_at, trust, occurred_at.as_ref()),
             EventKind::Ended(ended) => {
-                earliest(&mut self.ended_at, trust, event.occurred_at.as_ref());
+                earliest(&mut self.ended_at, trust, occurred_at.as_ref());
                 let (certainty, outcome) = (ended.certainty, ended.outcome);
                 raise(&mut self.ending, Ending { trust, certainty, outcome, reason: event.reason.clone() });
             }
             EventKind::Artifact(artifact, status) => {
-                let fact = ArtifactFact {
-                    trust,
-                    status: *status,
-                    occurred_at: event.occurred_at.clone(),
-                    reason: event.reason.clone(),
-                };
+                let failed = *status != ArtifactStatus::Ready;
+                let reason = event.reason.clone().filter(|_| failed);
+                let fact = ArtifactFact { trust, status: *status, occurred_at, reason };
                 let best = self.artifacts.entry(*artifact).or_insert_with(|| fact.clone());
                 if fact > *best {
                     *best = fact;
@@ -364,17 +368,20 @@ fn reaches(kind: &EventKind) -> State {
         EventKind::Waiting => State::Waiting,
         // Only who is in the meeting can be refused a recording in it.
         EventKind::InCall | EventKind::Permission(_) => State::InCall,
-        EventKind::Recording => State::Recording,
+        // Only what was recording can pause or go on.
+        EventKind::Recording | EventKind::RecordingPaused | EventKind::RecordingResumed => State::Recording,
         EventKind::Leaving => State::Leaving,
         EventKind::Ended(_) => State::Ended,
-        EventKind::Done => State::Done,
+        EventKind::Done | EventKind::Concluded(_) => State::Done,
         // Deletion is kept apart from progress, and artifacts may come before or long after the end.
         EventKind::Deleted
         | EventKind::Artifact(..)
         | EventKind::Warning
         | EventKind::Uploading
+        | EventKind::Processing
         | EventKind::Participant(_)
         | EventKind::LiveTranscript
+        | EventKind::Chat
         | EventKind::Unknown => State::Unknown,
     }
 }
@@ -398,23 +405,27 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl Announcement {
-    fn of(event: &Event) -> Self {
-        // Artifacts can be made again, joining can be tried again; all else happens once to a bot.
-        let run = match event.kind {
-            EventKind::Artifact(..) | EventKind::Joining => {
-                event.occurred_at.as_ref().map(|at| at.moment().to_string())
-            }
-            _ => None,
+    /// One for each fact that the event states.
+    fn of(event: &Event) -> Vec<Self> {
+        let id = |kind: &EventKind, occurred_at: Option<&OccurredAt>| {
+            // A conclusion is about the one run that the meeting itself made; copies of it are sent at different times.
+            let run = (event.kind.recurs() && kind.recurs())
+                .then(|| occurred_at.map_or_else(|| event.key.to_string(), |at| at.moment().to_string()));
+            FieldHash::default()
+                .field(event.session.provider.as_str())
+                .field(event.session.bot_id.as_sent())
+                .field(kind.as_str())
+                .optional(run)
+                .hex()
         };
-        let kind = event.kind.as_str();
-        let id = FieldHash::default()
-            .field(event.session.provider.as_str())
-            .field(event.session.bot_id.as_sent())
-            .field(kind)
-            .optional(run)
-            .hex();
-        let (session, occurred_at) = (event.session.clone(), event.occurred_at.clone());
-        Self { id, session, kind, occurred_at, trust: event.trust }
+        let announced = event.facts().into_iter().map(|(kind, occurred_at)| Self {
+            id: id(&kind, occurred_at.as_ref()),
+            session: event.session.clone(),
+            kind: kind.as_str(),
+            occurred_at,
+            trust: event.trust,
+        });
+        announced.collect()
     }
 }
 

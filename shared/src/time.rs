@@ -25,7 +25,7 @@ impl ReceivedAt {
 /// When the sender says it happened: the moment, and the sender's own text.
 ///
 /// There is none when the sender gave none; it is never invented, and never derived from the time of receipt.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OccurredAt {
     moment: Timestamp,

@@ -4,27 +4,24 @@
 //! alone, in both with different values (then `bot_event` is the specific one), and with or without a `timestamp`.
 //! One rule reads all four: what happened is `bot_event`, and where that is absent or new, `event`.
 
-use super::{ParseError, Provider};
+use super::{
+    ParseError, Provider, Sight,
+    bounds::{attributes, bounded},
+};
 use crate::{
+    canonical,
     event::{
         Artifact, ArtifactStatus, Certainty, DeliveryKey, Ended, Event, EventKind, Outcome, Permission, Presence,
         SessionId,
     },
-    hash::{FieldHash, sha256_hex},
-    lenient::{Object, Text},
+    hash::FieldHash,
+    lenient::{Object, Text, object},
     message::QueueMessage,
     sender_id::SenderId,
     time::OccurredAt,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
-
-/// The largest `custom_attributes` we keep in the session, in bytes of JSON. Every write of the session pays for them.
-const MAX_ATTRIBUTES_BYTES: usize = 2048;
-
-/// The longest text of the sender's that we keep in the session, in bytes.
-const MAX_TEXT_BYTES: usize = 256;
 
 /// The fields that say which delivery a body is. Read at both ends of the queue, so it borrows what it can.
 #[derive(Deserialize, Default)]
@@ -95,7 +92,7 @@ impl Envelope<'_> {
         let acts = kind(self, None).is_some_and(|kind| kind.acts());
         let body_digest = match self.timestamp.get() {
             Some(_) if acts => None,
-            _ => Some(canonical_digest(body)),
+            _ => Some(canonical::digest(body)),
         };
         let hash = FieldHash::default()
             .field(Provider::MeetStream.as_str())
@@ -108,37 +105,13 @@ impl Envelope<'_> {
     }
 }
 
-/// A digest of what the JSON says, whatever its spacing and order of fields; of the bytes where they are not JSON.
-fn canonical_digest(body: &[u8]) -> String {
-    match serde_json::from_slice::<Value>(body) {
-        Ok(value) => sha256_hex(canonical(value).to_string().as_bytes()),
-        Err(_) => sha256_hex(body),
+pub(super) fn peek(body: &[u8]) -> Sight {
+    let envelope = object::<Envelope<'_>>(body);
+    Sight {
+        session: envelope.as_ref().and_then(|envelope| envelope.session().ok()),
+        calendar: None,
+        key: envelope.map(|envelope| envelope.key(body)),
     }
-}
-
-/// The same value with the fields of every object in order of their names. `serde_json` has them so by itself only as long
-/// as no crate in the build asks it to preserve their order.
-fn canonical(value: Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let sorted: BTreeMap<_, _> = fields.into_iter().map(|(name, value)| (name, canonical(value))).collect();
-            Value::Object(sorted.into_iter().collect())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(canonical).collect()),
-        scalar => scalar,
-    }
-}
-
-pub(super) fn peek(body: &[u8]) -> (Option<SessionId>, Option<DeliveryKey>) {
-    match object::<Envelope<'_>>(body) {
-        Some(envelope) => (envelope.session().ok(), Some(envelope.key(body))),
-        None => (None, None),
-    }
-}
-
-/// The fields of `T` in a body that is a JSON object. (Left to itself, serde would also read an array as a struct.)
-fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
-    serde_json::from_slice::<Object<T>>(body).ok()?.0
 }
 
 pub(super) fn parse(message: &QueueMessage) -> Result<Event, ParseError> {
@@ -250,21 +223,13 @@ fn reason(kind: &EventKind, name: &str, details: &Details<'_>) -> Option<String>
     Some(bounded(&reason))
 }
 
-fn attributes(attributes: Option<Map<String, Value>>) -> Option<String> {
-    let attributes = attributes.filter(|attributes| !attributes.is_empty())?;
-    let text = canonical(Value::Object(attributes)).to_string();
-    (text.len() <= MAX_ATTRIBUTES_BYTES).then_some(text)
-}
-
-fn bounded(text: &str) -> String {
-    let end = (0..=text.len().min(MAX_TEXT_BYTES)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    text.get(..end).unwrap_or_default().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{message::tests::message, provider::Endpoint};
+    use crate::{
+        message::tests::message,
+        provider::{Endpoint, bounds::MAX_TEXT_BYTES},
+    };
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -358,7 +323,7 @@ mod tests {
 
     fn key(body: &str) -> DeliveryKey {
         let from_parse = parse(&message(Endpoint::MeetStream, "a", body.as_bytes())).unwrap().key;
-        assert_eq!(peek(body.as_bytes()).1.as_ref(), Some(&from_parse), "both ends of the queue agree");
+        assert_eq!(peek(body.as_bytes()).key.as_ref(), Some(&from_parse), "both ends of the queue agree");
         from_parse
     }
 
@@ -408,7 +373,7 @@ mod tests {
         ) {
             let body = json!({"event": name, "bot_id": id, "timestamp": time, "bot_status": status, "data": odd});
             let _ = read(&body);
-            let (session, key) = peek(body.to_string().as_bytes());
+            let Sight { session, key, .. } = peek(body.to_string().as_bytes());
             prop_assert!(key.is_some());
             prop_assert!(session.is_none_or(|session| session.encoded().len() < 300));
         }

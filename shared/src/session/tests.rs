@@ -213,13 +213,13 @@ fn a_transcript_can_be_made_again() {
     let transcript = &session.artifacts()[&Artifact::Transcript];
     assert_eq!(transcript.status, ArtifactStatus::Ready);
     assert_eq!(transcript.occurred_at.as_ref().unwrap().as_sent(), "2026-01-05T09:00:00Z");
-    let id = |delivery: &Delivery| advance(&empty(), &delivery.event()).announcement.unwrap().id;
+    let id = |delivery: &Delivery| advance(&empty(), &delivery.event()).announcements[0].id.clone();
     assert_ne!(id(&first), id(&second), "each run is announced");
 }
 
 #[test]
 fn an_announcement_is_about_the_fact_and_not_the_delivery() {
-    let id = |delivery: Delivery| advance(&empty(), &delivery.event()).announcement.unwrap().id;
+    let id = |delivery: Delivery| advance(&empty(), &delivery.event()).announcements[0].id.clone();
     let body = stopped("bot.kicked", "2026-01-01T10:30:00Z");
     let other_time = stopped("bot.kicked", "2026-01-01T10:30:01Z");
     assert_eq!(id(signed("1", body.clone())), id(claimed("2", body.clone())));
