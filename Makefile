@@ -27,8 +27,8 @@ test: tools ## everything: lints, unit tests, the deployed pipeline, sam local i
 build: tools ## build both functions for AWS, optimised
 	@$(PYTHON) dev/build.py
 
-secret: tools ## enter a signing secret that MeetStream has shown you (rotation: the old one stays valid beside it)
-	@$(PYTHON) dev/secret.py $(addprefix --name ,$(STACK))
+secret: tools ## enter a credential that a sender has shown you; the old ones stay valid beside it (KEY=meetingbaas_api_keys …)
+	@$(PYTHON) dev/secret.py $(addprefix --name ,$(STACK)) $(addprefix --key ,$(KEY))
 
 deploy: tools ## build and deploy to AWS with your credentials; the first time it asks for the settings (STACK=rollcall, SET="Parameter=Value …" changes some)
 	@$(PYTHON) dev/deploy.py $(addprefix --stack ,$(STACK)) $(if $(SET),--set $(SET))

@@ -1,16 +1,18 @@
 """The Secrets Manager secret that holds what senders must know.
 
-One JSON object, each value a comma-separated list, so that during a rotation the old and the new one are both accepted:
+One JSON object with a key for each route, each value a comma-separated list, so that during a rotation the old and the new
+one are both accepted; an empty one switches the route off:
 
-    {"meetstream_webhook_secrets": "<new>,<old>", "meetstream_callback_tokens": "<token>"}
+    {"meetstream_webhook_secrets": "<new>,<old>", "meetstream_callback_tokens": "<token>", "meetingbaas_api_keys": "", …}
 
-`make secret` puts a signing secret that MeetStream has shown into it; the deploy after that hands it to the function.
+`make secret` puts a credential that a sender's dashboard has shown into it; the deploy after that hands it to the function.
 Nothing here prints a value.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import getpass
 import json
 import secrets
@@ -24,24 +26,45 @@ from tools import script
 
 WEBHOOK_SECRETS = "meetstream_webhook_secrets"
 CALLBACK_TOKENS = "meetstream_callback_tokens"
+API_KEYS = "meetingbaas_api_keys"
+SVIX_SECRETS = "meetingbaas_svix_secrets"
+CALLBACK_SECRETS = "meetingbaas_callback_secrets"
+LEGACY_SECRETS = "meetingbaas_legacy_secrets"
+
+RANDOM = {
+    WEBHOOK_SECRETS: lambda: secrets.token_hex(32),
+    CALLBACK_TOKENS: lambda: secrets.token_urlsafe(32),
+    API_KEYS: lambda: secrets.token_hex(32),
+    SVIX_SECRETS: lambda: "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode(),
+    CALLBACK_SECRETS: lambda: secrets.token_hex(32),
+    LEGACY_SECRETS: lambda: secrets.token_hex(32),
+}
+"""How a credential of each key looks."""
+
+OPEN_AT_FIRST = (WEBHOOK_SECRETS, CALLBACK_TOKENS)
+"""The keys that have a value from the start. The other routes do not exist until somebody enters a credential."""
 
 
-def ensure(client: Any, name: str) -> tuple[str, dict[str, str]]:
-    """Version id and value of the secret, which is created with random values where there is none."""
+def ensure(client: Any, name: str, filled: tuple[str, ...] = OPEN_AT_FIRST) -> tuple[str, dict[str, str]]:
+    """Version id and value of the secret, with every key in it.
+
+    CloudFormation refuses a reference to a key that is not there, so what an older version of this project did not know is
+    added. A key of `filled` gets a random value, not an empty one: until the sender's own is entered, nobody can sign.
+    """
+    fresh = {key: RANDOM[key]() if key in filled else "" for key in RANDOM}
     try:
         found = client.get_secret_value(SecretId=name)
-        return found["VersionId"], json.loads(found["SecretString"])
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
-    # Random from the start, not empty: until MeetStream's own secret is entered, nobody can sign for the route.
-    value = {WEBHOOK_SECRETS: secrets.token_hex(32), CALLBACK_TOKENS: secrets.token_urlsafe(32)}
-    made = client.create_secret(
-        Name=name,
-        Description="Rollcall: webhook secrets and callback tokens, newest first",
-        SecretString=json.dumps(value),
-    )
-    return made["VersionId"], value
+        description = "Rollcall: the credentials of its senders, newest first"
+        made = client.create_secret(Name=name, Description=description, SecretString=json.dumps(fresh))
+        return made["VersionId"], fresh
+    value = json.loads(found["SecretString"])
+    if value.keys() >= fresh.keys():
+        return found["VersionId"], value
+    value = fresh | value
+    return client.put_secret_value(SecretId=name, SecretString=json.dumps(value))["VersionId"], value
 
 
 def add(client: Any, name: str, key: str, entry: str, keep: int) -> str:
@@ -54,7 +77,9 @@ def add(client: Any, name: str, key: str, entry: str, keep: int) -> str:
 
 def main() -> None:
     """Asks for a signing secret and stores it."""
-    parser = argparse.ArgumentParser(description="Enter a webhook's signing secret, or make a new callback token.")
+    parser = argparse.ArgumentParser(description="Enter a sender's credential, or make a new callback token.")
+    entered = [key for key in RANDOM if key != CALLBACK_TOKENS]
+    parser.add_argument("--key", choices=entered, default=WEBHOOK_SECRETS, help="which one (default: %(default)s)")
     parser.add_argument("--name", default="rollcall", help="name of the secret (default: %(default)s)")
     parser.add_argument("--new-callback-token", action="store_true", help="make a new token for per-bot callback URLs")
     parser.add_argument("--keep", type=int, default=2, help="older entries that stay valid (default: %(default)s, so that a mistyped one pushes out none in use)")
@@ -64,11 +89,11 @@ def main() -> None:
     if arguments.new_callback_token:
         add(client, arguments.name, CALLBACK_TOKENS, secrets.token_urlsafe(32), arguments.keep)
     else:
-        ask = "Signing secret, as MeetStream shows it: "
+        ask = f"A value for {arguments.key}, as the sender's dashboard shows it: "
         entry = (getpass.getpass(ask) if sys.stdin.isatty() else sys.stdin.readline()).strip()
         if not entry or "," in entry:
-            sys.exit("error: that is no signing secret (empty, or it contains a comma)")
-        add(client, arguments.name, WEBHOOK_SECRETS, entry, arguments.keep)
+            sys.exit("error: that is no credential (empty, or it contains a comma)")
+        add(client, arguments.name, arguments.key, entry, arguments.keep)
     print(f"stored in {arguments.name}; `make deploy` hands it to the function")
 
 

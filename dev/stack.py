@@ -62,7 +62,7 @@ class Stack:
             say(f"starting the local AWS on port {self.aws.port}")
         self.aws.start()
 
-        version, value = secret.ensure(self.client("secretsmanager"), NAME)
+        version, value = secret.ensure(self.client("secretsmanager"), NAME, filled=tuple(secret.RANDOM))
         parameters = self.parameters | {"SecretVersionId": version, "Architecture": build.HOST}
         deployed = self.folder / "deployed"
         fingerprint = self._fingerprint(built, parameters)
@@ -122,14 +122,24 @@ class Stack:
         identifier = of["FunctionUrl"].removeprefix("https://").split(".")[0]
         function_url = f"{self.aws.endpoint}/_aws/lambda-url/{identifier}"
         webhook_url = f"{function_url}/webhooks/meetstream"
+        meetingbaas_url = f"{function_url}/webhooks/meetingbaas"
+        first = {key: value.split(",")[0] for key, value in secrets.items()}
         return {
             "stack_name": NAME,
             "endpoint_url": self.aws.endpoint,
             "region": REGION,
             "function_url": function_url,
             "webhook_url": webhook_url,
-            "callback_url": f"{webhook_url}/{secrets[secret.CALLBACK_TOKENS].split(',')[0]}",
-            "meetstream_secret": secrets[secret.WEBHOOK_SECRETS].split(",")[0],
+            "callback_url": f"{webhook_url}/{first[secret.CALLBACK_TOKENS]}",
+            "meetstream_secret": first[secret.WEBHOOK_SECRETS],
+            "meetingbaas_v1_url": f"{meetingbaas_url}/v1",
+            "meetingbaas_v2_url": f"{meetingbaas_url}/v2",
+            "meetingbaas_callback_url": f"{meetingbaas_url}/callback",
+            "meetingbaas_legacy_url": f"{meetingbaas_url}/legacy",
+            "meetingbaas_api_key": first[secret.API_KEYS],
+            "meetingbaas_svix_secret": first[secret.SVIX_SECRETS],
+            "meetingbaas_callback_secret": first[secret.CALLBACK_SECRETS],
+            "meetingbaas_legacy_secret": first[secret.LEGACY_SECRETS],
             "table": of["TableName"],
             "bucket": of["BucketName"],
             "queue_url": of["EventsQueueUrl"],

@@ -3,14 +3,18 @@
 use crate::Endpoints;
 use shared::{
     Endpoint,
-    auth::{AuthMode, PathTokens, SignatureSecrets, TimestampWindow},
+    auth::{AuthMode, PathTokens, SignatureSecrets, StaticHeader, SvixKeys, TimestampWindow},
     env::{self, ConfigError, Lookup},
 };
 use std::time::Duration;
 
-const SECRETS: &str = "MEETSTREAM_WEBHOOK_SECRETS";
-const TOKENS: &str = "MEETSTREAM_CALLBACK_TOKENS";
-const TOLERANCE: &str = "MEETSTREAM_TIMESTAMP_TOLERANCE_SECONDS";
+const MEETSTREAM_SECRETS: &str = "MEETSTREAM_WEBHOOK_SECRETS";
+const MEETSTREAM_TOKENS: &str = "MEETSTREAM_CALLBACK_TOKENS";
+const MEETSTREAM_TOLERANCE: &str = "MEETSTREAM_TIMESTAMP_TOLERANCE_SECONDS";
+const MEETINGBAAS_API_KEYS: &str = "MEETINGBAAS_API_KEYS";
+const MEETINGBAAS_SVIX_SECRETS: &str = "MEETINGBAAS_SVIX_SECRETS";
+const MEETINGBAAS_CALLBACK_SECRETS: &str = "MEETINGBAAS_CALLBACK_SECRETS";
+const MEETINGBAAS_LEGACY_SECRETS: &str = "MEETINGBAAS_LEGACY_SECRETS";
 
 /// What `template.yaml` tells the function.
 #[derive(Debug)]
@@ -29,22 +33,47 @@ impl Config {
     /// function must not start half configured.
     pub fn from_env(lookup: &impl Lookup) -> Result<Self, ConfigError> {
         let mut endpoints = Endpoints::default();
-        if let Some(secrets) = SignatureSecrets::new(env::list(lookup, SECRETS)?) {
-            let tolerance = env::number(lookup, TOLERANCE, 0, 0..=86_400)?;
-            let window = (tolerance > 0).then(|| TimestampWindow(Duration::from_secs(tolerance.into())));
-            endpoints.open(Endpoint::MeetStream, AuthMode::MeetStreamSignature { secrets, window });
-        }
-        let tokens = PathTokens::new(env::list(lookup, TOKENS)?)
-            .map_err(|weak| ConfigError::Invalid { name: TOKENS, reason: weak.to_string() })?;
-        if let Some(tokens) = tokens {
-            endpoints.open(Endpoint::MeetStreamCallback, AuthMode::PathToken(tokens));
+        for endpoint in Endpoint::ALL {
+            if let Some(auth) = auth_of(endpoint, lookup)? {
+                endpoints.open(endpoint, auth);
+            }
         }
         if endpoints.is_empty() {
-            let reason = format!("neither it nor {TOKENS} is set, so no endpoint would exist");
-            return Err(ConfigError::Invalid { name: SECRETS, reason });
+            let reason = "neither it nor any other credential is set, so no endpoint would exist".to_owned();
+            return Err(ConfigError::Invalid { name: MEETSTREAM_SECRETS, reason });
         }
         Ok(Self { queue_url: env::required(lookup, "EVENTS_QUEUE_URL")?, endpoints })
     }
+}
+
+/// The one way of proof of an endpoint, with every credential that is configured for it; `None` if there is none.
+fn auth_of(endpoint: Endpoint, lookup: &impl Lookup) -> Result<Option<AuthMode>, ConfigError> {
+    Ok(match endpoint {
+        Endpoint::MeetStream => {
+            let tolerance = env::number(lookup, MEETSTREAM_TOLERANCE, 0, 0..=86_400)?;
+            let window = (tolerance > 0).then(|| TimestampWindow(Duration::from_secs(tolerance.into())));
+            let secrets = SignatureSecrets::new(env::list(lookup, MEETSTREAM_SECRETS)?);
+            secrets.map(|secrets| AuthMode::MeetStreamSignature { secrets, window })
+        }
+        Endpoint::MeetStreamCallback => PathTokens::new(env::list(lookup, MEETSTREAM_TOKENS)?)
+            .map_err(|weak| ConfigError::Invalid { name: MEETSTREAM_TOKENS, reason: weak.to_string() })?
+            .map(AuthMode::PathToken),
+        Endpoint::MeetingBaasV1 => {
+            StaticHeader::new(StaticHeader::MEETINGBAAS_API_KEY, env::list(lookup, MEETINGBAAS_API_KEYS)?)
+                .map(AuthMode::StaticHeader)
+        }
+        Endpoint::MeetingBaasV2 => SvixKeys::new(env::list(lookup, MEETINGBAAS_SVIX_SECRETS)?)
+            .map_err(|odd| ConfigError::Invalid { name: MEETINGBAAS_SVIX_SECRETS, reason: odd.to_string() })?
+            .map(AuthMode::Svix),
+        Endpoint::MeetingBaasCallback => StaticHeader::new(
+            StaticHeader::MEETINGBAAS_CALLBACK_SECRET,
+            env::list(lookup, MEETINGBAAS_CALLBACK_SECRETS)?,
+        )
+        .map(AuthMode::StaticHeader),
+        Endpoint::MeetingBaasLegacy => {
+            SignatureSecrets::new(env::list(lookup, MEETINGBAAS_LEGACY_SECRETS)?).map(AuthMode::MeetingBaasSignature)
+        }
+    })
 }
 
 #[cfg(test)]
@@ -69,20 +98,30 @@ mod tests {
 
     #[test]
     fn an_endpoint_exists_only_with_a_credential() {
-        opens(&[(SECRETS, "s")], &[Endpoint::MeetStream]);
-        opens(&[(SECRETS, "new,old"), (TOKENS, " ")], &[Endpoint::MeetStream]);
-        opens(&[(TOKENS, TOKEN)], &[Endpoint::MeetStreamCallback]);
-        opens(&[(SECRETS, "s"), (TOKENS, TOKEN)], &[Endpoint::MeetStream, Endpoint::MeetStreamCallback]);
+        opens(&[(MEETSTREAM_SECRETS, "s")], &[Endpoint::MeetStream]);
+        opens(&[(MEETSTREAM_SECRETS, "new,old"), (MEETSTREAM_TOKENS, " ")], &[Endpoint::MeetStream]);
+        opens(&[(MEETSTREAM_TOKENS, TOKEN)], &[Endpoint::MeetStreamCallback]);
+        opens(
+            &[(MEETSTREAM_SECRETS, "s"), (MEETSTREAM_TOKENS, TOKEN)],
+            &[Endpoint::MeetStream, Endpoint::MeetStreamCallback],
+        );
     }
 
     #[test]
     fn half_a_configuration_does_not_start() {
         let queue = ("EVENTS_QUEUE_URL", "http://queue");
         assert!(config(&[queue]).is_err(), "no credential at all");
-        assert!(config(&[queue, (SECRETS, ""), (TOKENS, ",")]).is_err(), "empty credentials");
-        assert!(config(&[queue, (TOKENS, "weak")]).is_err(), "a token that can be guessed");
-        assert!(config(&[queue, (SECRETS, "{{resolve:secretsmanager:x}}")]).is_err(), "an unresolved reference");
-        assert!(config(&[queue, (SECRETS, "s"), (TOLERANCE, "soon")]).is_err(), "an odd tolerance");
-        assert_eq!(config(&[(SECRETS, "s")]).err(), Some(ConfigError::Missing("EVENTS_QUEUE_URL")));
+        assert!(config(&[queue, (MEETSTREAM_SECRETS, ""), (MEETSTREAM_TOKENS, ",")]).is_err(), "empty credentials");
+        assert!(config(&[queue, (MEETSTREAM_TOKENS, "weak")]).is_err(), "a token that can be guessed");
+        assert!(config(&[queue, (MEETINGBAAS_SVIX_SECRETS, "not base64!")]).is_err(), "a key that is none");
+        assert!(
+            config(&[queue, (MEETSTREAM_SECRETS, "{{resolve:secretsmanager:x}}")]).is_err(),
+            "an unresolved reference"
+        );
+        assert!(
+            config(&[queue, (MEETSTREAM_SECRETS, "s"), (MEETSTREAM_TOLERANCE, "soon")]).is_err(),
+            "an odd tolerance"
+        );
+        assert_eq!(config(&[(MEETSTREAM_SECRETS, "s")]).err(), Some(ConfigError::Missing("EVENTS_QUEUE_URL")));
     }
 }

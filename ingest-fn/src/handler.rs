@@ -32,7 +32,7 @@ pub async fn handle<Q: EventQueue>(ingest: &Ingest<Q>, request: Request) -> Resp
     let mut seen = Seen::default();
     let result = accept(ingest, &head, body, &accept_id, &mut seen).await;
     log::delivery(accept_id.as_str(), seen.endpoint, seen.peek.as_ref(), &result, started.elapsed());
-    respond(&result)
+    respond(seen.endpoint, &result)
 }
 
 /// What the log line tells of a request, as far as it came.

@@ -40,7 +40,7 @@ pub(crate) fn delivery(
     let line = DeliveryLine {
         timestamp: SystemTime::now(),
         route: endpoint.map_or("none", Endpoint::as_str),
-        reply: response::reply(result),
+        reply: response::reply(endpoint, result),
         deliveries: 1,
         time_to_durable: result.is_ok().then_some(took),
         level: if matches!(result, Err(Rejection::NotDurable(_))) { "ERROR" } else { "INFO" },

@@ -1,13 +1,15 @@
 //! What the sender is told. The only place that names status codes.
 //!
-//! Never 429 and never 410: some senders give up for good on either. Never a detail: the log has it.
+//! Never 429 and never 410: some senders give up for good on either. Never a detail: the log has it. A wrong credential is
+//! 401 but on the callback route of Meeting BaaS: its sender gives up for good on any 4xx and tries again after a 5xx, so that
+//! a delivery that meets a botched rotation of the secret still has the 21 seconds of its retries.
 
 use crate::queue::QueueError;
 use lambda_http::{
     Body, Response,
     http::{HeaderValue, StatusCode, header},
 };
-use shared::auth::AuthError;
+use shared::{Endpoint, auth::AuthError};
 
 /// Why a request is not accepted. Nothing of it was kept.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +44,11 @@ impl Rejection {
         }
     }
 
-    fn status(&self) -> StatusCode {
+    fn status(&self, endpoint: Option<Endpoint>) -> StatusCode {
         match self {
+            Self::Unauthenticated(_) if endpoint == Some(Endpoint::MeetingBaasCallback) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::UnknownEndpoint => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -63,13 +68,14 @@ impl Rejection {
     }
 }
 
-/// The answer to a request: 200 once it is durable, else the rejection's.
+/// The answer to a request: 200 once it is durable, else the rejection's, as the endpoint's sender understands it.
 #[must_use]
-pub fn respond(result: &Result<(), Rejection>) -> Response<Body> {
-    let (status, body) = match result {
-        Ok(()) => (StatusCode::OK, r#"{"received":true}"#),
-        Err(rejection) => (rejection.status(), rejection.body()),
+pub fn respond(endpoint: Option<Endpoint>, result: &Result<(), Rejection>) -> Response<Body> {
+    let body = match result {
+        Ok(()) => r#"{"received":true}"#,
+        Err(rejection) => rejection.body(),
     };
+    let status = status(endpoint, result);
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -78,15 +84,19 @@ pub fn respond(result: &Result<(), Rejection>) -> Response<Body> {
 
 /// The status as text, for the `Reply` dimension of the metrics.
 #[must_use]
-pub fn reply(result: &Result<(), Rejection>) -> &'static str {
-    match result {
-        Ok(()) => "200",
-        Err(Rejection::UnknownEndpoint) => "404",
-        Err(Rejection::Method) => "405",
-        Err(Rejection::TooLarge(_)) => "413",
-        Err(Rejection::Unauthenticated(_)) => "401",
-        Err(Rejection::NotDurable(_)) => "503",
+pub fn reply(endpoint: Option<Endpoint>, result: &Result<(), Rejection>) -> &'static str {
+    match status(endpoint, result) {
+        StatusCode::OK => "200",
+        StatusCode::NOT_FOUND => "404",
+        StatusCode::METHOD_NOT_ALLOWED => "405",
+        StatusCode::PAYLOAD_TOO_LARGE => "413",
+        StatusCode::UNAUTHORIZED => "401",
+        _ => "503",
     }
+}
+
+fn status(endpoint: Option<Endpoint>, result: &Result<(), Rejection>) -> StatusCode {
+    result.as_ref().map_or_else(|rejection| rejection.status(endpoint), |()| StatusCode::OK)
 }
 
 #[cfg(test)]
@@ -94,12 +104,19 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(result: Result<(), Rejection>, status: u16, body: &str) {
-        let response = respond(&result);
-        assert_eq!(response.status().as_u16(), status);
+    fn check_at(endpoint: Option<Endpoint>, result: &Result<(), Rejection>, status: u16, body: &str) {
+        let response = respond(endpoint, result);
+        assert_eq!(response.status().as_u16(), status, "{endpoint:?}");
         assert_eq!(response.body().as_ref(), body.as_bytes());
         assert_eq!(response.headers()["content-type"], "application/json");
-        assert_eq!(reply(&result), status.to_string());
+        assert_eq!(reply(endpoint, result), status.to_string());
+    }
+
+    #[track_caller]
+    fn check(result: Result<(), Rejection>, status: u16, body: &str) {
+        for endpoint in [None].into_iter().chain(Endpoint::ALL.map(Some)) {
+            check_at(endpoint, &result, status, body);
+        }
     }
 
     #[test]
@@ -109,7 +126,11 @@ mod tests {
         check(Err(Rejection::Method), 405, r#"{"error":"method not allowed"}"#);
         check(Err(Rejection::TooLarge(1)), 413, r#"{"error":"too large"}"#);
         for error in [AuthError::MissingHeader, AuthError::Malformed, AuthError::Expired, AuthError::Mismatch] {
-            check(Err(Rejection::Unauthenticated(error)), 401, r#"{"error":"unauthorized"}"#);
+            for endpoint in Endpoint::ALL {
+                let status = if endpoint == Endpoint::MeetingBaasCallback { 503 } else { 401 };
+                let result = Err(Rejection::Unauthenticated(error));
+                check_at(Some(endpoint), &result, status, r#"{"error":"unauthorized"}"#);
+            }
         }
         check(Err(Rejection::NotDurable(QueueError::Unavailable)), 503, r#"{"error":"unavailable"}"#);
         check(Err(Rejection::NotDurable(QueueError::Refused)), 503, r#"{"error":"unavailable"}"#);
