@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    event::DeliveryKey,
     message::tests::{identified, message},
     provider::{Endpoint, peek_message},
 };
