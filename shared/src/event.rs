@@ -300,9 +300,9 @@ impl EventKind {
             Self::InCall => "session.in_call",
             Self::Permission(Permission::Allowed) => "session.permission_allowed",
             Self::Permission(Permission::Denied) => "session.permission_denied",
-            // Resumed is recording again, as in the table of canonical names.
-            Self::Recording | Self::RecordingResumed => "session.recording",
+            Self::Recording => "session.recording",
             Self::RecordingPaused => "session.recording_paused",
+            Self::RecordingResumed => "session.recording_resumed",
             Self::Leaving => "session.leaving",
             Self::Ended(_) => "session.ended",
             Self::Done | Self::Concluded(_) => "session.done",

@@ -1,8 +1,13 @@
 //! The session: what is known of one bot in one meeting, and the pure function that moves it forward.
 //!
 //! [`advance`] is a commutative merge. Every field only ever rises in a fixed order (trust first, then how much an event
-//! says, then a fixed precedence), and the timeline is a set of delivery keys. So any order of a bot's deliveries, with
-//! any of them repeated, ends in the same session.
+//! says, then a fixed precedence), and every delivery that acts is merged, the repeated ones too. So any order of a bot's
+//! deliveries, with any of them repeated, ends in the same session.
+//!
+//! Sameness is judged twice. The same delivery has the same key. The same fact may come in several deliveries, through a
+//! webhook and a callback, or as a status and as the final event: what happens to a bot only once is witnessed by the line
+//! of its first delivery, and a later one that adds nothing is a [`Disposition::Duplicate`], on record beside the session.
+//! Which of the twins has its line in the timeline depends on which came first; nothing else does.
 //!
 //! Trust comes before everything else in what a session says about its end, its times and its artifacts: a verified fact
 //! displaces a claimed one and is never displaced by it, or whoever learns a path token could overwrite the genuine end of a
@@ -188,23 +193,23 @@ pub fn advance(session: &Session, event: &Event) -> Transition {
     // What a duplicate says is merged all the same. Its key says that it is about the same thing, not that it says the same of
     // it; and which of two comes first must not matter.
     next.merge(event);
-    let seen = session.timeline.iter().find(|entry| entry.key == event.key);
-    match seen {
+    let seen = session.timeline.iter().find(|line| line.key == event.key);
+    if seen.is_some_and(|seen| seen.accept_id == event.accept_id) {
         // Our own queue delivered it again, after a crash between the save and the acknowledgement.
-        Some(seen) if seen.accept_id == event.accept_id => without_effect(next, Disposition::Duplicate, vec![]),
-        Some(seen) if seen.trust() >= event.trust => {
-            without_effect(next, Disposition::Duplicate, vec![Entry::of(event, Disposition::Duplicate)])
-        }
-        _ => {
-            let displaced = seen.map(|claimed| claimed.clone().becoming(Disposition::Duplicate));
-            let spilled = timeline::insert(&mut next.timeline, Entry::of(event, Disposition::Applied));
-            Transition {
-                disposition: Disposition::Applied,
-                session: Some(next),
-                records: displaced.into_iter().chain(spilled).collect(),
-                announcements: Announcement::of(event),
-            }
-        }
+        return without_effect(next, Disposition::Duplicate, vec![]);
+    }
+    let adds = next.substance() != session.substance();
+    let says_as_much = |line: &Entry| line.key == event.key || (line.tells_of(event) && !adds);
+    if session.timeline.iter().any(|line| line.trust() >= event.trust && says_as_much(line)) {
+        return without_effect(next, Disposition::Duplicate, vec![Entry::of(event, Disposition::Duplicate)]);
+    }
+    let displaced = timeline::displace(&mut next.timeline, event);
+    let spilled = timeline::insert(&mut next.timeline, Entry::of(event, Disposition::Applied));
+    Transition {
+        disposition: Disposition::Applied,
+        session: Some(next),
+        records: displaced.into_iter().chain(spilled).collect(),
+        announcements: Announcement::of(event),
     }
 }
 
@@ -319,6 +324,14 @@ impl Session {
 
     fn fill_hole(&mut self, accept_id: &AcceptId) {
         self.holes.retain(|hole| hole.accept_id != *accept_id);
+    }
+
+    /// What the session says of the bot, without the fields that only detail it: a delivery that changes this is never a
+    /// mere repetition.
+    fn substance(&self) -> impl PartialEq {
+        let ending = self.ending.as_ref().map(|ending| (ending.trust, ending.certainty, ending.outcome));
+        let artifacts: Vec<_> = self.artifacts.iter().map(|(which, fact)| (*which, fact.trust, fact.status)).collect();
+        (self.progress, ending, artifacts, self.deleted.clone())
     }
 
     /// Raises every field that the event says something about.

@@ -116,8 +116,14 @@ impl Entry {
         self.source.trust()
     }
 
-    pub(super) fn becoming(self, disposition: Disposition) -> Self {
-        Self { disposition, ..self }
+    /// Whether it is a line about the same fact: of the same kind and, where a kind can happen more than once, of the same
+    /// time. Without times two of those are never the same.
+    pub(super) fn tells_of(&self, event: &Event) -> bool {
+        let same_time = || {
+            let (ours, theirs) = (self.occurred_at.as_ref(), event.occurred_at.as_ref());
+            ours.zip(theirs).is_some_and(|(ours, theirs)| ours.moment() == theirs.moment())
+        };
+        self.kind == event.kind.as_str() && (!event.kind.recurs() || same_time())
     }
 
     /// Whether it must stay in the session as long as there is anything else of its trust to give up.
@@ -139,11 +145,17 @@ pub struct Hole {
     pub reason: String,
 }
 
-/// Adds an entry in place of a claimed one with the same key, keeps the list in order of receipt, and gives back the entry
-/// that no longer fits: claimed ones before verified ones, of those everything else before the ends, the oldest first. What a spilled entry
-/// said stays in the session's fields; only its line moves out.
+/// Takes out the lines that a better trusted delivery of the same fact replaces, and gives them back as its duplicates.
+pub(super) fn displace(timeline: &mut Vec<Entry>, event: &Event) -> Vec<Entry> {
+    let is_displaced = |line: &mut Entry| line.trust() < event.trust && (line.key == event.key || line.tells_of(event));
+    let displaced = timeline.extract_if(.., is_displaced);
+    displaced.map(|line| Entry { disposition: Disposition::Duplicate, ..line }).collect()
+}
+
+/// Adds an entry, keeps the list in order of receipt, and gives back the entry that no longer fits: claimed ones before
+/// verified ones, of those everything else before the ends, the oldest first. What a spilled entry said stays in the
+/// session's fields; only its line moves out, and with it the memory that its fact was told.
 pub(super) fn insert(timeline: &mut Vec<Entry>, entry: Entry) -> Option<Entry> {
-    timeline.retain(|other| other.key != entry.key);
     let order = |entry: &Entry| (entry.received_at, entry.key.clone());
     let at = timeline.partition_point(|other| order(other) < order(&entry));
     timeline.insert(at, entry);

@@ -85,7 +85,8 @@ mod tests {
         check("joining_call pickup_delayed retrying", "session.joining");
         check("in_waiting_room in_waiting_for_host", "session.waiting");
         check("in_call_not_recording", "session.in_call");
-        check("in_call_recording recording_resumed", "session.recording");
+        check("in_call_recording", "session.recording");
+        check("recording_resumed", "session.recording_resumed");
         check("recording_paused", "session.recording_paused");
         check("call_ended", "session.leaving");
         check("bot_removed bot_removed_too_early bot_rejected waiting_room_timeout", "session.ended");
