@@ -77,7 +77,7 @@ impl Route {
     /// Says how to see what became of it. What became of a delivery to some other URL is not to be seen from here.
     pub fn suggest_timeline(&self, place: &Place, bot: Option<&SessionId>) {
         if let (None, Some(bot)) = (&self.url, bot) {
-            let bot_id = escape::shell(bot.bot_id.as_sent());
+            let bot_id = escape::shell(bot.id.as_sent());
             if escape::is_harmless(&bot_id) {
                 let dashes = if bot_id.starts_with('-') { "-- " } else { "" };
                 let flags = place.as_flags();
@@ -108,7 +108,7 @@ pub fn new_bot_id() -> String {
 /// What is about to be sent where.
 #[must_use]
 pub fn announcement(bot: Option<&SessionId>, target: &Target) -> String {
-    let bot = bot.map_or_else(|| "none".to_owned(), |bot| escape::text(bot.bot_id.as_sent()));
+    let bot = bot.map_or_else(|| "none".to_owned(), |bot| escape::text(bot.id.as_sent()));
     format!("bot {bot}\nto  {}", target.shown())
 }
 

@@ -111,7 +111,7 @@ impl Line {
         Self {
             first_seen_at: session.first_received_at().timestamp(),
             provider: session.id().provider.as_str(),
-            bot_id: session.id().bot_id.as_sent().to_owned(),
+            bot_id: session.id().id.as_sent().to_owned(),
             state: session.state().as_str(),
             confirmed: session.is_confirmed(),
             outcome: session.outcome().map(shared::event::Outcome::as_str),

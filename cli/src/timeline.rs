@@ -86,7 +86,7 @@ impl Timeline {
         let stack = place.open().await?;
         let (bot, came_far_enough) = self.read(&stack, &id).await?;
         let Some(bot) = bot else {
-            let bot_id = escape::text(id.bot_id.as_sent());
+            let bot_id = escape::text(id.id.as_sent());
             let what = format!("nothing is known of {} bot \"{bot_id}\" on {}", id.provider, stack.aws.name);
             return Err(Failure::not_found(what).help(format!(
                 "`rollcall sessions{}` lists the bots of these days; a delivery takes a moment, --wait STATE waits for it",
@@ -114,7 +114,7 @@ impl Timeline {
         let bot_id = SenderId::try_from(self.bot_id.as_str()).map_err(|error| {
             Failure::usage(format!("no bot has the id \"{}\": {error}", escape::text(&self.bot_id)))
         })?;
-        Ok(SessionId { provider, bot_id })
+        Ok(SessionId::bot(provider, bot_id))
     }
 
     /// What is known of the bot once it has come far enough, or time is up; and whether it has.

@@ -1,28 +1,78 @@
 //! The canonical event: one vocabulary for every provider and every generation of its payloads.
 
 use crate::{
+    hash::FieldHash,
     message::AcceptId,
     provider::{Endpoint, Provider},
     sender_id::SenderId,
     time::{OccurredAt, ReceivedAt},
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-/// One bot in one meeting.
+/// One bot in one meeting, or one calendar.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct SessionId {
-    /// Whose bot it is.
+    /// Whose it is.
     pub provider: Provider,
-    /// The provider's id of the bot.
-    pub bot_id: SenderId,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "Subject::is_bot")]
+    pub subject: Subject,
+    /// The provider's id of it.
+    pub id: SenderId,
+}
+
+/// What a session is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Subject {
+    #[default]
+    Bot,
+    Calendar,
+}
+
+impl Subject {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    fn is_bot(&self) -> bool {
+        *self == Self::Bot
+    }
 }
 
 impl SessionId {
-    /// The id for keys and logs: `<provider>#<encoded bot id>`.
+    /// A bot of a provider.
+    #[must_use]
+    pub fn bot(provider: Provider, id: SenderId) -> Self {
+        Self { provider, subject: Subject::Bot, id }
+    }
+
+    /// A calendar that is connected to a provider.
+    #[must_use]
+    pub fn calendar(provider: Provider, id: SenderId) -> Self {
+        Self { provider, subject: Subject::Calendar, id }
+    }
+
+    /// The id for keys and logs: `<provider>#<encoded bot id>`, or `<provider>#calendar#<encoded calendar id>`. No id of a bot
+    /// looks like that of a calendar, because encoding leaves no `#`.
     #[must_use]
     pub fn encoded(&self) -> String {
-        format!("{}#{}", self.provider, self.bot_id.encoded())
+        match self.subject {
+            Subject::Bot => format!("{}#{}", self.provider, self.id.encoded()),
+            Subject::Calendar => format!("{}#calendar#{}", self.provider, self.id.encoded()),
+        }
+    }
+
+    /// The FIFO group of its deliveries: a hash, 64 hexadecimal characters.
+    #[must_use]
+    pub fn group(&self) -> String {
+        let hash = FieldHash::default().field(self.provider.as_str());
+        match self.subject {
+            Subject::Bot => hash.field(self.id.as_sent()).hex(),
+            Subject::Calendar => hash.field("calendar").field(self.id.as_sent()).hex(),
+        }
     }
 }
 
@@ -76,7 +126,7 @@ impl fmt::Display for DeliveryKey {
 /// One delivery, understood.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Event {
-    /// The bot it is about.
+    /// The bot or calendar it is about.
     pub session: SessionId,
     /// What happened, in our words.
     pub kind: EventKind,
@@ -161,8 +211,60 @@ pub enum EventKind {
     LiveTranscript,
     /// Somebody wrote into the meeting's chat.
     Chat,
+    /// Something about a calendar.
+    Calendar(CalendarChange),
     /// A name we do not know.
     Unknown,
+}
+
+/// What happened to a calendar, and to which of its entries.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct CalendarChange {
+    /// What happened.
+    pub what: CalendarEvent,
+    /// The provider's ids of the entries it happened to, at most [`MAX_AFFECTED`].
+    pub affected: BTreeSet<String>,
+}
+
+/// The most entries of a calendar that one delivery, or one session, names. The provider's API has them all.
+pub const MAX_AFFECTED: usize = 200;
+
+/// What can happen to a calendar. The order is the precedence when two events about the connection have the same time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum CalendarEvent {
+    EventsSynced,
+    EventCreated,
+    EventUpdated,
+    EventCancelled,
+    ConnectionCreated,
+    ConnectionUpdated,
+    ConnectionError,
+    ConnectionDeleted,
+}
+
+impl CalendarEvent {
+    /// The canonical name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EventsSynced => "calendar.events_synced",
+            Self::EventCreated => "calendar.event_created",
+            Self::EventUpdated => "calendar.event_updated",
+            Self::EventCancelled => "calendar.event_cancelled",
+            Self::ConnectionCreated => "calendar.connection_created",
+            Self::ConnectionUpdated => "calendar.connection_updated",
+            Self::ConnectionError => "calendar.connection_error",
+            Self::ConnectionDeleted => "calendar.connection_deleted",
+        }
+    }
+
+    /// Whether it is about the connection and not about what is in the calendar.
+    #[must_use]
+    pub fn is_of_the_connection(self) -> bool {
+        self >= Self::ConnectionCreated
+    }
 }
 
 /// The answer to a request for recording.
@@ -314,6 +416,7 @@ impl EventKind {
             Self::Participant(Presence::Left) => "participant.left",
             Self::LiveTranscript => "live.transcript",
             Self::Chat => "chat.message",
+            Self::Calendar(change) => change.what.as_str(),
             Self::Unknown => "unknown",
             Self::Artifact(artifact, status) => match (artifact, status) {
                 (Artifact::Manifest, ArtifactStatus::Ready) => "manifest.ready",
@@ -349,6 +452,7 @@ impl EventKind {
             | Self::Artifact(..)
             | Self::Done
             | Self::Concluded(_)
+            | Self::Calendar(_)
             | Self::Deleted => true,
             Self::Warning
             | Self::Uploading
@@ -361,11 +465,13 @@ impl EventKind {
     }
 
     /// Whether it can be true of a bot more than once: joining is tried again, recording stops and goes on, artifacts are
-    /// made again.
+    /// made again, calendars change.
     #[must_use]
     pub fn recurs(&self) -> bool {
         match self {
-            Self::Joining | Self::RecordingPaused | Self::RecordingResumed | Self::Artifact(..) => true,
+            Self::Joining | Self::RecordingPaused | Self::RecordingResumed | Self::Artifact(..) | Self::Calendar(_) => {
+                true
+            }
             Self::Scheduled
             | Self::Waiting
             | Self::InCall

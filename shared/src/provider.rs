@@ -8,7 +8,7 @@ use crate::{
     event::{DeliveryKey, Event, SessionId, Trust},
     hash::FieldHash,
     message::QueueMessage,
-    sender_id::{SenderId, SenderIdError},
+    sender_id::SenderIdError,
 };
 use http::Method;
 use serde::{Deserialize, Serialize};
@@ -157,7 +157,7 @@ impl Endpoint {
 /// What can be seen of a body without judging it: enough to queue it in its bot's group and to log it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Peek {
-    /// The bot, if the body names a usable one.
+    /// The bot or calendar, if the body names a usable one.
     pub session: Option<SessionId>,
     /// The delivery key, if the body can be read as far as that.
     pub key: Option<DeliveryKey>,
@@ -175,15 +175,12 @@ pub enum ParseError {
     /// Nothing in it says what happened.
     #[error("the body names no event")]
     NoName,
-    /// Nothing in it says which bot.
-    #[error("the body names no bot")]
+    /// Nothing in it says which bot, or which calendar.
+    #[error("the body names no bot and no calendar")]
     NoBot,
     /// The bot's id cannot be used.
     #[error("the bot's id cannot be used: {0}")]
     BadBot(#[from] SenderIdError),
-    /// It is about a calendar, and only bots have sessions yet.
-    #[error("the body is about a calendar, which is not supported yet")]
-    Calendar,
 }
 
 impl ParseError {
@@ -195,16 +192,8 @@ impl ParseError {
             Self::NoName => "no_event_name",
             Self::NoBot => "no_bot",
             Self::BadBot(_) => "bad_bot_id",
-            Self::Calendar => "calendar_unsupported",
         }
     }
-}
-
-/// What a dialect sees of a body.
-struct Sight {
-    session: Option<SessionId>,
-    calendar: Option<SenderId>,
-    key: Option<DeliveryKey>,
 }
 
 /// Looks at a body as far as queueing needs it. Never fails: whatever cannot be seen is absent.
@@ -224,18 +213,15 @@ pub fn peek_message(message: &QueueMessage) -> Peek {
 
 fn look(endpoint: Endpoint, body: &[u8], message: Option<&QueueMessage>) -> Peek {
     let provider = endpoint.provider();
-    let Sight { session, calendar, key } = match provider {
+    let (session, key) = match provider {
         Provider::MeetStream => meetstream::peek(body),
         Provider::MeetingBaas => meetingbaas::peek(body, message),
     };
-    let group = match (&session, &calendar) {
-        (Some(session), _) => FieldHash::default().field(provider.as_str()).field(session.bot_id.as_sent()),
-        (None, Some(calendar)) => {
-            FieldHash::default().field(provider.as_str()).field("calendar").field(calendar.as_sent())
-        }
-        (None, None) => FieldHash::default().field(endpoint.as_str()),
+    let group = match &session {
+        Some(session) => session.group(),
+        None => FieldHash::default().field(endpoint.as_str()).hex(),
     };
-    Peek { session, key, group: group.hex() }
+    Peek { session, key, group }
 }
 
 /// Understands a queued delivery.

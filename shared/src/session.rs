@@ -14,8 +14,10 @@
 //! meeting. How far a session has come counts claims too, because many bots have nothing but an unsigned callback; whether
 //! that much is proven is a question of its own, [`Session::is_confirmed`].
 
+mod calendar;
 mod timeline;
 
+pub use calendar::{CalendarFacts, ConnectionFact};
 pub use timeline::{Disposition, Entry, Hole};
 
 use crate::{
@@ -101,6 +103,8 @@ pub struct Session {
     artifacts: BTreeMap<Artifact, ArtifactFact>,
     #[serde(default, skip_serializing_if = "is_default")]
     custom_attributes: Option<(Trust, String)>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    calendar: Option<CalendarFacts>,
     first_received_at: ReceivedAt,
     timeline: Vec<Entry>,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -227,6 +231,7 @@ impl Session {
             deleted: None,
             artifacts: BTreeMap::new(),
             custom_attributes: None,
+            calendar: None,
             first_received_at,
             timeline: Vec::new(),
             holes: Vec::new(),
@@ -293,6 +298,12 @@ impl Session {
         self.custom_attributes.as_ref().map(|(_, text)| text.as_str())
     }
 
+    /// What is known of it as a calendar; `None` for a bot.
+    #[must_use]
+    pub fn calendar(&self) -> Option<&CalendarFacts> {
+        self.calendar.as_ref()
+    }
+
     /// When the first of its deliveries was taken.
     #[must_use]
     pub fn first_received_at(&self) -> ReceivedAt {
@@ -331,7 +342,7 @@ impl Session {
     fn substance(&self) -> impl PartialEq {
         let ending = self.ending.as_ref().map(|ending| (ending.trust, ending.certainty, ending.outcome));
         let artifacts: Vec<_> = self.artifacts.iter().map(|(which, fact)| (*which, fact.trust, fact.status)).collect();
-        (self.progress, ending, artifacts, self.deleted.clone())
+        (self.progress, ending, artifacts, self.deleted.clone(), self.calendar.clone())
     }
 
     /// Raises every field that the event says something about.
@@ -368,6 +379,9 @@ impl Session {
                 }
             }
             EventKind::Deleted => raise(&mut self.deleted, Deletion { trust }),
+            EventKind::Calendar(change) => {
+                self.calendar.get_or_insert_default().merge(change, occurred_at.as_ref(), trust);
+            }
             _ => {}
         }
     }
@@ -389,6 +403,7 @@ fn reaches(kind: &EventKind) -> State {
         // Deletion is kept apart from progress, and artifacts may come before or long after the end.
         EventKind::Deleted
         | EventKind::Artifact(..)
+        | EventKind::Calendar(_)
         | EventKind::Warning
         | EventKind::Uploading
         | EventKind::Processing
@@ -424,12 +439,7 @@ impl Announcement {
             // A conclusion is about the one run that the meeting itself made; copies of it are sent at different times.
             let run = (event.kind.recurs() && kind.recurs())
                 .then(|| occurred_at.map_or_else(|| event.key.to_string(), |at| at.moment().to_string()));
-            FieldHash::default()
-                .field(event.session.provider.as_str())
-                .field(event.session.bot_id.as_sent())
-                .field(kind.as_str())
-                .optional(run)
-                .hex()
+            FieldHash::default().field(&event.session.encoded()).field(kind.as_str()).optional(run).hex()
         };
         let announced = event.facts().into_iter().map(|(kind, occurred_at)| Self {
             id: id(&kind, occurred_at.as_ref()),

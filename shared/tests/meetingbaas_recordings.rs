@@ -10,7 +10,8 @@ use shared::{
 use std::{collections::BTreeSet, fs, path::Path};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../events/provider/meetingbaas");
-const BOT: &str = "0b7d3c51-88e4-4b1d-a1f6-5e2c9d704aa3";
+const BOT: &str = "meetingbaas#0b7d3c51-88e4-4b1d-a1f6-5e2c9d704aa3";
+const CALENDAR: &str = "meetingbaas#calendar#5a0c9e1f-7d3b-4c28-8e64-1f2b3c4d5e6f";
 
 /// Kind, outcome, artifacts, and whether the sender says when.
 type Told = (&'static str, Option<&'static str>, Vec<Artifact>, bool);
@@ -18,23 +19,24 @@ type Told = (&'static str, Option<&'static str>, Vec<Artifact>, bool);
 const UNDATED: bool = false;
 const DATED: bool = true;
 
-/// Each file, with what it tells; `None` for one about a calendar.
-fn table() -> Vec<(&'static str, Option<Told>)> {
+/// Each file, with what it tells.
+fn table() -> Vec<(&'static str, Told)> {
     use Artifact::{Audio, Transcript, Video};
-    let moves = |kind| Some((kind, None, vec![], DATED));
+    let moves = |kind| (kind, None, vec![], DATED);
+    let calendar = |kind, dated| (kind, None, vec![], dated);
     vec![
         ("v1/bot.status_change.in_call_recording.json", moves("session.recording")),
         ("v1/bot.status_change.joining_call.json", moves("session.joining")),
         ("v1/bot.status_change.meeting_error.json", moves("session.warning")),
-        ("v1/calendar.sync_events.json", None),
-        ("v1/complete.json", Some(("session.done", Some("completed"), vec![Audio, Video, Transcript], UNDATED))),
-        ("v1/complete.no_transcript.json", Some(("session.done", Some("completed"), vec![Video], UNDATED))),
-        ("v1/failed.snake_case.json", Some(("session.done", Some("failed"), vec![], UNDATED))),
-        ("v1/transcription_complete.json", Some(("transcript.ready", None, vec![Transcript], UNDATED))),
+        ("v1/calendar.sync_events.json", calendar("calendar.events_synced", DATED)),
+        ("v1/complete.json", ("session.done", Some("completed"), vec![Audio, Video, Transcript], UNDATED)),
+        ("v1/complete.no_transcript.json", ("session.done", Some("completed"), vec![Video], UNDATED)),
+        ("v1/failed.snake_case.json", ("session.done", Some("failed"), vec![], UNDATED)),
+        ("v1/transcription_complete.json", ("transcript.ready", None, vec![Transcript], UNDATED)),
         ("v2/bot.chat_message.json", moves("chat.message")),
-        ("v2/bot.completed.json", Some(("session.done", Some("completed"), vec![Audio, Video, Transcript], DATED))),
-        ("v2/bot.failed.json", Some(("session.done", Some("denied"), vec![], DATED))),
-        ("v2/bot.status_change.completed.json", Some(("session.done", Some("completed"), vec![], DATED))),
+        ("v2/bot.completed.json", ("session.done", Some("completed"), vec![Audio, Video, Transcript], DATED)),
+        ("v2/bot.failed.json", ("session.done", Some("denied"), vec![], DATED)),
+        ("v2/bot.status_change.completed.json", ("session.done", Some("completed"), vec![], DATED)),
         ("v2/bot.status_change.in_call_recording.json", moves("session.recording")),
         ("v2/bot.status_change.in_waiting_room.json", moves("session.waiting")),
         ("v2/bot.status_change.joining_call.json", moves("session.joining")),
@@ -42,18 +44,15 @@ fn table() -> Vec<(&'static str, Option<Told>)> {
         ("v2/bot.status_change.recording_failed.json", moves("session.warning")),
         ("v2/bot.status_change.retrying.json", moves("session.joining")),
         ("v2/bot.status_change.transcribing.json", moves("session.processing")),
-        ("v2/calendar.connection_created.json", None),
-        ("v2/calendar.connection_deleted.json", None),
-        ("v2/calendar.connection_updated.json", None),
-        ("v2/calendar.event_cancelled.json", None),
-        ("v2/calendar.event_created.json", None),
-        ("v2/calendar.event_updated.json", None),
-        ("v2/calendar.events_synced.json", None),
-        (
-            "v2-callback/bot.completed.json",
-            Some(("session.done", Some("completed"), vec![Audio, Video, Transcript], DATED)),
-        ),
-        ("v2-callback/bot.failed.json", Some(("session.done", Some("denied"), vec![], DATED))),
+        ("v2/calendar.connection_created.json", calendar("calendar.connection_created", DATED)),
+        ("v2/calendar.connection_deleted.json", calendar("calendar.connection_deleted", DATED)),
+        ("v2/calendar.connection_updated.json", calendar("calendar.connection_updated", DATED)),
+        ("v2/calendar.event_cancelled.json", calendar("calendar.event_cancelled", UNDATED)),
+        ("v2/calendar.event_created.json", calendar("calendar.event_created", UNDATED)),
+        ("v2/calendar.event_updated.json", calendar("calendar.event_updated", UNDATED)),
+        ("v2/calendar.events_synced.json", calendar("calendar.events_synced", UNDATED)),
+        ("v2-callback/bot.completed.json", ("session.done", Some("completed"), vec![Audio, Video, Transcript], DATED)),
+        ("v2-callback/bot.failed.json", ("session.done", Some("denied"), vec![], DATED)),
     ]
 }
 
@@ -73,13 +72,10 @@ fn read(file: &str) -> (QueueMessage, Result<Event, ParseError>) {
 }
 
 #[track_caller]
-fn check(file: &str, expected: Option<Told>) {
+fn check(file: &str, expected: Told) {
     let (message, event) = read(file);
     let peek = provider::peek_message(&message);
-    let Some((kind, outcome, artifacts, dated)) = expected else {
-        assert_eq!((event, peek.session), (Err(ParseError::Calendar), None), "{file}");
-        return;
-    };
+    let (kind, outcome, artifacts, dated) = expected;
     let event = event.unwrap();
     let facts = event.facts();
     let ended = facts.iter().find_map(|(kind, _)| match kind {
@@ -92,7 +88,8 @@ fn check(file: &str, expected: Option<Told>) {
     });
     let told = (event.kind.as_str(), ended, ready.collect::<Vec<_>>(), event.occurred_at.is_some());
     assert_eq!(told, (kind, outcome, artifacts, dated), "{file}");
-    assert_eq!(event.session.bot_id.as_sent(), BOT, "{file}");
+    let subject = if file.contains("/calendar.") { CALENDAR } else { BOT };
+    assert_eq!(event.session.encoded(), subject, "{file}");
     assert_eq!(
         (peek.session, peek.key),
         (Some(event.session), Some(event.key)),
@@ -123,7 +120,7 @@ fn every_recording_has_its_line() {
 
 #[test]
 fn all_deliveries_about_one_calendar_are_one_group() {
-    let groups = table().into_iter().filter(|(_, told)| told.is_none()).map(|(file, _)| {
+    let groups = table().into_iter().filter(|(file, _)| file.contains("/calendar.")).map(|(file, _)| {
         let (message, _) = read(file);
         provider::peek_message(&message).group
     });

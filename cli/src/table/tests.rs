@@ -111,7 +111,7 @@ async fn every_page_of_a_partition_is_read() {
         .match_requests(|request| request.exclusive_start_key().is_some())
         .then_output(|| QueryOutput::builder().items(in_partition("session", &session("a b", &[]))).build());
     let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, [&first, &second]);
-    let id = SessionId { provider: Provider::MeetStream, bot_id: SenderId::try_from("a b").unwrap() };
+    let id = SessionId::bot(Provider::MeetStream, SenderId::try_from("a b").unwrap());
     let bot = bot(&client, &stack(), &id, NOW).await.unwrap().unwrap();
     assert_eq!(bot.session.map(|(_, version)| version), Some(7));
     assert_eq!(bot.entries.len(), 1);
@@ -148,7 +148,7 @@ async fn recent_sessions_are_read_until_there_are_enough() {
     let list = async |state, days, limit| {
         let now = ReceivedAt(NOW * 1000);
         let (sessions, unreadable) = recent(&client, &stack(), Found { state, days, limit }, now).await.unwrap();
-        let bots: Vec<String> = sessions.iter().map(|session| session.id().bot_id.as_sent().to_owned()).collect();
+        let bots: Vec<String> = sessions.iter().map(|session| session.id().id.as_sent().to_owned()).collect();
         (bots.join(" "), unreadable.len())
     };
     assert_eq!(list(None, 2, 50).await, ("new middle old".to_owned(), 1));

@@ -93,7 +93,7 @@ impl Report {
         let outcome = session.and_then(Session::outcome);
         Self {
             provider: id.provider.as_str(),
-            bot_id: id.bot_id.as_sent().to_owned(),
+            bot_id: id.id.as_sent().to_owned(),
             state: bot.state().as_str(),
             outcome: outcome.map(shared::event::Outcome::as_str),
             reason: session.and_then(Session::ending).and_then(|ending| ending.reason.clone()),

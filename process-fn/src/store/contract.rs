@@ -19,7 +19,7 @@ const DAY: i64 = 86_400;
 pub async fn store_contract(store: &impl SessionStore, prefix: &str, now: i64) {
     let session = |name: &str| {
         let bot_id = SenderId::try_from(format!("{prefix}/{name}#🤖").as_str()).expect("a usable id");
-        Session::new(SessionId { provider: Provider::MeetStream, bot_id }, ReceivedAt(now * 1000))
+        Session::new(SessionId::bot(Provider::MeetStream, bot_id), ReceivedAt(now * 1000))
     };
     a_session_is_read_as_it_was_saved(store, &session("saved"), now).await;
     of_two_saves_one_wins(store, &session("raced"), now).await;

@@ -194,7 +194,7 @@ mod tests {
 
     fn session() -> Session {
         let bot_id = SenderId::try_from("x/../#").unwrap();
-        Session::new(SessionId { provider: Provider::MeetStream, bot_id }, ReceivedAt(NOW * 1000))
+        Session::new(SessionId::bot(Provider::MeetStream, bot_id), ReceivedAt(NOW * 1000))
     }
 
     fn answer(code: &'static str) -> Rule {

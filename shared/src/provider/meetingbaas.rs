@@ -4,15 +4,18 @@
 //! decides only how a delivery is proved. Documentation and schema of v2 contradict each other about where `extra` and
 //! `sent_at` are and whether the recording is `mp4` or `video`: every place is read.
 
+mod calendar;
 mod codes;
 mod wire;
 
 use super::{
-    ParseError, Sight,
+    ParseError,
     bounds::{attributes, bounded},
 };
 use crate::{
-    event::{Artifact, ArtifactStatus, Certainty, Conclusion, Ended, Event, EventKind, Outcome},
+    event::{
+        Artifact, ArtifactStatus, Certainty, Conclusion, DeliveryKey, Ended, Event, EventKind, Outcome, SessionId,
+    },
     lenient::{Text, object},
     message::QueueMessage,
     time::OccurredAt,
@@ -21,27 +24,20 @@ use serde_json::Value;
 use std::borrow::Cow;
 use wire::{Details, Envelope, Facts, Name};
 
-pub(super) fn peek(body: &[u8], message: Option<&QueueMessage>) -> Sight {
-    let Some(envelope) = object::<Envelope<'_>>(body) else {
-        return Sight { session: None, calendar: None, key: None };
-    };
-    Sight {
-        session: envelope.session().ok(),
-        calendar: envelope.calendar().filter(|_| envelope.is_about_a_calendar()),
-        key: Some(envelope.key(body, message)),
+pub(super) fn peek(body: &[u8], message: Option<&QueueMessage>) -> (Option<SessionId>, Option<DeliveryKey>) {
+    match object::<Envelope<'_>>(body) {
+        Some(envelope) => (envelope.session().ok(), Some(envelope.key(body, message))),
+        None => (None, None),
     }
 }
 
 pub(super) fn parse(message: &QueueMessage) -> Result<Event, ParseError> {
     let body = message.body();
     let envelope: Envelope<'_> = object(body).ok_or(ParseError::NotAnObject)?;
-    if envelope.is_about_a_calendar() {
-        return Err(ParseError::Calendar);
-    }
     let name = envelope.name().ok_or(ParseError::NoName)?;
     let Details { data, extra } = object(body).ok_or(ParseError::NotAnObject)?;
     let facts = data.0.unwrap_or_default();
-    let kind = kind(name, &envelope, &facts);
+    let kind = kind(name, &envelope, &facts, body);
     Ok(Event {
         session: envelope.session()?,
         reason: reason(&kind, name, &envelope, &facts),
@@ -57,7 +53,7 @@ pub(super) fn parse(message: &QueueMessage) -> Result<Event, ParseError> {
     })
 }
 
-fn kind(name: &str, envelope: &Envelope<'_>, facts: &Facts<'_>) -> EventKind {
+fn kind(name: &str, envelope: &Envelope<'_>, facts: &Facts<'_>, body: &[u8]) -> EventKind {
     match Name::of(name) {
         Name::StatusChange => envelope.code().map_or(EventKind::Unknown, codes::status),
         Name::Completed => {
@@ -68,7 +64,8 @@ fn kind(name: &str, envelope: &Envelope<'_>, facts: &Facts<'_>) -> EventKind {
         Name::Transcribed => EventKind::Artifact(Artifact::Transcript, ArtifactStatus::Ready),
         Name::Started => EventKind::InCall,
         Name::Chat => EventKind::Chat,
-        Name::Calendar | Name::Unknown => EventKind::Unknown,
+        Name::Calendar => calendar::change(name, body).map_or(EventKind::Unknown, EventKind::Calendar),
+        Name::Unknown => EventKind::Unknown,
     }
 }
 

@@ -5,7 +5,7 @@
 //! One rule reads all four: what happened is `bot_event`, and where that is absent or new, `event`.
 
 use super::{
-    ParseError, Provider, Sight,
+    ParseError, Provider,
     bounds::{attributes, bounded},
 };
 use crate::{
@@ -80,7 +80,7 @@ impl Envelope<'_> {
 
     fn session(&self) -> Result<SessionId, ParseError> {
         let bot_id = SenderId::try_from(self.bot_id().ok_or(ParseError::NoBot)?)?;
-        Ok(SessionId { provider: Provider::MeetStream, bot_id })
+        Ok(SessionId::bot(Provider::MeetStream, bot_id))
     }
 
     /// What makes two deliveries the same.
@@ -105,12 +105,10 @@ impl Envelope<'_> {
     }
 }
 
-pub(super) fn peek(body: &[u8]) -> Sight {
-    let envelope = object::<Envelope<'_>>(body);
-    Sight {
-        session: envelope.as_ref().and_then(|envelope| envelope.session().ok()),
-        calendar: None,
-        key: envelope.map(|envelope| envelope.key(body)),
+pub(super) fn peek(body: &[u8]) -> (Option<SessionId>, Option<DeliveryKey>) {
+    match object::<Envelope<'_>>(body) {
+        Some(envelope) => (envelope.session().ok(), Some(envelope.key(body))),
+        None => (None, None),
     }
 }
 
@@ -293,7 +291,7 @@ mod tests {
 
     #[test]
     fn the_bot_is_found_in_both_places() {
-        let bot = |body: Value| read(&body).map(|event| event.session.bot_id.as_sent().to_owned());
+        let bot = |body: Value| read(&body).map(|event| event.session.id.as_sent().to_owned());
         assert_eq!(bot(json!({"event": "bot.joining", "bot_id": "b"})), Ok("b".to_owned()));
         assert_eq!(bot(json!({"event": "participant_events.join", "data": {"bot": {"id": "b"}}})), Ok("b".to_owned()));
         assert_eq!(bot(json!({"event": "bot.joining", "bot_id": 17})), Ok("17".to_owned()));
@@ -323,7 +321,7 @@ mod tests {
 
     fn key(body: &str) -> DeliveryKey {
         let from_parse = parse(&message(Endpoint::MeetStream, "a", body.as_bytes())).unwrap().key;
-        assert_eq!(peek(body.as_bytes()).key.as_ref(), Some(&from_parse), "both ends of the queue agree");
+        assert_eq!(peek(body.as_bytes()).1.as_ref(), Some(&from_parse), "both ends of the queue agree");
         from_parse
     }
 
@@ -373,7 +371,7 @@ mod tests {
         ) {
             let body = json!({"event": name, "bot_id": id, "timestamp": time, "bot_status": status, "data": odd});
             let _ = read(&body);
-            let Sight { session, key, .. } = peek(body.to_string().as_bytes());
+            let (session, key) = peek(body.to_string().as_bytes());
             prop_assert!(key.is_some());
             prop_assert!(session.is_none_or(|session| session.encoded().len() < 300));
         }

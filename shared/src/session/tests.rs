@@ -458,7 +458,7 @@ fn the_stored_document_is_stable() {
     let session = after(&meeting()[2..5]);
     let stored = serde_json::to_string(&session).unwrap();
     assert_eq!(serde_json::from_str::<Session>(&stored).unwrap(), session);
-    insta::assert_snapshot!(serde_json::to_string(&after(&meeting()[4..5])).unwrap(), @r#"{"id":{"provider":"meetstream","bot_id":"b"},"progress":"ended","proven":"ended","ending":{"trust":"verified","certainty":"final","outcome":"kicked","reason":"bot.kicked (Stopped)"},"ended_at":{"trust":"verified","at":"2026-01-01T10:30:00Z"},"first_received_at":1791212102068,"timeline":[{"k":"410691fdb4aaf2c58dfbf455f0038de7","a":"5","e":"session.ended","n":"bot.kicked","o":"2026-01-01T10:30:00Z","r":1791212102068,"s":"meetstream","w":"bot.kicked (Stopped)"}]}"#);
+    insta::assert_snapshot!(serde_json::to_string(&after(&meeting()[4..5])).unwrap(), @r#"{"id":{"provider":"meetstream","id":"b"},"progress":"ended","proven":"ended","ending":{"trust":"verified","certainty":"final","outcome":"kicked","reason":"bot.kicked (Stopped)"},"ended_at":{"trust":"verified","at":"2026-01-01T10:30:00Z"},"first_received_at":1791212102068,"timeline":[{"k":"410691fdb4aaf2c58dfbf455f0038de7","a":"5","e":"session.ended","n":"bot.kicked","o":"2026-01-01T10:30:00Z","r":1791212102068,"s":"meetstream","w":"bot.kicked (Stopped)"}]}"#);
 }
 
 /// A meeting with everything that makes order matter: repetitions by the sender with the same and with other words, both

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::{Provider, SenderId, Session, SessionId};
 
 fn report(session: Option<Value>, entries: Vec<Value>) -> Report {
-    let id = SessionId { provider: Provider::MeetStream, bot_id: SenderId::try_from("b\u{1b}[2J").unwrap() };
+    let id = SessionId::bot(Provider::MeetStream, SenderId::try_from("b\u{1b}[2J").unwrap());
     let session = session.map(|session| (serde_json::from_value::<Session>(session).unwrap(), 3));
     let entries = entries.into_iter().map(|entry| serde_json::from_value(entry).unwrap()).collect();
     Report::of(&id, &Bot { session, entries })

@@ -35,7 +35,11 @@ fn names_of_the_web_page_are_aliases() {
     check("transcription.updated", "transcript.ready");
     check("Bot.Completed", "session.done");
     for name in ["calendar.synced", "event.added", "event.updated", "event.deleted"] {
-        assert_eq!(read(&json!({"event": name, "data": {"calendar_id": "c"}})), Err(ParseError::Calendar), "{name}");
+        let event =
+            read(&json!({"event": name, "data": {"calendar_id": "c", "entries": [{"event_id": "e"}]}})).unwrap();
+        assert_eq!(event.session.encoded(), "meetingbaas#calendar#c", "{name}");
+        let EventKind::Calendar(change) = event.kind else { panic!("{name}: {:?}", event.kind) };
+        assert_eq!(change.affected, ["e".to_owned()].into(), "{name}");
     }
 }
 
@@ -133,6 +137,20 @@ fn odd_fields_never_make_a_body_unreadable() {
 }
 
 #[test]
+fn a_calendar_is_known_by_its_time_and_its_entries_in_any_order() {
+    let key = |time: &str, entries: &[&str], more: &str| {
+        let data = json!({"calendar_id": "c", "last_updated_ts": time, "affected_event_uuids": entries, "more": more});
+        let event = read(&json!({"event": "calendar.sync_events", "data": data})).unwrap();
+        assert_eq!(event.occurred_at.unwrap().as_sent(), time);
+        event.key
+    };
+    let first = key("2026-03-02T08:30:45Z", &["a", "b"], "");
+    assert_eq!(first, key("2026-03-02T08:30:45Z", &["b", "a"], "else"));
+    assert_ne!(first, key("2026-03-02T08:30:46Z", &["a", "b"], ""));
+    assert_ne!(first, key("2026-03-02T08:30:45Z", &["a"], ""));
+}
+
+#[test]
 fn what_cannot_be_understood_has_a_reason() {
     let refused = |body: &[u8]| parse(&message(Endpoint::MeetingBaasV2, "a", body)).unwrap_err();
     assert_eq!(refused(b"hello"), ParseError::NotAnObject);
@@ -140,8 +158,7 @@ fn what_cannot_be_understood_has_a_reason() {
     assert_eq!(refused(br#"{"event":"complete","data":[1]}"#), ParseError::NoBot);
     assert_eq!(refused(br#"{"event":"complete","data":{"bot_id":"a","bot_id":"b"}}"#), ParseError::NotAnObject);
     assert_eq!(refused(br#"{"data":{"bot_id":"a"}}"#), ParseError::NoName);
-    assert_eq!(refused(br#"{"event":"bot.new","data":{"calendar_id":"c"}}"#), ParseError::Calendar);
-    assert_eq!(refused(br#"{"event":"calendar.connection_error"}"#), ParseError::Calendar);
+    assert_eq!(refused(br#"{"event":"calendar.connection_error"}"#), ParseError::NoBot);
     assert_eq!(refused(br#"{"alert_rule_id":"x","alert_type":"webhook_delivery_exhausted"}"#), ParseError::NoName);
     let long = json!({"event": "complete", "data": {"bot_id": "b".repeat(600)}}).to_string();
     assert!(matches!(refused(long.as_bytes()), ParseError::BadBot(_)));

@@ -1,5 +1,6 @@
 //! What is read of a body, and what identifies it.
 
+use super::calendar;
 use crate::{
     canonical,
     event::{DeliveryKey, SessionId},
@@ -40,6 +41,14 @@ pub(super) struct Data<'a> {
     pub(super) calendar_id: Text<'a>,
     #[serde(borrow)]
     pub(super) message_id: Text<'a>,
+    #[serde(borrow)]
+    pub(super) last_updated_ts: Text<'a>,
+    #[serde(borrow)]
+    pub(super) created_at: Text<'a>,
+    #[serde(borrow)]
+    pub(super) updated_at: Text<'a>,
+    #[serde(borrow)]
+    pub(super) deleted_at: Text<'a>,
     #[serde(borrow)]
     pub(super) timestamp: Text<'a>,
     #[serde(borrow)]
@@ -147,17 +156,11 @@ impl Envelope<'_> {
     }
 
     pub(super) fn session(&self) -> Result<SessionId, ParseError> {
-        let bot_id = SenderId::try_from(self.bot_id().ok_or(ParseError::NoBot)?)?;
-        Ok(SessionId { provider: Provider::MeetingBaas, bot_id })
-    }
-
-    /// The calendar of a delivery that is about one and not about a bot.
-    pub(super) fn calendar(&self) -> Option<SenderId> {
-        SenderId::try_from(self.data()?.calendar_id.get()?).ok()
-    }
-
-    pub(super) fn is_about_a_calendar(&self) -> bool {
-        self.bot_id().is_none() && (self.calendar().is_some() || self.name().map(Name::of) == Some(Name::Calendar))
+        if let Some(bot_id) = self.bot_id() {
+            return Ok(SessionId::bot(Provider::MeetingBaas, SenderId::try_from(bot_id)?));
+        }
+        let calendar_id = self.data().and_then(|data| data.calendar_id.get()).ok_or(ParseError::NoBot)?;
+        Ok(SessionId::calendar(Provider::MeetingBaas, SenderId::try_from(calendar_id)?))
     }
 
     pub(super) fn occurred_at(&self) -> Option<OccurredAt> {
@@ -168,6 +171,11 @@ impl Envelope<'_> {
             status.and_then(|status| status.created_at.get()),
             data.and_then(|data| data.sent_at.get()),
             self.sent_at.get(),
+            // Of a calendar: the latest of what it has.
+            data.and_then(|data| data.last_updated_ts.get()),
+            data.and_then(|data| data.deleted_at.get()),
+            data.and_then(|data| data.updated_at.get()),
+            data.and_then(|data| data.created_at.get()),
         ];
         places.into_iter().flatten().find_map(|text| OccurredAt::parse(text).ok())
     }
@@ -194,6 +202,14 @@ impl Envelope<'_> {
             }
             (Name::StatusChange, None) if self.code().is_some() && created_at.is_some() => {
                 hash.field("status").optional(self.code()).optional(created_at)
+            }
+            // What the documentation of v1 calendars names: calendar, time, and the entries in whatever order.
+            (Name::Calendar, None) if data.is_some_and(|data| data.last_updated_ts.get().is_some()) => {
+                let hash = hash
+                    .field("calendar")
+                    .optional(data.and_then(|data| data.calendar_id.get()))
+                    .optional(data.and_then(|data| data.last_updated_ts.get()));
+                calendar::affected(body).into_iter().fold(hash, FieldHash::field)
             }
             (Name::Completed | Name::Failed, None) => {
                 hash.field("conclusion").field(canonical::digest_without_queries(body))
