@@ -24,6 +24,22 @@ pub struct Outputs {
     pub function_url: String,
     /// What deliveries to `webhook_url` are signed with.
     pub meetstream_secret: String,
+    /// The full URL of Meeting BaaS's v1 webhooks.
+    pub meetingbaas_v1_url: String,
+    /// The full URL of Meeting BaaS's v2 webhooks.
+    pub meetingbaas_v2_url: String,
+    /// The full URL of Meeting BaaS's v2 callbacks.
+    pub meetingbaas_callback_url: String,
+    /// The full URL of what Meeting BaaS's web page describes.
+    pub meetingbaas_legacy_url: String,
+    /// What deliveries to `meetingbaas_v1_url` carry.
+    pub meetingbaas_api_key: String,
+    /// What deliveries to `meetingbaas_v2_url` are signed with, as a dashboard shows it.
+    pub meetingbaas_svix_secret: String,
+    /// What deliveries to `meetingbaas_callback_url` carry.
+    pub meetingbaas_callback_secret: String,
+    /// What deliveries to `meetingbaas_legacy_url` are signed with.
+    pub meetingbaas_legacy_secret: String,
     /// The table of sessions.
     pub table: String,
     /// The events queue.

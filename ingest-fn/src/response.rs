@@ -135,4 +135,33 @@ mod tests {
         check(Err(Rejection::NotDurable(QueueError::Unavailable)), 503, r#"{"error":"unavailable"}"#);
         check(Err(Rejection::NotDurable(QueueError::Refused)), 503, r#"{"error":"unavailable"}"#);
     }
+
+    #[test]
+    fn the_readme_lists_every_route_as_it_is() {
+        let readme = include_str!("../../README.md");
+        let rows = readme.lines().filter(|line| line.starts_with("| `/webhooks/"));
+        let mut listed = Vec::new();
+        for row in rows {
+            let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+            let [paths, _, _, methods, refused] = cells.as_slice() else { panic!("{row}") };
+            for path in paths.split(", ") {
+                let path = path.trim_matches('`').replace("<token>", "token");
+                let (endpoint, _) = Endpoint::from_path(&path).unwrap_or_else(|| panic!("{path} is no route"));
+                let accepted: Vec<_> = ["GET", "POST", "PUT"]
+                    .into_iter()
+                    .filter(|name| endpoint.accepts(&name.parse().unwrap()))
+                    .collect();
+                assert_eq!(*methods, accepted.join(", "), "{path}");
+                assert_eq!(
+                    *refused,
+                    reply(Some(endpoint), &Err(Rejection::Unauthenticated(AuthError::Mismatch))),
+                    "{path}"
+                );
+                listed.push(endpoint);
+            }
+        }
+        listed.sort();
+        listed.dedup();
+        assert_eq!(listed, Endpoint::ALL);
+    }
 }

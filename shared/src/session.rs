@@ -439,7 +439,7 @@ impl Announcement {
             // A conclusion is about the one run that the meeting itself made; copies of it are sent at different times.
             let run = (event.kind.recurs() && kind.recurs())
                 .then(|| occurred_at.map_or_else(|| event.key.to_string(), |at| at.moment().to_string()));
-            FieldHash::default().field(&event.session.encoded()).field(kind.as_str()).optional(run).hex()
+            FieldHash::default().field(event.session.encoded()).field(kind.as_str()).optional(run).hex()
         };
         let announced = event.facts().into_iter().map(|(kind, occurred_at)| Self {
             id: id(&kind, occurred_at.as_ref()),
