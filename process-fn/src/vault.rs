@@ -48,17 +48,16 @@ impl Kept {
     }
 
     fn message(folder: &str, group: &str, message: &QueueMessage, reason: &'static str) -> Self {
-        Self {
-            key: format!("{folder}/{group}/{}", message.accept_id()),
-            bytes: message.body().to_vec(),
-            reason,
-            metadata: vec![
-                ("form", "delivery".to_owned()),
-                ("accept-id", message.accept_id().to_string()),
-                ("endpoint", message.endpoint().as_str().to_owned()),
-                ("received-at", message.received_at().0.to_string()),
-            ],
-        }
+        let mut metadata = vec![
+            ("form", "delivery".to_owned()),
+            ("accept-id", message.accept_id().to_string()),
+            ("endpoint", message.endpoint().as_str().to_owned()),
+            ("received-at", message.received_at().0.to_string()),
+        ];
+        // It came as the value of a header, so it fits into one.
+        metadata.extend(message.delivery_id().map(|id| ("delivery-id", id.as_str().to_owned())));
+        let key = format!("{folder}/{group}/{}", message.accept_id());
+        Self { key, bytes: message.body().to_vec(), reason, metadata }
     }
 }
 

@@ -283,6 +283,27 @@ async fn what_cannot_be_read_is_kept_and_blocks_nothing() {
 }
 
 #[tokio::test]
+async fn what_is_kept_says_how_to_make_its_message_again() {
+    let function = function();
+    let wire = json!({
+        "v": 1, "accept_id": "1", "endpoint": "meetingbaas-v2", "received_at": 1_791_212_102_000_i64,
+        "delivery_id": "msg_2", "encoding": "text", "body": "not json",
+    });
+    assert_eq!(invoke(&function, vec![raw_record("1", 1, "group", &wire.to_string())]).await, [""; 0]);
+    let kept = function.vault.kept();
+    let kept = kept.values().next().unwrap();
+    let metadata: BTreeMap<_, _> = kept.metadata.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let expected = [
+        ("accept-id", "1"),
+        ("delivery-id", "msg_2"),
+        ("endpoint", "meetingbaas-v2"),
+        ("form", "delivery"),
+        ("received-at", "1791212102000"),
+    ];
+    assert_eq!((kept.bytes.as_slice(), metadata), (b"not json".as_slice(), expected.into()));
+}
+
+#[tokio::test]
 async fn a_vault_that_fails_loses_nothing() {
     let function = function();
     function.vault.set_failing(true);
