@@ -21,7 +21,7 @@ pub(crate) fn entry(key: &str, accept_id: &str, received_at: i64, name: &str) ->
 /// A session's document, as the table has it.
 pub(crate) fn session(bot_id: &str, timeline: &[Value]) -> Value {
     json!({
-        "id": { "provider": "meetstream", "bot_id": bot_id },
+        "id": { "provider": "meetstream", "id": bot_id },
         "progress": "joining",
         "first_received_at": NOW * 1000,
         "timeline": timeline,
