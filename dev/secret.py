@@ -1,9 +1,9 @@
 """The Secrets Manager secret that holds what senders must know.
 
 One JSON object with a key for each route, each value a comma-separated list, so that during a rotation the old and the new
-one are both accepted; an empty one switches the route off:
+one are both accepted; one without entries switches the route off:
 
-    {"meetstream_webhook_secrets": "<new>,<old>", "meetstream_callback_tokens": "<token>", "meetingbaas_api_keys": "", …}
+    {"meetstream_webhook_secrets": "<new>,<old>", "meetstream_callback_tokens": "<token>", "meetingbaas_api_keys": ",", …}
 
 `make secret` puts a credential that a sender's dashboard has shown into it; the deploy after that hands it to the function.
 Nothing here prints a value.
@@ -41,6 +41,9 @@ RANDOM = {
 }
 """How a credential of each key looks."""
 
+NO_ENTRY = ","
+"""A list without entries. Not an empty text: nobody says what CloudFormation makes of a reference to one."""
+
 OPEN_AT_FIRST = (WEBHOOK_SECRETS, CALLBACK_TOKENS)
 """The keys that have a value from the start. The other routes do not exist until somebody enters a credential."""
 
@@ -51,7 +54,7 @@ def ensure(client: Any, name: str, filled: tuple[str, ...] = OPEN_AT_FIRST) -> t
     CloudFormation refuses a reference to a key that is not there, so what an older version of this project did not know is
     added. A key of `filled` gets a random value, not an empty one: until the sender's own is entered, nobody can sign.
     """
-    fresh = {key: RANDOM[key]() if key in filled else "" for key in RANDOM}
+    fresh = {key: RANDOM[key]() if key in filled else NO_ENTRY for key in RANDOM}
     try:
         found = client.get_secret_value(SecretId=name)
     except ClientError as error:
@@ -75,6 +78,15 @@ def add(client: Any, name: str, key: str, entry: str, keep: int) -> str:
     return client.put_secret_value(SecretId=name, SecretString=json.dumps(value))["VersionId"]
 
 
+def is_svix_secret(entry: str) -> bool:
+    """Whether it has the form that Standard Webhooks gives a secret: base64 of 24 to 64 bytes, usually after whsec_."""
+    text = entry.removeprefix("whsec_")
+    try:
+        return 24 <= len(base64.b64decode(text + "=" * (-len(text) % 4), validate=True)) <= 64
+    except ValueError:
+        return False
+
+
 def main() -> None:
     """Asks for a signing secret and stores it."""
     parser = argparse.ArgumentParser(description="Enter a sender's credential, or make a new callback token.")
@@ -93,6 +105,9 @@ def main() -> None:
         entry = (getpass.getpass(ask) if sys.stdin.isatty() else sys.stdin.readline()).strip()
         if not entry or "," in entry:
             sys.exit("error: that is no credential (empty, or it contains a comma)")
+        if arguments.key == SVIX_SECRETS and not is_svix_secret(entry):
+            # The function would refuse to start, and with it every other route.
+            sys.exit("error: that is no Svix signing secret; it is whsec_ and base64, on the endpoint's page")
         add(client, arguments.name, arguments.key, entry, arguments.keep)
     print(f"stored in {arguments.name}; `make deploy` hands it to the function")
 

@@ -216,6 +216,13 @@ async fn each_route_takes_its_own_credential_only() -> Result<()> {
             },
         );
         assert_eq!(deployed.send(&altered).await?, refused, "an altered credential at {path}");
+        let tampered = genuine.clone().path(path).tampered(body.to_string().replace("completed", "failed"));
+        let signs_its_body = matches!(dialect, "v2" | "legacy");
+        assert_eq!(
+            deployed.send(&tampered).await?,
+            if signs_its_body { refused } else { 200 },
+            "another body at {path}"
+        );
         let put = deployed.send(&genuine.path(path).method("PUT")).await?;
         assert_eq!(put, if dialect == "v2-callback" { 200 } else { 405 }, "PUT at {path}");
     }

@@ -105,6 +105,19 @@ mod tests {
             &[(MEETSTREAM_SECRETS, "s"), (MEETSTREAM_TOKENS, TOKEN)],
             &[Endpoint::MeetStream, Endpoint::MeetStreamCallback],
         );
+        opens(&[(MEETINGBAAS_API_KEYS, "key")], &[Endpoint::MeetingBaasV1]);
+        opens(&[(MEETINGBAAS_SVIX_SECRETS, "whsec_c2VjcmV0IG9mIHRoZSB0ZXN0,c2Vjb25k")], &[Endpoint::MeetingBaasV2]);
+        opens(&[(MEETINGBAAS_CALLBACK_SECRETS, "s")], &[Endpoint::MeetingBaasCallback]);
+        opens(&[(MEETINGBAAS_LEGACY_SECRETS, "s")], &[Endpoint::MeetingBaasLegacy]);
+        let all = [
+            (MEETSTREAM_SECRETS, "s"),
+            (MEETSTREAM_TOKENS, TOKEN),
+            (MEETINGBAAS_API_KEYS, "s"),
+            (MEETINGBAAS_SVIX_SECRETS, "c2VjcmV0"),
+            (MEETINGBAAS_CALLBACK_SECRETS, "s"),
+            (MEETINGBAAS_LEGACY_SECRETS, "s"),
+        ];
+        opens(&all, &Endpoint::ALL);
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub struct SessionId {
     #[serde(default, skip_serializing_if = "Subject::is_bot")]
     pub subject: Subject,
     /// The provider's id of it.
+    #[serde(alias = "bot_id")]
     pub id: SenderId,
 }
 

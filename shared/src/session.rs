@@ -17,7 +17,7 @@
 mod calendar;
 mod timeline;
 
-pub use calendar::{CalendarFacts, ConnectionFact};
+pub use calendar::{CalendarFacts, ConnectionFact, Heard};
 pub use timeline::{Disposition, Entry, Hole};
 
 use crate::{
@@ -342,7 +342,8 @@ impl Session {
     fn substance(&self) -> impl PartialEq {
         let ending = self.ending.as_ref().map(|ending| (ending.trust, ending.certainty, ending.outcome));
         let artifacts: Vec<_> = self.artifacts.iter().map(|(which, fact)| (*which, fact.trust, fact.status)).collect();
-        (self.progress, ending, artifacts, self.deleted.clone(), self.calendar.clone())
+        let touched = self.calendar.as_ref().map(CalendarFacts::substance);
+        (self.progress, ending, artifacts, self.deleted.clone(), self.joined_at.is_some(), touched)
     }
 
     /// Raises every field that the event says something about.
@@ -380,7 +381,8 @@ impl Session {
             }
             EventKind::Deleted => raise(&mut self.deleted, Deletion { trust }),
             EventKind::Calendar(change) => {
-                self.calendar.get_or_insert_default().merge(change, occurred_at.as_ref(), trust);
+                let heard = calendar::Heard { occurred_at, received_at: event.received_at };
+                self.calendar.get_or_insert_default().merge(change, heard, trust);
             }
             _ => {}
         }
@@ -439,7 +441,10 @@ impl Announcement {
             // A conclusion is about the one run that the meeting itself made; copies of it are sent at different times.
             let run = (event.kind.recurs() && kind.recurs())
                 .then(|| occurred_at.map_or_else(|| event.key.to_string(), |at| at.moment().to_string()));
-            FieldHash::default().field(event.session.encoded()).field(kind.as_str()).optional(run).hex()
+            let hash = FieldHash::default().field(event.session.encoded()).field(kind.as_str()).optional(run);
+            // Two changes of a calendar may have the same second, and touch different entries.
+            let affected = if let EventKind::Calendar(change) = kind { Some(&change.affected) } else { None };
+            affected.into_iter().flatten().fold(hash, FieldHash::field).hex()
         };
         let announced = event.facts().into_iter().map(|(kind, occurred_at)| Self {
             id: id(&kind, occurred_at.as_ref()),

@@ -2,10 +2,13 @@
 
 use crate::{
     event::{CalendarChange, CalendarEvent, MAX_AFFECTED, Trust},
-    time::OccurredAt,
+    time::{OccurredAt, ReceivedAt},
 };
 use serde::{Deserialize, Serialize};
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::BTreeMap,
+};
 
 /// What is known of a calendar: how its connection stands, and which of its entries were touched. What the entries hold stays
 /// with the provider.
@@ -17,8 +20,8 @@ pub struct CalendarFacts {
     /// The last that was heard of its connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionFact>,
-    /// The entries that were touched, each with the last time that was heard of it; of more than [`MAX_AFFECTED`] the latest.
-    pub affected: BTreeMap<String, Option<OccurredAt>>,
+    /// The entries that were touched, each with the last that was heard of it; of more than [`MAX_AFFECTED`] the latest.
+    pub affected: BTreeMap<String, Heard>,
 }
 
 /// The last that was heard of a calendar's connection. The order of the fields is the order of precedence.
@@ -26,23 +29,54 @@ pub struct CalendarFacts {
 pub struct ConnectionFact {
     /// How far the witness can be trusted.
     pub trust: Trust,
-    /// When it happened, by the sender's clock.
-    pub occurred_at: Option<OccurredAt>,
+    /// When.
+    pub heard: Heard,
     /// What happened.
     pub what: CalendarEvent,
 }
 
+/// When something was heard of: by the sender's clock where it says so, else by ours, which is how two of them compare.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Heard {
+    /// By the sender's clock. Many deliveries about calendars have no time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurred_at: Option<OccurredAt>,
+    /// By ours.
+    pub received_at: ReceivedAt,
+}
+
+impl Heard {
+    fn moment(&self) -> i64 {
+        self.occurred_at.as_ref().map_or(self.received_at.0, |at| at.moment().as_millisecond())
+    }
+}
+
+impl PartialOrd for Heard {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Heard {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let all = |heard: &Self| (heard.moment(), heard.occurred_at.clone(), heard.received_at);
+        all(self).cmp(&all(other))
+    }
+}
+
 impl CalendarFacts {
     /// Raises every field that the change says something about. Like all of a session: in any order, to the same end.
-    pub(super) fn merge(&mut self, change: &CalendarChange, occurred_at: Option<&OccurredAt>, trust: Trust) {
-        self.last_updated = self.last_updated.take().max(occurred_at.cloned());
+    pub(super) fn merge(&mut self, change: &CalendarChange, heard: Heard, trust: Trust) {
+        self.last_updated = self.last_updated.take().max(heard.occurred_at.clone());
         if change.what.is_of_the_connection() {
-            let fact = ConnectionFact { trust, occurred_at: occurred_at.cloned(), what: change.what };
+            let fact = ConnectionFact { trust, heard: heard.clone(), what: change.what };
             self.connection = self.connection.take().max(Some(fact));
         }
         for id in &change.affected {
-            let last = self.affected.entry(id.clone()).or_default();
-            *last = last.take().max(occurred_at.cloned());
+            let last = self.affected.entry(id.clone()).or_insert_with(|| heard.clone());
+            if heard > *last {
+                *last = heard.clone();
+            }
         }
         if self.affected.len() > MAX_AFFECTED {
             // Times only rise, so one that is among the latest in the end was among them whenever it came.
@@ -51,6 +85,13 @@ impl CalendarFacts {
             latest.truncate(MAX_AFFECTED);
             self.affected = latest.into_iter().collect();
         }
+    }
+
+    /// What it says but for our own clock: a second delivery of the same adds nothing by being later.
+    pub(super) fn substance(&self) -> impl PartialEq + use<> {
+        let entries: Vec<_> = self.affected.iter().map(|(id, heard)| (id.clone(), heard.occurred_at.clone())).collect();
+        let connection = self.connection.as_ref().map(|fact| (fact.trust, fact.heard.occurred_at.clone(), fact.what));
+        (self.last_updated.clone(), connection, entries)
     }
 }
 
@@ -63,10 +104,15 @@ mod tests {
         (second > 0).then(|| OccurredAt::parse(&format!("2026-01-01T00:00:{second:02}Z")).unwrap())
     }
 
+    /// Heard at this second of the sender's, if it is not 0, and in this second of ours.
+    fn heard(second: u32, received: i64) -> Heard {
+        Heard { occurred_at: at(second), received_at: ReceivedAt(1_767_225_600_000 + received * 1000) }
+    }
+
     fn after(changes: &[(CalendarChange, u32)]) -> CalendarFacts {
         let mut facts = CalendarFacts::default();
         for (change, second) in changes {
-            facts.merge(change, at(*second).as_ref(), Trust::Verified);
+            facts.merge(change, heard(*second, i64::from(*second * 7 % 61)), Trust::Verified);
         }
         facts
     }
@@ -82,6 +128,22 @@ mod tests {
             assert_eq!(facts.connection.unwrap().what, CalendarEvent::ConnectionDeleted);
             assert_eq!(facts.last_updated, at(40));
         }
+    }
+
+    #[test]
+    fn undated_changes_stand_by_our_clock() {
+        let touch = |id: String| CalendarChange { what: CalendarEvent::EventUpdated, affected: [id].into() };
+        let mut facts = CalendarFacts::default();
+        for n in 0..250 {
+            facts.merge(&touch(format!("{n:03}")), heard(0, n), Trust::Verified);
+        }
+        assert_eq!(facts.affected.len(), MAX_AFFECTED);
+        assert!(facts.affected.contains_key("249") && !facts.affected.contains_key("049"), "the latest stay");
+        let error = CalendarChange { what: CalendarEvent::ConnectionError, affected: [].into() };
+        let created = CalendarChange { what: CalendarEvent::ConnectionCreated, affected: [].into() };
+        facts.merge(&created, heard(10, 11), Trust::Verified);
+        facts.merge(&error, heard(0, 20), Trust::Verified);
+        assert_eq!(facts.connection.unwrap().what, CalendarEvent::ConnectionError);
     }
 
     fn changes() -> impl Strategy<Value = Vec<(CalendarChange, u32)>> {

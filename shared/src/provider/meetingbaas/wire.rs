@@ -156,7 +156,8 @@ impl Envelope<'_> {
     }
 
     pub(super) fn session(&self) -> Result<SessionId, ParseError> {
-        if let Some(bot_id) = self.bot_id() {
+        let is_of_a_calendar = self.name().map(Name::of) == Some(Name::Calendar);
+        if let Some(bot_id) = self.bot_id().filter(|_| !is_of_a_calendar) {
             return Ok(SessionId::bot(Provider::MeetingBaas, SenderId::try_from(bot_id)?));
         }
         let calendar_id = self.data().and_then(|data| data.calendar_id.get()).ok_or(ParseError::NoBot)?;
