@@ -353,9 +353,11 @@ fn alarms_look_where_the_functions_write() -> Result<()> {
     assert!(!written.is_null());
     assert_eq!(process(&template)?.property("/Environment/Variables/METRICS_NAMESPACE"), &written);
     for alarm in template.of_type("AWS::CloudWatch::Alarm") {
-        let namespace = alarm.property("/Namespace");
-        let of_aws = namespace.as_str().is_some_and(|namespace| namespace.starts_with("AWS/"));
-        assert!(of_aws || *namespace == written, "{}: {namespace}", alarm.id);
+        for metric in metrics(&alarm) {
+            let namespace = &metric["Namespace"];
+            let of_aws = namespace.as_str().is_some_and(|namespace| namespace.starts_with("AWS/"));
+            assert!(of_aws || *namespace == written, "{}: {namespace}", alarm.id);
+        }
     }
     Ok(())
 }
@@ -488,6 +490,15 @@ fn outputs_name_everything_and_give_no_secret_away() -> Result<()> {
     Ok(())
 }
 
+/// The metrics that an alarm watches: its own, or those of its expression.
+fn metrics(alarm: &Resource) -> Vec<Value> {
+    let named = |name: &str| (name.to_owned(), alarm.property(&format!("/{name}")).clone());
+    let own = Value::Object(["MetricName", "Namespace", "Dimensions"].into_iter().map(named).collect());
+    let of_expression = alarm.property("/Metrics").as_array().into_iter().flatten();
+    let of_expression = of_expression.filter_map(|query| query.pointer("/MetricStat/Metric").cloned());
+    if own["MetricName"].is_null() { of_expression.collect() } else { vec![own] }
+}
+
 #[test]
 fn somebody_is_told() -> Result<()> {
     let template = Template::load()?;
@@ -507,11 +518,13 @@ fn somebody_is_told() -> Result<()> {
     ] {
         let about = about.map(|resource| resource.id.as_str());
         let alarms = template.of_type("AWS::CloudWatch::Alarm").into_iter();
-        let found = alarms.filter(|alarm| alarm.property("/MetricName") == metric).any(|alarm| {
-            let dimensions = branches(alarm.property("/Dimensions"));
-            let names = dimensions.iter().filter_map(|dimension| points_at(&dimension["Value"])).collect::<Vec<_>>();
-            about.is_none_or(|id| names.contains(&id))
-        });
+        let found =
+            alarms.flat_map(|alarm| metrics(&alarm)).filter(|watched| watched["MetricName"] == metric).any(|watched| {
+                let dimensions = branches(&watched["Dimensions"]);
+                let names =
+                    dimensions.iter().filter_map(|dimension| points_at(&dimension["Value"])).collect::<Vec<_>>();
+                about.is_none_or(|id| names.contains(&id))
+            });
         assert!(found, "no alarm on {metric} of {about:?}");
     }
     Ok(())
