@@ -496,7 +496,7 @@ fn metrics(alarm: &Resource) -> Vec<Value> {
     let own = Value::Object(["MetricName", "Namespace", "Dimensions"].into_iter().map(named).collect());
     let of_expression = alarm.property("/Metrics").as_array().into_iter().flatten();
     let of_expression = of_expression.filter_map(|query| query.pointer("/MetricStat/Metric").cloned());
-    if own["MetricName"].is_null() { of_expression.collect() } else { vec![own] }
+    if alarm.property("/MetricName").is_null() { of_expression.collect() } else { vec![own] }
 }
 
 #[test]
