@@ -1,4 +1,6 @@
-//! Composes the bodies of webhooks as `MeetStream` writes them, in each of its generations.
+//! Composes the bodies of webhooks as `MeetStream` writes them, in each of its generations. Meeting BaaS: [`meetingbaas`].
+
+pub mod meetingbaas;
 
 use clap::ValueEnum;
 use serde::Serialize;

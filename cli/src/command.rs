@@ -19,6 +19,7 @@ use clap::{Parser, Subcommand};
 Examples:
   rollcall send meeting                          play a meeting through the local stack
   rollcall timeline meetstream <BOT ID>          see what became of it
+  rollcall send meeting --as meetingbaas-v2      the same from Meeting BaaS
   rollcall sessions --state in_call              which bots are in a meeting?
   rollcall urls --stack rollcall --region eu-central-1
 
@@ -33,7 +34,7 @@ pub struct Rollcall {
 
 #[derive(Subcommand, Clone, Debug)]
 enum Command {
-    Send(Send),
+    Send(Box<Send>),
     Timeline(Timeline),
     Sessions(Sessions),
     Urls(Urls),
@@ -83,12 +84,22 @@ mod tests {
         check("rollcall send event bot.done --repeat 0", Some(E::ValueValidation));
         check("rollcall send meeting --outcome not_admitted --deletion --shuffle --duplicates", None);
         check("rollcall send meeting --outcome unknown", Some(E::InvalidValue));
+        check("rollcall send event joining_call --as meetingbaas-v2 --repeat 2 --forge --curl", None);
+        check("rollcall send event bot.failed --as meetingbaas-callback --method put --error-code X", None);
+        check("rollcall send meeting --as meetingbaas-legacy --outcome denied", None);
+        check("rollcall send meeting --as zoom", Some(E::InvalidValue));
+        check("rollcall send event --body x --calendar-id c", Some(E::ArgumentConflict));
         check("rollcall timeline meetstream b --json --wait done --timeout 5", None);
         check("rollcall timeline meetstream -- -b", None);
+        check("rollcall timeline meetingbaas c --calendar --json", None);
+        check("rollcall timeline meetingbaas c --calendar --wait done", Some(E::ArgumentConflict));
         check("rollcall timeline other b", Some(E::InvalidValue));
         check("rollcall timeline meetstream b --wait over", Some(E::InvalidValue));
         check("rollcall timeline meetstream b --timeout 5", Some(E::MissingRequiredArgument));
-        check("rollcall sessions --state in_call --days 3 --limit 5 --json --stack s --region r --profile p", None);
+        check(
+            "rollcall sessions --provider meetingbaas --state in_call --days 3 --limit 5 --json --stack s --region r --profile p",
+            None,
+        );
         check("rollcall --stack s urls", None);
         check("rollcall --outputs x", Some(E::MissingSubcommand));
     }

@@ -1,10 +1,15 @@
-//! One webhook request, to the byte: signed as `MeetStream` signs, and sent, or written as a curl command.
+//! One webhook request, to the byte: proved as its sender would prove it, and sent, or written as a curl command.
 
 use crate::{body, escape, failure::Failure};
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD as BASE64},
+};
+use clap::ValueEnum;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{Client, Url, redirect::Policy};
 use sha2::Sha256;
+use shared::{Endpoint, auth::StaticHeader};
 use std::{
     fmt,
     time::{Duration, Instant},
@@ -12,6 +17,15 @@ use std::{
 
 const SIGNATURE_HEADER: &str = "X-MeetStream-Signature";
 const TIMESTAMP_HEADER: &str = "X-MeetStream-Timestamp";
+const BARE_SIGNATURE_HEADER: &str = "X-MeetingBaas-Signature";
+
+const SVIX_KEY_PREFIX: &str = "whsec_";
+
+/// Base64 as dashboards show keys: some cut the padding.
+const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// How long an answer may take. The function answers within 5 seconds, whatever happens behind it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,25 +48,61 @@ impl fmt::Debug for Secret {
 
 /// Where deliveries go, and the proof that they carry.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Target {
-    /// The workspace webhook: signed.
-    Signed {
-        /// The route.
-        url: String,
-        /// What signs the bodies.
-        secret: Secret,
-    },
-    /// A per-bot callback: unsigned, with a token as the last segment of its URL.
-    Callback {
-        /// The route, token included.
-        url: Secret,
-    },
+pub struct Target {
+    url: Secret,
+    proof: Proof,
+    method: Method,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Proof {
+    /// `MeetStream`'s signature over the body.
+    Signature(Secret),
+    /// None but the last segment of the URL.
+    Token,
+    /// The secret itself, in a header.
+    Header(&'static str, Secret),
+    /// Svix's signature over id, time and body.
+    Svix(Key),
+    /// The bare digits of a signature over the body.
+    BareSignature(Secret),
+}
+
+/// The bytes of a signing key.
+#[derive(Clone, PartialEq, Eq)]
+struct Key(Vec<u8>);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[REDACTED]")
+    }
+}
+
+/// How a delivery is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Method {
+    #[default]
+    Post,
+    Put,
+}
+
+impl Method {
+    /// As HTTP has it.
+    #[must_use]
+    pub fn http(self) -> reqwest::Method {
+        match self {
+            Self::Post => reqwest::Method::POST,
+            Self::Put => reqwest::Method::PUT,
+        }
+    }
 }
 
 /// One request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delivery {
     url: Secret,
+    method: Method,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
 }
@@ -69,45 +119,96 @@ pub struct Answer {
 }
 
 impl Target {
+    /// A route, and what its sender proves itself with. Where a token in the URL is all the proof there is, `credential` is
+    /// not used.
+    ///
+    /// # Errors
+    /// When the credential does not have the form that the route asks for.
+    pub fn new(endpoint: Endpoint, url: Secret, credential: Secret) -> Result<Self, Failure> {
+        let proof = match endpoint {
+            Endpoint::MeetStream => Proof::Signature(credential),
+            Endpoint::MeetStreamCallback => Proof::Token,
+            Endpoint::MeetingBaasV1 => Proof::Header(StaticHeader::MEETINGBAAS_API_KEY, credential),
+            Endpoint::MeetingBaasV2 => Proof::Svix(Key::of_svix(&credential)?),
+            Endpoint::MeetingBaasCallback => Proof::Header(StaticHeader::MEETINGBAAS_CALLBACK_SECRET, credential),
+            Endpoint::MeetingBaasLegacy => Proof::BareSignature(credential),
+        };
+        Ok(Self { url, proof, method: Method::Post })
+    }
+
+    /// The same place by another method.
+    #[must_use]
+    pub fn by(self, method: Method) -> Self {
+        Self { method, ..self }
+    }
+
     /// The same place with a proof of the right form that is worth nothing.
     #[must_use]
     pub fn forged(self) -> Self {
-        match self {
-            Self::Signed { url, secret } => Self::Signed { url, secret: Secret(format!("not {}", secret.0)) },
-            Self::Callback { url: Secret(url) } => {
+        let not = |secret: Secret| Secret(format!("not {}", secret.0));
+        let Self { url: Secret(url), proof, method } = self;
+        let (url, proof) = match proof {
+            Proof::Token => {
                 let (route, token) = url.rsplit_once('/').unwrap_or((&url, ""));
-                Self::Callback { url: Secret(format!("{route}/{}", "x".repeat(token.len().max(22)))) }
+                (format!("{route}/{}", "x".repeat(token.len().max(22))), Proof::Token)
             }
-        }
+            Proof::Signature(secret) => (url, Proof::Signature(not(secret))),
+            Proof::Header(name, secret) => (url, Proof::Header(name, not(secret))),
+            Proof::Svix(Key(key)) => (url, Proof::Svix(Key([b"not ", &key[..]].concat()))),
+            Proof::BareSignature(secret) => (url, Proof::BareSignature(not(secret))),
+        };
+        Self { url: Secret(url), proof, method }
     }
 
     /// The place as it may be shown.
     #[must_use]
     pub fn shown(&self) -> String {
-        match self {
-            Self::Signed { url, .. } => escape::text(url),
-            Self::Callback { url } => {
-                let route = url.0.rsplit_once('/').map_or("", |(route, _)| route);
+        let url = &self.url.0;
+        match self.proof {
+            Proof::Token => {
+                let route = url.rsplit_once('/').map_or("", |(route, _)| route);
                 format!("{}/<token>", escape::text(route))
             }
+            _ => escape::text(url),
         }
     }
 }
 
+impl Key {
+    fn of_svix(secret: &Secret) -> Result<Self, Failure> {
+        let key = secret.0.trim();
+        let bytes = KEY_BASE64.decode(key.strip_prefix(SVIX_KEY_PREFIX).unwrap_or(key)).unwrap_or_default();
+        if bytes.is_empty() {
+            return Err(Failure::usage("that is no Svix key: one is base64, usually after whsec_")
+                .help("copy it from the endpoint's page in the dashboard as it is"));
+        }
+        Ok(Self(bytes))
+    }
+}
+
 impl Delivery {
-    /// A request to `target` with exactly these bytes, sent at `now`.
+    /// A request to `target` with exactly these bytes, sent at `now`. Sent again, it is the sender's next try of the same
+    /// delivery.
     #[must_use]
     pub fn new(target: &Target, body: Vec<u8>, now: jiff::Timestamp) -> Self {
         let mut headers = vec![("Content-Type", "application/json".to_owned())];
-        let url = match target {
-            Target::Signed { url, secret } => {
-                headers.push((SIGNATURE_HEADER, signature(secret, &body)));
+        match &target.proof {
+            Proof::Signature(secret) => {
+                headers.push((SIGNATURE_HEADER, format!("sha256={}", digits(secret, &body))));
                 headers.push((TIMESTAMP_HEADER, body::timestamp(now)));
-                Secret(url.clone())
             }
-            Target::Callback { url } => url.clone(),
-        };
-        Self { url, headers, body }
+            Proof::Token => {}
+            Proof::Header(name, secret) => headers.push((*name, secret.0.clone())),
+            Proof::Svix(key) => {
+                let id: String = std::iter::repeat_with(fastrand::alphanumeric).take(27).collect();
+                let (id, timestamp) = (format!("msg_{id}"), now.as_second().to_string());
+                let signed = [id.as_bytes(), b".", timestamp.as_bytes(), b".", &body].concat();
+                let signature = format!("v1,{}", BASE64.encode(hmac(&key.0, &signed)));
+                headers.extend([("svix-id", id), ("svix-timestamp", timestamp), ("svix-signature", signature)]);
+            }
+            Proof::BareSignature(secret) => headers.push((BARE_SIGNATURE_HEADER, digits(secret, &body))),
+        }
+        Self { url: target.url.clone(), method: target.method, headers, body }
     }
 
     /// The request as a command for a shell, with its secrets.
@@ -115,7 +216,8 @@ impl Delivery {
     pub fn curl(&self) -> String {
         let headers =
             self.headers.iter().map(|(name, value)| format!(" -H {}", escape::shell(&format!("{name}: {value}"))));
-        let curl = format!("curl -i {}{}", escape::shell(&self.url.0), headers.collect::<String>());
+        let method = if self.method == Method::Post { "" } else { "-X PUT " };
+        let curl = format!("curl -i {method}{}{}", escape::shell(&self.url.0), headers.collect::<String>());
         match std::str::from_utf8(&self.body) {
             // A leading @ would be read as the name of a file.
             Ok(text) if escape::is_harmless(text) && !text.starts_with('@') && text.len() <= MAX_INLINE_BYTES => {
@@ -126,11 +228,15 @@ impl Delivery {
     }
 }
 
-/// The value of the signature header: HMAC-SHA256 over the bytes as they are.
-fn signature(secret: &Secret, body: &[u8]) -> String {
+/// HMAC-SHA256 over the bytes as they are.
+fn hmac(key: &[u8], signed: &[u8]) -> [u8; 32] {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    let mac = Hmac::<Sha256>::new_from_slice(secret.0.as_bytes()).expect("a key").chain_update(body);
-    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+    let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key").chain_update(signed);
+    mac.finalize().into_bytes().into()
+}
+
+fn digits(secret: &Secret, body: &[u8]) -> String {
+    hex::encode(hmac(secret.0.as_bytes(), body))
 }
 
 /// Sends deliveries, over one connection where it can.
@@ -146,8 +252,7 @@ impl Courier {
     /// # Errors
     /// When the URL is none, or TLS cannot be had.
     pub fn new(target: &Target) -> Result<Self, Failure> {
-        let (Target::Signed { url, .. } | Target::Callback { url: Secret(url) }) = target;
-        let usable = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let usable = Url::parse(&target.url.0).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let Some(parsed) = usable else {
             let what = format!("\"{}\" is no http or https URL", target.shown());
             return Err(Failure::usage(what).help("give the whole URL, as in https://HOST/webhooks/meetstream"));
@@ -170,7 +275,7 @@ impl Courier {
     /// When there is none. The message has no token in it.
     pub async fn send(&self, delivery: &Delivery) -> Result<Answer, Failure> {
         let begun = Instant::now();
-        let mut request = self.client.post(&delivery.url.0).body(delivery.body.clone());
+        let mut request = self.client.request(delivery.method.http(), &delivery.url.0).body(delivery.body.clone());
         for (name, value) in &delivery.headers {
             request = request.header(*name, value);
         }
@@ -194,65 +299,99 @@ impl Courier {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use http::HeaderMap;
-    use shared::auth::{AuthError, AuthMode, Credentials, PathTokens, SignatureSecrets};
+    use shared::auth::{AuthError, AuthMode, Credentials, PathTokens, SignatureSecrets, SvixKeys, VerifiedBody};
 
+    pub(crate) const NOW: &str = "2026-10-05T14:55:02.9Z";
     const TOKEN: &str = "a-token-of-22-characters";
+    /// A credential that is one for every route.
+    const CREDENTIAL: &str = "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ=";
 
-    fn signed() -> Target {
-        Target::Signed { url: "https://host/webhooks/meetstream".to_owned(), secret: Secret("s3cret".to_owned()) }
-    }
-
-    fn callback() -> Target {
-        Target::Callback { url: Secret(format!("https://host/webhooks/meetstream/{TOKEN}")) }
+    pub(crate) fn target(endpoint: Endpoint) -> Target {
+        let url = match endpoint {
+            Endpoint::MeetStreamCallback => format!("https://host/webhooks/meetstream/{TOKEN}"),
+            other => format!("https://host/webhooks/{}", other.as_str().replace('-', "/")),
+        };
+        Target::new(endpoint, Secret(url), Secret(CREDENTIAL.to_owned())).unwrap()
     }
 
     fn delivery(target: &Target, body: &[u8]) -> Delivery {
-        Delivery::new(target, body.to_vec(), "2026-10-05T14:55:02.9Z".parse().unwrap())
+        Delivery::new(target, body.to_vec(), NOW.parse().unwrap())
     }
 
     /// What the function says to it.
-    fn verify(delivery: &Delivery) -> Result<(), AuthError> {
+    pub(crate) fn verify(delivery: &Delivery) -> Result<(Endpoint, VerifiedBody), AuthError> {
         let headers: HeaderMap =
             delivery.headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        let (endpoint, path_token) =
-            shared::Endpoint::from_path(delivery.url.0.strip_prefix("https://host").unwrap()).unwrap();
+        let (endpoint, path_token) = Endpoint::from_path(delivery.url.0.strip_prefix("https://host").unwrap()).unwrap();
+        assert!(endpoint.accepts(&delivery.method.http()));
+        let credentials = vec![CREDENTIAL.to_owned()];
+        let secrets = SignatureSecrets::new(credentials.clone()).unwrap();
+        let header = |name| AuthMode::StaticHeader(StaticHeader::new(name, credentials.clone()).unwrap());
         let mode = match endpoint {
-            shared::Endpoint::MeetStream => AuthMode::MeetStreamSignature {
-                secrets: SignatureSecrets::new(vec!["s3cret".to_owned()]).unwrap(),
-                window: None,
-            },
-            shared::Endpoint::MeetStreamCallback => {
+            Endpoint::MeetStream => AuthMode::MeetStreamSignature { secrets, window: None },
+            Endpoint::MeetStreamCallback => {
                 AuthMode::PathToken(PathTokens::new(vec![TOKEN.to_owned()]).unwrap().unwrap())
             }
-            other => panic!("no target is on the route of {}", other.as_str()),
+            Endpoint::MeetingBaasV1 => header(StaticHeader::MEETINGBAAS_API_KEY),
+            Endpoint::MeetingBaasV2 => AuthMode::Svix(SvixKeys::new(credentials.clone()).unwrap().unwrap()),
+            Endpoint::MeetingBaasCallback => header(StaticHeader::MEETINGBAAS_CALLBACK_SECRET),
+            Endpoint::MeetingBaasLegacy => AuthMode::MeetingBaasSignature(secrets),
         };
         let offered = Credentials { headers: &headers, path_token };
-        mode.verify(offered, delivery.body.clone(), 0).map(drop)
+        let now: jiff::Timestamp = NOW.parse().unwrap();
+        mode.verify(offered, delivery.body.clone(), now.as_millisecond()).map(|body| (endpoint, body))
     }
 
     #[test]
-    fn what_is_signed_here_is_accepted_there() {
-        for body in [&b"{}"[..], b"", b"\xff\0", "{\"message\":\"caf\u{e9}\"}\n".as_bytes()] {
-            assert_eq!(verify(&delivery(&signed(), body)), Ok(()));
-            assert_eq!(verify(&delivery(&callback(), body)), Ok(()));
-            assert_eq!(verify(&delivery(&signed().forged(), body)), Err(AuthError::Mismatch));
-            assert_eq!(verify(&delivery(&callback().forged(), body)), Err(AuthError::Mismatch));
+    fn what_is_proved_here_is_accepted_there() {
+        for endpoint in Endpoint::ALL {
+            for body in [&b"{}"[..], b"", b"\xff\0", "{\"message\":\"caf\u{e9}\"}\n".as_bytes()] {
+                let (route, verified) = verify(&delivery(&target(endpoint), body)).unwrap();
+                assert_eq!((route, verified.bytes()), (endpoint, body));
+                let refused = verify(&delivery(&target(endpoint).forged(), body)).unwrap_err();
+                assert_eq!(refused, AuthError::Mismatch, "{endpoint:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_svix_delivery_has_an_id_and_keeps_it() {
+        let id = |delivery: &Delivery| verify(delivery).unwrap().1.delivery_id().unwrap().as_str().to_owned();
+        let (first, second) =
+            (delivery(&target(Endpoint::MeetingBaasV2), b"{}"), delivery(&target(Endpoint::MeetingBaasV2), b"{}"));
+        assert!(id(&first).starts_with("msg_") && id(&first).len() == 31, "{}", id(&first));
+        assert_eq!(id(&first), id(&first));
+        assert_ne!(id(&first), id(&second));
+    }
+
+    #[test]
+    fn a_svix_key_is_base64() {
+        let new = |key: &str| Target::new(Endpoint::MeetingBaasV2, Secret(String::new()), Secret(key.to_owned()));
+        for good in ["whsec_c2VjcmV0", "c2VjcmV0", " whsec_c2VjcmV0cw "] {
+            assert!(new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "whsec_", "not base64!"] {
+            let failure = new(bad).unwrap_err().to_string();
+            assert!(failure.contains("no Svix key") && (bad.is_empty() || !failure.contains("base64!")), "{failure}");
         }
     }
 
     #[test]
     fn secrets_are_not_shown() {
-        assert_eq!(callback().shown(), "https://host/webhooks/meetstream/<token>");
-        let debug = format!("{:?} {:?} {:?}", signed(), callback(), delivery(&callback(), b""));
-        assert!(!debug.contains(TOKEN) && !debug.contains("s3cret"), "{debug}");
+        assert_eq!(target(Endpoint::MeetStreamCallback).shown(), "https://host/webhooks/meetstream/<token>");
+        for endpoint in Endpoint::ALL {
+            let target = target(endpoint);
+            let debug = format!("{target:?} {}", target.shown());
+            assert!(!debug.contains(TOKEN) && !debug.contains(CREDENTIAL) && !debug.contains("115, 101"), "{debug}");
+        }
     }
 
     #[track_caller]
     fn check(name: &str, body: &[u8], end: &str) {
-        let curl = delivery(&callback(), body).curl();
+        let curl = delivery(&target(Endpoint::MeetStreamCallback), body).curl();
         assert!(curl.ends_with(end), "{name}: {curl}");
     }
 
@@ -262,13 +401,22 @@ mod tests {
         check("an apostrophe", b"{\"a\":\"it's\"}", r#" --data-binary '{"a":"it'\''s"}'"#);
         check("not a file", b"@x", " --data-binary @-");
         check("line breaks", b"{\n}", " --data-binary @-");
-        let piped = delivery(&callback(), b"\xff\0").curl();
+        let piped = delivery(&target(Endpoint::MeetStreamCallback), b"\xff\0").curl();
         assert!(piped.starts_with("printf %s /wA= | base64 -d | curl -i https://host/"), "{piped}");
+        let signed = Secret("https://host/webhooks/meetstream".to_owned());
+        let signed = Target::new(Endpoint::MeetStream, signed, Secret("s3cret".to_owned())).unwrap();
         assert_eq!(
-            delivery(&signed(), b"{}").curl(),
+            delivery(&signed, b"{}").curl(),
             "curl -i https://host/webhooks/meetstream -H 'Content-Type: application/json' \
              -H 'X-MeetStream-Signature: sha256=adbde1ce40c89c14215687d5d762a47df6dfaefcfad61e2e86718ffc8498571b' \
              -H 'X-MeetStream-Timestamp: 2026-10-05T14:55:02.900000+00:00' --data-binary '{}'"
+        );
+        assert_eq!(
+            delivery(&target(Endpoint::MeetingBaasCallback).by(Method::Put), b"{}").curl(),
+            format!(
+                "curl -i -X PUT https://host/webhooks/meetingbaas/callback -H 'Content-Type: application/json' \
+                 -H 'x-mb-secret: {CREDENTIAL}' --data-binary '{{}}'"
+            )
         );
     }
 }

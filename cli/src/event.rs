@@ -1,18 +1,19 @@
-//! `rollcall send event`: one delivery, as `MeetStream` would send it.
+//! `rollcall send event`: one delivery, as its sender would send it.
 
 use crate::{
-    body::{self, Composition, Era},
+    body::{self, Composition, Era, meetingbaas},
     delivery::{Courier, Delivery},
+    dialect::Dialect,
     escape,
     failure::Failure,
     screen::{self, Look},
-    send::{Route, announcement, attributes, line, new_bot_id, unexpected},
+    send::{Route, announcement, attributes, line, new_id, refusal, unexpected},
     stack::Place,
 };
 use clap::{Args, value_parser};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use shared::{Endpoint, provider};
+use shared::provider;
 use std::{
     io::Read as _,
     path::{Path, PathBuf},
@@ -33,7 +34,31 @@ MeetStream does not document are sent as they are. NAME is one of
   audio.processed  audio.skipped  video.processed  video.skipped
   transcription.processed  transcription.failed  transcription.skipped
   bot.transcriptionready  bot.done  data_deletion
-  participant_events.join  participant_events.leave  live_transcript";
+  participant_events.join  participant_events.leave  live_transcript
+
+For Meeting BaaS, NAME is an event or a status code: joining_call goes out as
+a bot.status_change with that code, and so does bot.status_change/joining_call.
+
+  --as meetingbaas-v1
+    joining_call  in_waiting_room  in_call_not_recording  in_call_recording
+    recording_paused  recording_resumed  call_ended  bot_rejected
+    bot_removed  waiting_room_timeout  invalid_meeting_url  meeting_error
+    complete  failed  transcription_complete  calendar.sync_events
+  --as meetingbaas-v2
+    those codes, and  queued  pickup_delayed  in_waiting_for_host  retrying
+    recording_succeeded  recording_failed  transcribing  completed  failed
+    transcription_failed  api_request_stop  bot_removed_too_early  and more
+    bot.completed  bot.failed  bot.chat_message
+    calendar.connection_created  calendar.connection_updated
+    calendar.connection_error  calendar.connection_deleted
+    calendar.events_synced  calendar.event_created  calendar.event_updated
+    calendar.event_cancelled
+  --as meetingbaas-callback
+    bot.completed  bot.failed
+  --as meetingbaas-legacy
+    meeting.started  meeting.completed  meeting.failed  complete  failed
+    transcription.available  transcription.updated  calendar.synced
+    event.added  event.updated  event.deleted";
 
 /// Compose one event, sign it and send it
 #[derive(Args, Clone, Debug)]
@@ -48,40 +73,53 @@ Examples:
   rollcall send event bot.done --curl | sh
   ROLLCALL_SECRET=... rollcall send event bot.done \\
     --url https://HOST/webhooks/meetstream
+  rollcall send event joining_call --as meetingbaas-v2
+  rollcall send event failed --as meetingbaas-v1 --error-code BotRemoved
+  rollcall send event bot.completed --as meetingbaas-callback --method put
+  rollcall send event calendar.sync_events --as meetingbaas-v1
 
 Exits with 0 when every delivery was answered 200 (with --forge: refused with
-401), else with 1."
+401, as meetingbaas-callback with 503), else with 1."
 )]
 pub struct Event {
-    /// The event, as in `bot_event`
+    /// The event, as in `bot_event`; of Meeting BaaS also a status code
     #[arg(required_unless_present = "body")]
     name: Option<String>,
     /// The bot [default: a new random one]
     #[arg(long, value_name = "ID")]
     bot_id: Option<String>,
-    /// Which of MeetStream's generations of bodies
-    #[arg(long, value_enum, default_value_t)]
-    era: Era,
-    /// Another `bot_status` than the usual one
+    /// The calendar, of events about one [default: a new random one]
+    #[arg(long, value_name = "ID")]
+    calendar_id: Option<String>,
+    /// Which of MeetStream's generations of bodies [default: both]
+    #[arg(long, value_enum)]
+    era: Option<Era>,
+    /// Another `bot_status` of MeetStream than the usual one
     #[arg(long)]
     status: Option<String>,
     /// Another message than the usual one
     #[arg(long)]
     message: Option<String>,
+    /// Another error code of Meeting BaaS than the usual one
+    #[arg(long, value_name = "CODE")]
+    error_code: Option<String>,
     /// The timestamp, in any form [default: now]
     #[arg(long, value_name = "TIME", conflicts_with = "no_timestamp")]
     timestamp: Option<String>,
     /// Leave the timestamp out
     #[arg(long)]
     no_timestamp: bool,
-    /// The `custom_attributes`, a JSON object
+    /// The `custom_attributes`, of Meeting BaaS the `extra`: a JSON object
     #[arg(long, value_name = "JSON", value_parser = attributes)]
     attributes: Option<Map<String, Value>>,
     /// Send these bytes instead of composing any; - reads standard input
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["name", "bot_id", "era", "status", "message", "timestamp", "no_timestamp", "attributes"]
+        conflicts_with_all = [
+            "name", "bot_id", "calendar_id", "era", "status", "message", "error_code", "timestamp", "no_timestamp",
+            "attributes",
+        ]
     )]
     body: Option<PathBuf>,
     /// Send the same bytes so many times
@@ -103,21 +141,23 @@ impl Event {
     /// # Errors
     /// When a delivery was not answered as it should be.
     pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
-        let body = match &self.body {
-            Some(file) => read(file)?,
-            None => self.composed(),
+        let endpoint = self.route.endpoint()?;
+        let body = match (&self.body, self.route.dialect) {
+            (Some(file), _) => read(file)?,
+            (None, Dialect::MeetStream) => self.of_meetstream()?,
+            (None, dialect) => self.of_meetingbaas(dialect)?,
         };
         let target = self.route.target(place).await?;
         let target = if self.forge { target.forged() } else { target };
         let courier = Courier::new(&target)?;
-        let bot = provider::peek(Endpoint::MeetStream, &body).session;
+        let bot = provider::peek(endpoint, &body).session;
         let delivery = Delivery::new(&target, body, Timestamp::now());
         if self.curl {
             screen::print(&delivery.curl())?;
         } else {
             screen::print(&announcement(bot.as_ref(), &target))?;
             let what = self.name.as_deref().unwrap_or("the given bytes");
-            let expected = if self.forge { 401 } else { 200 };
+            let expected = if self.forge { refusal(endpoint) } else { 200 };
             let mut otherwise = 0;
             for _ in 0..self.repeat {
                 let answer = courier.send(&delivery).await?;
@@ -134,24 +174,56 @@ impl Event {
         Ok(())
     }
 
-    fn composed(&self) -> Vec<u8> {
+    fn of_meetstream(&self) -> Result<Vec<u8>, Failure> {
+        let foreign = [("--calendar-id", self.calendar_id.is_some()), ("--error-code", self.error_code.is_some())];
+        self.route.has_no_place_for(&foreign)?;
         let name = self.name.as_deref().unwrap_or_default();
         if !body::DOCUMENTED.contains(&name) {
             let name = escape::text(name);
             screen::remark(&format!("note: MeetStream documents no event \"{name}\"; it is sent as it is"));
         }
         let now = body::timestamp(Timestamp::now());
-        let bot_id = self.bot_id.clone().unwrap_or_else(new_bot_id);
+        let bot_id = self.bot_id.clone().unwrap_or_else(new_id);
         let timestamp = self.timestamp.as_deref().unwrap_or(&now);
-        body::compose(&Composition {
+        Ok(body::compose(&Composition {
             name,
             bot_id: &bot_id,
-            era: self.era,
+            era: self.era.unwrap_or_default(),
             status: self.status.as_deref(),
             message: self.message.as_deref(),
             timestamp: (!self.no_timestamp).then_some(timestamp),
             attributes: self.attributes.as_ref(),
-        })
+        }))
+    }
+
+    fn of_meetingbaas(&self, dialect: Dialect) -> Result<Vec<u8>, Failure> {
+        self.route.has_no_place_for(&[("--era", self.era.is_some()), ("--status", self.status.is_some())])?;
+        let name = self.name.as_deref().unwrap_or_default();
+        let (id, other) = if meetingbaas::is_of_a_calendar(name) {
+            (&self.calendar_id, self.bot_id.as_ref().map(|_| "--bot-id"))
+        } else {
+            (&self.bot_id, self.calendar_id.as_ref().map(|_| "--calendar-id"))
+        };
+        let composed = meetingbaas::compose(&meetingbaas::Composition {
+            dialect,
+            name,
+            id: &id.clone().unwrap_or_else(new_id),
+            now: Timestamp::now(),
+            timestamp: self.timestamp.as_deref(),
+            no_timestamp: self.no_timestamp,
+            message: self.message.as_deref(),
+            error_code: self.error_code.as_deref(),
+            attributes: self.attributes.as_ref(),
+        })?;
+        let (sender, name) = (dialect.as_str(), escape::text(name));
+        if let Some(flag) = other.or(composed.unused.first().copied()) {
+            return Err(Failure::usage(format!("{name} of {sender} has no place for {flag}"))
+                .help("leave it out; --body sends whatever you like"));
+        }
+        if !composed.is_documented {
+            screen::remark(&format!("note: {sender} documents no \"{name}\"; it is sent as it is"));
+        }
+        Ok(composed.body)
     }
 }
 

@@ -12,6 +12,7 @@
 pub mod body;
 pub mod command;
 pub mod delivery;
+pub mod dialect;
 pub mod escape;
 pub mod event;
 pub mod failure;

@@ -13,8 +13,9 @@ use crate::{
     failure::Failure,
 };
 use clap::Args;
-use local::Outputs;
-use std::path::PathBuf;
+use local::{Outputs, Routes};
+use shared::Endpoint;
+use std::{fmt, path::PathBuf};
 
 /// Where to connect. With none of these: to the stack that `make up` started in this checkout.
 #[derive(Args, Clone, Debug, Default)]
@@ -61,8 +62,14 @@ pub struct Stack {
 /// Where the secrets are: at hand, or to be read by those who need them.
 #[derive(Debug)]
 enum Secrets {
-    AtHand { webhook: Secret, callback_url: Secret },
+    AtHand(Routes),
     Stored { name: String },
+}
+
+/// The credentials of a stack.
+pub struct Keyring<'a> {
+    stack: &'a Stack,
+    stored: Option<Secret>,
 }
 
 impl Place {
@@ -112,63 +119,233 @@ impl Stack {
             table: outputs.table,
             bucket: outputs.bucket,
             aws: Aws::local(outputs.endpoint_url, outputs.region),
-            secrets: Secrets::AtHand {
-                webhook: Secret(outputs.meetstream_secret),
-                callback_url: Secret(outputs.callback_url),
-            },
+            secrets: Secrets::AtHand(outputs.routes),
         }
     }
 
-    /// The signed route and what signs for it.
+    /// A route whose URL holds no secret.
     ///
     /// # Errors
-    /// When the secret cannot be read.
-    pub async fn signed_target(&self) -> Result<Target, Failure> {
-        let secret = match &self.secrets {
-            Secrets::AtHand { webhook, .. } => webhook.clone(),
-            Secrets::Stored { name } => secret::first(&self.aws, name, secret::WEBHOOK_SECRETS).await?,
+    /// When what describes the stack does not know the route.
+    pub fn url(&self, endpoint: Endpoint) -> Result<String, Failure> {
+        let names = Names::of(endpoint);
+        match &self.secrets {
+            _ if endpoint == Endpoint::MeetStream => Ok(self.webhook_url.clone()),
+            Secrets::AtHand(routes) => routes.get(names.url).map(|Secret(url)| url),
+            Secrets::Stored { .. } => Ok(format!("{}/{}", self.function_url.trim_end_matches('/'), names.path)),
+        }
+    }
+
+    /// The credentials of all routes.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn keyring(&self) -> Result<Keyring<'_>, Failure> {
+        let stored = match &self.secrets {
+            Secrets::AtHand(_) => None,
+            Secrets::Stored { name } => Some(secret::read(&self.aws, name).await?),
         };
-        Ok(Target::Signed { url: self.webhook_url.clone(), secret })
+        Ok(Keyring { stack: self, stored })
+    }
+
+    /// A route and the proof that it asks for.
+    ///
+    /// # Errors
+    /// When the credential cannot be read, or there is none.
+    pub async fn target(&self, endpoint: Endpoint) -> Result<Target, Failure> {
+        let keyring = self.keyring().await?;
+        if endpoint == Endpoint::MeetStreamCallback {
+            return Target::new(endpoint, keyring.callback_url()?, Secret(String::new()));
+        }
+        let credential = keyring.credential(endpoint)?;
+        Target::new(endpoint, Secret(self.url(endpoint)?), credential)
+    }
+}
+
+impl fmt::Debug for Keyring<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[REDACTED]")
+    }
+}
+
+impl Keyring<'_> {
+    /// The newest credential of a route. Of unsigned callbacks it is in [`Self::callback_url`].
+    ///
+    /// # Errors
+    /// When there is none: then the route does not exist.
+    pub fn credential(&self, endpoint: Endpoint) -> Result<Secret, Failure> {
+        let Names { output, secret: key, .. } = Names::of(endpoint);
+        match (&self.stack.secrets, &self.stored) {
+            (Secrets::AtHand(routes), _) => routes.get(output),
+            (Secrets::Stored { name }, stored) => {
+                stored.as_ref().and_then(|stored| secret::first(stored, key)).ok_or_else(|| {
+                    let place = &self.stack.aws.name;
+                    // Nobody enters a token: it is ours, and random.
+                    let way_in = match endpoint {
+                        Endpoint::MeetStreamCallback => "dev/secret.py --new-callback-token".to_owned(),
+                        _ => format!("make secret KEY={key}"),
+                    };
+                    Failure::new(format!("the secret \"{name}\" on {place} has nothing in {key}, so that route is off"))
+                        .help(format!("`{way_in}` puts one in, and `make deploy` hands it to the function"))
+                })
+            }
+        }
     }
 
     /// The URL of unsigned callbacks, with its token.
     ///
     /// # Errors
-    /// When the token cannot be read.
-    pub async fn callback_url(&self) -> Result<Secret, Failure> {
-        match &self.secrets {
-            Secrets::AtHand { callback_url, .. } => Ok(callback_url.clone()),
-            Secrets::Stored { name } => {
-                let token = secret::first(&self.aws, name, secret::CALLBACK_TOKENS).await?;
-                Ok(Secret(format!("{}/{}", self.webhook_url, token.0)))
+    /// When there is none: then the route does not exist.
+    pub fn callback_url(&self) -> Result<Secret, Failure> {
+        let found = self.credential(Endpoint::MeetStreamCallback)?;
+        Ok(match self.stack.secrets {
+            Secrets::AtHand(_) => found,
+            Secrets::Stored { .. } => Secret(format!("{}/{}", self.stack.webhook_url, found.0)),
+        })
+    }
+}
+
+/// What a route is called where its URL and its credential are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    /// Its URL, in what `make up` writes down and in `rollcall urls --json`.
+    pub url: &'static str,
+    /// Its path, without a token.
+    path: &'static str,
+    /// Its credential, in what `make up` writes down. Of unsigned callbacks that is the URL.
+    output: &'static str,
+    /// Its credentials, in the secret on AWS.
+    secret: &'static str,
+}
+
+impl Names {
+    /// Those of one route.
+    #[must_use]
+    pub fn of(endpoint: Endpoint) -> Self {
+        let [url, path, output, secret] = match endpoint {
+            Endpoint::MeetStream => {
+                ["webhook_url", "webhooks/meetstream", "meetstream_secret", "meetstream_webhook_secrets"]
             }
-        }
+            Endpoint::MeetStreamCallback => {
+                ["callback_url", "webhooks/meetstream", "callback_url", "meetstream_callback_tokens"]
+            }
+            Endpoint::MeetingBaasV1 => {
+                ["meetingbaas_v1_url", "webhooks/meetingbaas/v1", "meetingbaas_api_key", "meetingbaas_api_keys"]
+            }
+            Endpoint::MeetingBaasV2 => {
+                ["meetingbaas_v2_url", "webhooks/meetingbaas/v2", "meetingbaas_svix_secret", "meetingbaas_svix_secrets"]
+            }
+            Endpoint::MeetingBaasCallback => [
+                "meetingbaas_callback_url",
+                "webhooks/meetingbaas/callback",
+                "meetingbaas_callback_secret",
+                "meetingbaas_callback_secrets",
+            ],
+            Endpoint::MeetingBaasLegacy => [
+                "meetingbaas_legacy_url",
+                "webhooks/meetingbaas/legacy",
+                "meetingbaas_legacy_secret",
+                "meetingbaas_legacy_secrets",
+            ],
+        };
+        Self { url, path, output, secret }
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use serde_json::{Map, Value};
+
+    /// What `make up` writes down, every value being its name, but for a route that is off and one that is not known.
+    const OUTPUTS: [&str; 16] = [
+        "stack_name",
+        "endpoint_url",
+        "region",
+        "function_url",
+        "webhook_url",
+        "callback_url",
+        "meetstream_secret",
+        "meetingbaas_v1_url",
+        "meetingbaas_api_key",
+        "meetingbaas_v2_url",
+        "meetingbaas_callback_url",
+        "table",
+        "queue_url",
+        "dlq_url",
+        "commands_url",
+        "bucket",
+    ];
 
     /// A stack that nobody is at home in.
     pub(crate) fn stack() -> Stack {
-        let outputs = [
-            "stack_name",
-            "endpoint_url",
-            "region",
-            "function_url",
-            "webhook_url",
-            "callback_url",
-            "meetstream_secret",
-            "table",
-            "queue_url",
-            "dlq_url",
-            "commands_url",
-            "bucket",
-        ];
-        let outputs: serde_json::Map<String, serde_json::Value> =
-            outputs.into_iter().map(|name| (name.to_owned(), name.into())).collect();
+        let mut outputs: Map<String, Value> = OUTPUTS.into_iter().map(|name| (name.to_owned(), name.into())).collect();
+        outputs.insert("meetingbaas_callback_secret".to_owned(), "".into());
         Stack::local(serde_json::from_value(outputs.into()).unwrap())
+    }
+
+    /// Its credentials, as they are stored.
+    pub(crate) fn keyring<'a>(stack: &'a Stack, stored: &str) -> Keyring<'a> {
+        Keyring { stack, stored: Some(Secret(stored.to_owned())) }
+    }
+
+    /// The same on AWS.
+    pub(crate) fn on_aws(stack: &mut Stack) {
+        stack.function_url = "https://f.on.aws/".to_owned();
+        stack.webhook_url = "https://f.on.aws/webhooks/meetstream".to_owned();
+        stack.secrets = Secrets::Stored { name: "rollcall".to_owned() };
+    }
+
+    #[test]
+    fn routes_and_credentials_are_found_at_hand() {
+        let stack = stack();
+        let keyring = Keyring { stack: &stack, stored: None };
+        let found = |endpoint| (stack.url(endpoint).unwrap(), keyring.credential(endpoint).unwrap().0);
+        assert_eq!(found(Endpoint::MeetStream), ("webhook_url".into(), "meetstream_secret".into()));
+        assert_eq!(found(Endpoint::MeetingBaasV1), ("meetingbaas_v1_url".into(), "meetingbaas_api_key".into()));
+        assert_eq!(keyring.callback_url().unwrap().0, "callback_url");
+        let told = |failure: Failure, parts: [&str; 2]| {
+            let text = failure.to_string();
+            assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+        };
+        let missing = keyring.credential(Endpoint::MeetingBaasV2).unwrap_err();
+        told(missing, ["there is no meetingbaas_svix_secret", "`make up`"]);
+        told(
+            keyring.credential(Endpoint::MeetingBaasCallback).unwrap_err(),
+            ["meetingbaas_callback_secret is empty", "off"],
+        );
+        told(stack.url(Endpoint::MeetingBaasLegacy).unwrap_err(), ["there is no meetingbaas_legacy_url", "`make up`"]);
+    }
+
+    #[test]
+    fn routes_and_credentials_are_found_on_aws() {
+        let mut stack = stack();
+        on_aws(&mut stack);
+        let stored =
+            r#"{"meetstream_callback_tokens":"t1,t0","meetingbaas_svix_secrets":"new,old","meetingbaas_api_keys":""}"#;
+        let keyring = keyring(&stack, stored);
+        assert_eq!(stack.url(Endpoint::MeetStream).unwrap(), "https://f.on.aws/webhooks/meetstream");
+        for endpoint in Endpoint::ALL.into_iter().filter(|endpoint| *endpoint != Endpoint::MeetStreamCallback) {
+            let url = stack.url(endpoint).unwrap();
+            let path = url.strip_prefix("https://f.on.aws").unwrap();
+            assert_eq!(Endpoint::from_path(path), Some((endpoint, None)), "{url}");
+        }
+        assert_eq!(keyring.credential(Endpoint::MeetingBaasV2).unwrap().0, "new");
+        assert_eq!(keyring.callback_url().unwrap().0, "https://f.on.aws/webhooks/meetstream/t1");
+        for (endpoint, key) in [
+            (Endpoint::MeetingBaasV1, "meetingbaas_api_keys"),
+            (Endpoint::MeetingBaasLegacy, "meetingbaas_legacy_secrets"),
+        ] {
+            let told = keyring.credential(endpoint).unwrap_err().to_string();
+            assert!(told.contains(&format!("has nothing in {key}")) && told.contains(&format!("KEY={key}")), "{told}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let stack = stack();
+        let debug = format!("{stack:?} {:?}", keyring(&stack, "s3cret"));
+        assert!(!["meetstream_secret", "meetingbaas_api_key", "s3cret"].iter().any(|s| debug.contains(s)), "{debug}");
     }
 
     #[test]

@@ -16,20 +16,20 @@ use std::collections::{HashMap, HashSet};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// Everything that is known of one bot.
+/// Everything that is known of one bot or calendar.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Bot {
-    /// The session and how often it was written. A bot of which only unimportant things were heard has none.
+pub struct Known {
+    /// The session and how often it was written. One of which only unimportant things were heard has none.
     pub session: Option<(Session, u64)>,
     /// Its deliveries, in the session and beside it, by time of receipt and then of occurrence.
     pub entries: Vec<Entry>,
 }
 
-/// Everything that is known of a bot; `None` if that is nothing. `now` is in seconds since the Unix epoch.
+/// Everything that is known of a bot or calendar; `None` if that is nothing. `now` is in seconds since the Unix epoch.
 ///
 /// # Errors
 /// When the table cannot be read, or holds what this version does not understand.
-pub async fn bot(client: &Client, stack: &Stack, id: &SessionId, now: i64) -> Result<Option<Bot>, Failure> {
+pub async fn known(client: &Client, stack: &Stack, id: &SessionId, now: i64) -> Result<Option<Known>, Failure> {
     let mut pages = client
         .query()
         .table_name(&stack.table)
@@ -45,11 +45,11 @@ pub async fn bot(client: &Client, stack: &Stack, id: &SessionId, now: i64) -> Re
         let doing = format!("reading the table {}", stack.table);
         items.push(item.map_err(|error| stack.aws.failure(&doing, &error))?);
     }
-    Bot::of(&items, now)
+    Known::of(&items, now)
 }
 
-impl Bot {
-    /// The bot that the items of one partition describe. Expired ones count as absent.
+impl Known {
+    /// What the items of one partition say. Expired ones count as absent.
     fn of(items: &[Item], now: i64) -> Result<Option<Self>, Failure> {
         let mut session = None;
         let mut beside = Vec::new();

@@ -1,4 +1,4 @@
-//! `rollcall timeline`: what became of one bot, and of each of its deliveries.
+//! `rollcall timeline`: what became of one bot or calendar, and of each of its deliveries.
 
 pub mod rendering;
 pub mod report;
@@ -8,17 +8,17 @@ use crate::{
     failure::Failure,
     screen::{self, Look},
     stack::{Place, Stack},
-    table::{self, Bot},
+    table::{self, Known},
 };
 use clap::{Args, builder::PossibleValuesParser};
-use report::Report;
+use report::{Report, subject_name};
 use shared::{Provider, SenderId, SessionId, session::State};
 use std::time::{Duration, Instant};
 
 /// How often the table is looked at while waiting.
 const WAIT_BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
-/// Show what became of a bot, delivery by delivery
+/// Show what became of a bot or a calendar, delivery by delivery
 ///
 /// The first block is the session: how far it has come, how it ended, whether a
 /// signature proves that or an unsigned callback only claims it, what there is
@@ -33,6 +33,9 @@ const WAIT_BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// A delivery that failed on every try is none of these: it is listed as missing,
 /// with the place of its bytes in the bucket.
 ///
+/// Of a calendar, the first block has its connection and the entries that were
+/// touched, the latest first.
+///
 /// All times are in UTC. What would act on a terminal in a sender's text is
 /// shown as an escape.
 #[derive(Args, Clone, Debug)]
@@ -43,16 +46,20 @@ Examples:
   rollcall timeline meetstream 7c1e4a92
   rollcall timeline meetstream 7c1e4a92 --wait done --timeout 60
   rollcall timeline meetstream 7c1e4a92 --json | jq .artifacts
+  rollcall timeline meetingbaas 5a0c9e1f --calendar
 
-Exits with 3 when nothing is known of the bot."
+Exits with 3 when nothing is known of it."
 )]
 pub struct Timeline {
-    /// Whose bot
-    #[arg(value_parser = ["meetstream"])]
+    /// Whose it is
+    #[arg(value_parser = providers())]
     provider: String,
-    /// The provider's id of the bot, exactly as it sent it
-    #[arg(value_name = "BOT ID")]
-    bot_id: String,
+    /// The provider's id of the bot or calendar, exactly as it sent it
+    #[arg(value_name = "ID")]
+    id: String,
+    /// The id is that of a calendar
+    #[arg(long, conflicts_with = "wait")]
+    calendar: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -62,6 +69,12 @@ pub struct Timeline {
     /// How long to wait
     #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "wait")]
     timeout: u64,
+}
+
+/// The names of providers, for arguments.
+#[must_use]
+pub fn providers() -> PossibleValuesParser {
+    PossibleValuesParser::new(Provider::ALL.map(Provider::as_str))
 }
 
 /// The names of states, for arguments.
@@ -84,16 +97,17 @@ impl Timeline {
     pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
         let id = self.session_id()?;
         let stack = place.open().await?;
-        let (bot, came_far_enough) = self.read(&stack, &id).await?;
-        let Some(bot) = bot else {
-            let bot_id = escape::text(id.id.as_sent());
-            let what = format!("nothing is known of {} bot \"{bot_id}\" on {}", id.provider, stack.aws.name);
+        let (known, came_far_enough) = self.read(&stack, &id).await?;
+        let Some(known) = known else {
+            let (subject, shown) = (subject_name(id.subject), escape::text(id.id.as_sent()));
+            let what = format!("nothing is known of {} {subject} \"{shown}\" on {}", id.provider, stack.aws.name);
+            let wait = if self.calendar { "" } else { ", --wait STATE waits for it" };
             return Err(Failure::not_found(what).help(format!(
-                "`rollcall sessions{}` lists the bots of these days; a delivery takes a moment, --wait STATE waits for it",
+                "`rollcall sessions{}` lists those of these days; a delivery takes a moment{wait}",
                 place.as_flags()
             )));
         };
-        let report = Report::of(&id, &bot);
+        let report = Report::of(&id, &known);
         if self.json {
             screen::print(&escape::json(&report).map_err(|error| Failure::new(error.to_string()))?)?;
         } else {
@@ -111,31 +125,32 @@ impl Timeline {
     fn session_id(&self) -> Result<SessionId, Failure> {
         let provider = Provider::from_name(&self.provider)
             .ok_or_else(|| Failure::usage(format!("there is no provider \"{}\"", escape::text(&self.provider))))?;
-        let bot_id = SenderId::try_from(self.bot_id.as_str()).map_err(|error| {
-            Failure::usage(format!("no bot has the id \"{}\": {error}", escape::text(&self.bot_id)))
+        let subject = if self.calendar { "calendar" } else { "bot" };
+        let id = SenderId::try_from(self.id.as_str()).map_err(|error| {
+            Failure::usage(format!("no {subject} has the id \"{}\": {error}", escape::text(&self.id)))
         })?;
-        Ok(SessionId::bot(provider, bot_id))
+        Ok(if self.calendar { SessionId::calendar(provider, id) } else { SessionId::bot(provider, id) })
     }
 
-    /// What is known of the bot once it has come far enough, or time is up; and whether it has.
-    async fn read(&self, stack: &Stack, id: &SessionId) -> Result<(Option<Bot>, bool), Failure> {
+    /// What is known of it once it has come far enough, or time is up; and whether it has.
+    async fn read(&self, stack: &Stack, id: &SessionId) -> Result<(Option<Known>, bool), Failure> {
         let client = aws_sdk_dynamodb::Client::new(&stack.aws.config);
         let wanted = self.wait.as_deref().and_then(state_of_name);
         let deadline = Instant::now() + Duration::from_secs(self.timeout);
         loop {
             let now = jiff::Timestamp::now().as_second();
-            let bot = table::bot(&client, stack, id, now).await?;
-            let has_come_to = |wanted| bot.as_ref().is_some_and(|bot| bot.state() >= wanted);
+            let known = table::known(&client, stack, id, now).await?;
+            let has_come_to = |wanted| known.as_ref().is_some_and(|known| known.state() >= wanted);
             let far_enough = wanted.is_none_or(has_come_to);
             if far_enough || Instant::now() >= deadline {
-                return Ok((bot, far_enough));
+                return Ok((known, far_enough));
             }
             tokio::time::sleep(WAIT_BETWEEN_LOOKS).await;
         }
     }
 }
 
-impl Bot {
+impl Known {
     /// How far the bot has come.
     #[must_use]
     pub fn state(&self) -> State {

@@ -4,15 +4,18 @@ use crate::{
     escape,
     failure::Failure,
     screen::{self, Look, Tone},
-    stack::{Place, Stack},
+    stack::{Keyring, Names, Place, Stack},
 };
 use clap::Args;
 use serde::Serialize;
+use shared::Endpoint;
+use std::collections::BTreeMap;
 
 /// Show the URLs to give to senders, and the names of everything behind them
 ///
 /// The callback URL ends in a secret token: whoever knows it can claim things about any bot. Give it to nobody but the
-/// provider. It is read from Secrets Manager; without permission for that it is left out.
+/// provider. A route without a credential does not exist and is left out. The credentials are in Secrets Manager: without
+/// permission to read them, all but the webhook URL of MeetStream are left out.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
@@ -30,7 +33,9 @@ pub struct Urls {
 struct Everything<'a> {
     stack_name: &'a str,
     webhook_url: &'a str,
-    callback_url: Option<&'a str>,
+    callback_url: Option<String>,
+    #[serde(flatten)]
+    meetingbaas: BTreeMap<&'static str, Option<String>>,
     function_url: &'a str,
     queue_url: &'a str,
     dlq_url: &'a str,
@@ -46,14 +51,16 @@ impl Urls {
     /// When the stack cannot be described.
     pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
         let stack = place.open().await?;
-        let callback_url = match stack.callback_url().await {
-            Ok(url) => Some(url.0),
+        let (everything, left_out) = match stack.keyring().await {
+            Ok(keyring) => Everything::of(&stack, Some(&keyring)),
             Err(failure) => {
-                screen::remark(&format!("warning: no callback URL: {failure}"));
-                None
+                screen::remark(&format!("warning: no URLs but MeetStream's webhook URL: {failure}"));
+                Everything::of(&stack, None)
             }
         };
-        let everything = Everything::of(&stack, callback_url.as_deref());
+        for (name, failure) in left_out {
+            screen::remark(&format!("note: no {name}: {failure}"));
+        }
         screen::print(&if self.json {
             escape::json(&everything).map_err(|error| Failure::new(error.to_string()))?
         } else {
@@ -62,19 +69,38 @@ impl Urls {
     }
 }
 
+/// The routes of Meeting BaaS, with what people call them and what they are for.
+const MEETINGBAAS: [(Endpoint, &str, &str); 4] = [
+    (Endpoint::MeetingBaasV1, "v1 URL", "for the account's or a bot's webhook_url, which sends the API key along"),
+    (Endpoint::MeetingBaasV2, "v2 URL", "for an endpoint on the dashboard, which Svix signs for"),
+    (Endpoint::MeetingBaasCallback, "callback URL", "for a bot's callback_config, with its secret"),
+    (Endpoint::MeetingBaasLegacy, "legacy URL", "for what signs as the vendor's web page says"),
+];
+
 impl<'a> Everything<'a> {
-    fn of(stack: &'a Stack, callback_url: Option<&'a str>) -> Self {
-        Self {
+    /// All there is to say, and the names of what had to be left out of it although the credentials could be read.
+    fn of(stack: &'a Stack, keyring: Option<&Keyring<'_>>) -> (Self, Vec<(&'static str, Failure)>) {
+        let mut left_out = Vec::new();
+        let mut url = |endpoint| {
+            let found = match endpoint {
+                Endpoint::MeetStreamCallback => keyring?.callback_url().map(|url| url.0),
+                _ => keyring?.credential(endpoint).and_then(|_| stack.url(endpoint)),
+            };
+            found.map_err(|failure| left_out.push((Names::of(endpoint).url, failure))).ok()
+        };
+        let everything = Self {
             stack_name: &stack.name,
             webhook_url: &stack.webhook_url,
-            callback_url,
+            callback_url: url(Endpoint::MeetStreamCallback),
+            meetingbaas: MEETINGBAAS.map(|(endpoint, ..)| (Names::of(endpoint).url, url(endpoint))).into(),
             function_url: &stack.function_url,
             queue_url: &stack.queue_url,
             dlq_url: &stack.dlq_url,
             commands_url: &stack.commands_url,
             table: &stack.table,
             bucket: &stack.bucket,
-        }
+        };
+        (everything, left_out)
     }
 
     fn render(&self, look: Look) -> String {
@@ -86,12 +112,21 @@ impl<'a> Everything<'a> {
             format!("webhook URL       {}", look.paint(self.webhook_url, Tone::Strong)),
             format!("                  {}", remark("for the workspace's webhooks, which are signed")),
         ];
-        if let Some(url) = self.callback_url {
+        if let Some(url) = &self.callback_url {
             lines.push(format!("callback URL      {}", look.paint(url, Tone::Strong)));
             lines.push(format!(
                 "                  {} {secret}",
                 remark("for a bot's callback_url, which is not signed;")
             ));
+        }
+        if self.meetingbaas.values().any(Option::is_some) {
+            lines.push("Meeting BaaS".to_owned());
+        }
+        for (endpoint, title, purpose) in MEETINGBAAS {
+            if let Some(url) = self.meetingbaas.get(Names::of(endpoint).url).and_then(Option::as_ref) {
+                lines.push(format!("  {title:16}{}", look.paint(url, Tone::Strong)));
+                lines.push(format!("                  {}", remark(purpose)));
+            }
         }
         lines.extend([
             format!("function URL      {}", self.function_url),
@@ -103,5 +138,42 @@ impl<'a> Everything<'a> {
             format!("bucket            {}", self.bucket),
         ]);
         lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::tests::{keyring, on_aws, stack};
+    use serde_json::json;
+
+    #[test]
+    fn routes_without_a_credential_are_left_out() {
+        let mut stack = stack();
+        on_aws(&mut stack);
+        let keyring = keyring(
+            &stack,
+            r#"{"meetstream_callback_tokens":"t","meetingbaas_svix_secrets":"s","meetingbaas_api_keys":","}"#,
+        );
+        let (everything, left_out) = Everything::of(&stack, Some(&keyring));
+        let json = serde_json::to_value(&everything).unwrap();
+        assert_eq!(json["callback_url"], "https://f.on.aws/webhooks/meetstream/t");
+        assert_eq!(json["meetingbaas_v2_url"], "https://f.on.aws/webhooks/meetingbaas/v2");
+        for name in ["meetingbaas_v1_url", "meetingbaas_callback_url", "meetingbaas_legacy_url"] {
+            assert_eq!(json.get(name), Some(&json!(null)), "{name}");
+        }
+        let names: Vec<&str> = left_out.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["meetingbaas_v1_url", "meetingbaas_callback_url", "meetingbaas_legacy_url"]);
+        let text = everything.render(Look::PLAIN);
+        assert!(text.contains("Meeting BaaS\n  v2 URL          https://f.on.aws/webhooks/meetingbaas/v2\n"), "{text}");
+        assert!(!text.contains("legacy"), "{text}");
+    }
+
+    #[test]
+    fn without_credentials_there_is_one_route() {
+        let stack = stack();
+        let (everything, left_out) = Everything::of(&stack, None);
+        assert!(left_out.is_empty() && everything.callback_url.is_none());
+        assert!(!everything.render(Look::PLAIN).contains("Meeting BaaS"));
     }
 }

@@ -1,16 +1,21 @@
 //! The real binary against a small HTTP server: what arrives is what the function would accept.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use http::HeaderMap;
-use shared::auth::{AuthError, AuthMode, Credentials, SignatureSecrets};
+use shared::{
+    Endpoint,
+    auth::{AuthError, AuthMode, Credentials, SignatureSecrets, StaticHeader, SvixKeys},
+};
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpListener,
     process::{Command, Output, Stdio},
     thread::JoinHandle,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-const SECRET: &str = "s3cret";
+/// A credential that is one for every route.
+const SECRET: &str = "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ=";
 
 /// What one request brought.
 struct Request {
@@ -22,10 +27,25 @@ struct Request {
 impl Request {
     /// What the signed route says to it.
     fn verify(&self) -> Result<(), AuthError> {
-        let secrets = SignatureSecrets::new(vec![SECRET.to_owned()]).unwrap();
-        let mode = AuthMode::MeetStreamSignature { secrets, window: None };
+        self.verify_as(Endpoint::MeetStream)
+    }
+
+    /// What this route says to it.
+    fn verify_as(&self, endpoint: Endpoint) -> Result<(), AuthError> {
+        let secrets = || vec![SECRET.to_owned()];
+        let signature = SignatureSecrets::new(secrets()).unwrap();
+        let header = |name| AuthMode::StaticHeader(StaticHeader::new(name, secrets()).unwrap());
+        let mode = match endpoint {
+            Endpoint::MeetStream => AuthMode::MeetStreamSignature { secrets: signature, window: None },
+            Endpoint::MeetingBaasV1 => header(StaticHeader::MEETINGBAAS_API_KEY),
+            Endpoint::MeetingBaasV2 => AuthMode::Svix(SvixKeys::new(secrets()).unwrap().unwrap()),
+            Endpoint::MeetingBaasCallback => header(StaticHeader::MEETINGBAAS_CALLBACK_SECRET),
+            Endpoint::MeetingBaasLegacy => AuthMode::MeetingBaasSignature(signature),
+            Endpoint::MeetStreamCallback => panic!("its proof is in the path"),
+        };
         let offered = Credentials { headers: &self.headers, path_token: None };
-        mode.verify(offered, self.body.clone(), 0).map(drop)
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        mode.verify(offered, self.body.clone(), now.try_into().unwrap()).map(drop)
     }
 }
 
@@ -120,6 +140,84 @@ fn a_forged_event_is_expected_to_be_refused() {
 }
 
 #[test]
+fn every_dialect_arrives_with_its_proof() {
+    for (dialect, name, endpoint) in [
+        ("meetingbaas-v1", "joining_call", Endpoint::MeetingBaasV1),
+        ("meetingbaas-v2", "calendar.events_synced", Endpoint::MeetingBaasV2),
+        ("meetingbaas-callback", "bot.completed", Endpoint::MeetingBaasCallback),
+        ("meetingbaas-legacy", "meeting.started", Endpoint::MeetingBaasLegacy),
+    ] {
+        let (url, server) = serve(&["200 OK", "200 OK"]);
+        let said = rollcall(&["send", "event", name, "--as", dialect, "--repeat", "2", "--url", &url], b"");
+        let requests = server.join().unwrap();
+        for request in &requests {
+            assert!(request.line.starts_with("POST "), "{dialect}: {}", request.line);
+            assert_eq!(request.verify_as(endpoint), Ok(()), "{dialect}");
+        }
+        assert_eq!(requests[0].body, requests[1].body);
+        assert_eq!(requests[0].headers.get("svix-id"), requests[1].headers.get("svix-id"));
+        assert_eq!(said.status.code(), Some(0), "{}", text(&said.stderr));
+        assert!(!text(&said.stdout).contains(SECRET) && !text(&said.stderr).contains(SECRET));
+    }
+}
+
+#[test]
+fn each_sender_is_refused_in_its_own_way() {
+    for (dialect, refusal, code) in [
+        ("meetingbaas-v1", &["401 Unauthorized"], 0),
+        ("meetingbaas-v2", &["401 Unauthorized"], 0),
+        ("meetingbaas-legacy", &["401 Unauthorized"], 0),
+        ("meetingbaas-callback", &["503 Service Unavailable"], 0),
+        ("meetingbaas-callback", &["401 Unauthorized"], 1),
+    ] {
+        let (url, server) = serve(refusal);
+        let said = rollcall(&["send", "event", "--body", "-", "--as", dialect, "--forge", "--url", &url], b"{}");
+        server.join().unwrap();
+        assert_eq!(said.status.code(), Some(code), "{dialect}: {}", text(&said.stderr));
+    }
+}
+
+#[test]
+fn a_callback_of_meeting_baas_may_be_put() {
+    let (url, server) = serve(&["200 OK"]);
+    let arguments = ["send", "event", "bot.failed", "--as", "meetingbaas-callback", "--method", "put", "--url", &url];
+    let said = rollcall(&arguments, b"");
+    let request = &server.join().unwrap()[0];
+    assert_eq!(request.line, "PUT /webhooks/meetstream HTTP/1.1");
+    assert_eq!(request.verify_as(Endpoint::MeetingBaasCallback), Ok(()));
+    assert_eq!(said.status.code(), Some(0));
+}
+
+#[test]
+fn a_stack_without_the_dialect_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("outputs.json");
+    let names = [
+        "stack_name",
+        "endpoint_url",
+        "region",
+        "function_url",
+        "webhook_url",
+        "table",
+        "queue_url",
+        "dlq_url",
+        "commands_url",
+        "bucket",
+    ];
+    let fields: Vec<String> = names.iter().map(|name| format!("\"{name}\": \"http://localhost:1\"")).collect();
+    std::fs::write(&file, format!("{{{}}}", fields.join(","))).unwrap();
+    let said = Command::new(env!("CARGO_BIN_EXE_rollcall"))
+        .args(["send", "meeting", "--as", "meetingbaas-v2", "--outputs"])
+        .arg(&file)
+        .env_remove("ROLLCALL_SECRET")
+        .output()
+        .unwrap();
+    assert_eq!(said.status.code(), Some(1));
+    let told = text(&said.stderr);
+    assert!(told.contains("there is no meetingbaas_svix_secret") && told.contains("`make up`"), "{told}");
+}
+
+#[test]
 fn a_callback_is_unsigned_and_its_token_unseen() {
     let (url, server) = serve(&["200 OK"]);
     let token = "a-token-of-22-characters";
@@ -185,9 +283,22 @@ fn what_cannot_be_done_as_asked_exits_with_2() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, told) in [
         (&["timeline", "meetstream", ""][..], "no bot has the id \"\": the id is empty"),
-        (&["timeline", "other", "b"], "[possible values: meetstream]"),
+        (&["timeline", "meetingbaas", "", "--calendar"], "no calendar has the id \"\""),
+        (&["timeline", "other", "b"], "[possible values: meetstream, meetingbaas]"),
         (&["urls", "--region", "eu-west-1"], "no --stack was given"),
         (&["send", "event", "bot.done", "--url", "ftp://h/x"], "is no http or https URL"),
+        (&["send", "event", "queued", "--as", "meetingbaas-callback"], "has no event \"queued\""),
+        (&["send", "event", "bot.status_change", "--as", "meetingbaas-v2"], "needs a status code"),
+        (&["send", "event", "queued", "--as", "meetingbaas-v2", "--callback"], "--callback is MeetStream's"),
+        (&["send", "event", "queued", "--as", "meetingbaas-v2", "--method", "put"], "does not deliver by PUT"),
+        (&["send", "meeting", "--callback", "--method", "put"], "meetstream-callback does not deliver by PUT"),
+        (&["send", "event", "queued", "--as", "meetingbaas-v2", "--era", "both"], "--era has no meaning"),
+        (&["send", "event", "bot.done", "--error-code", "X"], "--error-code has no meaning"),
+        (&["send", "event", "queued", "--as", "meetingbaas-v2", "--error-code", "X"], "has no place for --error-code"),
+        (&["send", "event", "queued", "--as", "meetingbaas-v2", "--calendar-id", "c"], "no place for --calendar-id"),
+        (&["send", "event", "complete", "--as", "meetingbaas-v1", "--timestamp", "x"], "no place for --timestamp"),
+        (&["send", "meeting", "--as", "meetingbaas-v2", "--deletion"], "--deletion has no meaning"),
+        (&["send", "meeting", "--as", "meetingbaas-v2", "--url", "http://h", "--secret", "?"], "no Svix key"),
         (&["send", "event", "--body", "/no/such/file"], "--body /no/such/file cannot be read"),
     ] {
         let said = Command::new(env!("CARGO_BIN_EXE_rollcall"))

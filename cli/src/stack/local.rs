@@ -1,8 +1,12 @@
 //! The stack that `make up` started, as it wrote it down.
 
-use crate::{escape, failure::Failure};
+use crate::{delivery::Secret, escape, failure::Failure};
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+use serde_json::{Map, Value};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 const USUAL: &str = ".local/outputs.json";
 
@@ -14,13 +18,40 @@ pub(super) struct Outputs {
     pub(super) region: String,
     pub(super) function_url: String,
     pub(super) webhook_url: String,
-    pub(super) callback_url: String,
-    pub(super) meetstream_secret: String,
     pub(super) table: String,
     pub(super) queue_url: String,
     pub(super) dlq_url: String,
     pub(super) commands_url: String,
     pub(super) bucket: String,
+    /// The URLs of the other routes, and the credentials of all.
+    #[serde(flatten)]
+    pub(super) routes: Routes,
+}
+
+/// URLs and credentials of routes, by name.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Routes(Map<String, Value>);
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[REDACTED]")
+    }
+}
+
+impl Routes {
+    /// What has this name.
+    pub(super) fn get(&self, name: &str) -> Result<Secret, Failure> {
+        match self.0.get(name).and_then(Value::as_str) {
+            Some("") => {
+                Err(Failure::new(format!("{name} is empty in what `make up` wrote down, so that route is off"))
+                    .help("`make up` of this version opens every route"))
+            }
+            Some(found) => Ok(Secret(found.to_owned())),
+            None => Err(Failure::new(format!("there is no {name} in what `make up` wrote down"))
+                .help("the stack is older than this command: `make up` deploys it again and writes that down anew")),
+        }
+    }
 }
 
 /// Reads the given file, or the usual one here or in a folder above.

@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, KeysAndAttributes},
 };
 use shared::{
-    ReceivedAt, Session,
+    Provider, ReceivedAt, Session,
+    event::Subject,
     session::State,
     table::{BY_FIRST_SEEN, FIRST_SEEN_DAY, PK, SESSION_SORT_KEY, SK, day},
 };
@@ -24,12 +25,23 @@ const ATTEMPTS: u32 = 8;
 /// What is being looked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Found {
-    /// Only sessions in this state.
+    /// Only sessions of this provider.
+    pub provider: Option<Provider>,
+    /// Only bots in this state.
     pub state: Option<State>,
     /// How many days back, today included.
     pub days: u32,
     /// How many at most.
     pub limit: usize,
+}
+
+impl Found {
+    /// Whether this session is being looked for.
+    pub(super) fn is(&self, session: &Session) -> bool {
+        let id = session.id();
+        self.provider.is_none_or(|provider| id.provider == provider)
+            && self.state.is_none_or(|state| id.subject == Subject::Bot && session.state() == state)
+    }
 }
 
 /// The sessions, newest first, and those items that this version cannot read.
@@ -63,7 +75,7 @@ pub async fn recent(
             for item in fetch(client, stack, page.items()).await? {
                 match document::<Session>(&item) {
                     _ if has_expired(&item, now.unix_seconds()) => {}
-                    Ok(session) if wanted.state.is_none_or(|state| session.state() == state) => sessions.push(session),
+                    Ok(session) if wanted.is(&session) => sessions.push(session),
                     Ok(_) => {}
                     Err(failure) => unreadable.push(failure),
                 }

@@ -45,7 +45,7 @@ fn in_partition(sk: &str, document: &Value) -> Item {
 /// Accept ids in order, with how each delivery ended.
 #[track_caller]
 fn check(name: &str, items: &[Item], expected: Option<&[(&str, Disposition)]>) {
-    let bot = Bot::of(items, NOW).unwrap();
+    let bot = Known::of(items, NOW).unwrap();
     let found = bot
         .as_ref()
         .map(|bot| bot.entries.iter().map(|entry| (entry.accept_id.as_str(), entry.disposition)).collect::<Vec<_>>());
@@ -89,7 +89,7 @@ fn a_bot_is_its_session_and_what_lies_beside_it() {
 #[test]
 fn an_unreadable_item_is_named() {
     let items = [in_partition("session", &json!({ "id": "\u{1b}" }))];
-    let told = Bot::of(&items, NOW).unwrap_err().to_string();
+    let told = Known::of(&items, NOW).unwrap_err().to_string();
     assert!(told.starts_with("the item meetstream#b / session in the table cannot be read"), "{told}");
 }
 
@@ -112,9 +112,9 @@ async fn every_page_of_a_partition_is_read() {
         .then_output(|| QueryOutput::builder().items(in_partition("session", &session("a b", &[]))).build());
     let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, [&first, &second]);
     let id = SessionId::bot(Provider::MeetStream, SenderId::try_from("a b").unwrap());
-    let bot = bot(&client, &stack(), &id, NOW).await.unwrap().unwrap();
-    assert_eq!(bot.session.map(|(_, version)| version), Some(7));
-    assert_eq!(bot.entries.len(), 1);
+    let known = known(&client, &stack(), &id, NOW).await.unwrap().unwrap();
+    assert_eq!(known.session.map(|(_, version)| version), Some(7));
+    assert_eq!(known.entries.len(), 1);
 }
 
 /// A table of three sessions on one day and one on the day before, that reads at most one item at a call.
@@ -145,15 +145,30 @@ async fn recent_sessions_are_read_until_there_are_enough() {
         if keys.is_empty() { answer.build() } else { answer.unprocessed_keys("table", left).build() }
     });
     let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&query, &get]);
-    let list = async |state, days, limit| {
+    let list_of = async |provider, state, days, limit| {
         let now = ReceivedAt(NOW * 1000);
-        let (sessions, unreadable) = recent(&client, &stack(), Found { state, days, limit }, now).await.unwrap();
+        let (sessions, unreadable) =
+            recent(&client, &stack(), Found { provider, state, days, limit }, now).await.unwrap();
         let bots: Vec<String> = sessions.iter().map(|session| session.id().id.as_sent().to_owned()).collect();
         (bots.join(" "), unreadable.len())
     };
+    let list = async |state, days, limit| list_of(None, state, days, limit).await;
     assert_eq!(list(None, 2, 50).await, ("new middle old".to_owned(), 1));
     assert_eq!(list(None, 1, 50).await, ("new middle".to_owned(), 0));
     assert_eq!(list(None, 2, 1).await, ("new".to_owned(), 0));
     assert_eq!(list(Some(State::Joining), 1, 50).await, ("new middle".to_owned(), 0));
     assert_eq!(list(Some(State::Done), 2, 50).await, (String::new(), 1));
+    assert_eq!(list_of(Some(Provider::MeetStream), None, 1, 50).await.0, "new middle");
+    assert_eq!(list_of(Some(Provider::MeetingBaas), None, 2, 50).await, (String::new(), 1));
+}
+
+#[test]
+fn calendars_are_in_no_state() {
+    let wanted = |provider, state| Found { provider, state, days: 1, limit: 1 };
+    let calendar = SessionId::calendar(Provider::MeetingBaas, SenderId::try_from("c").unwrap());
+    let calendar = Session::new(calendar, ReceivedAt(0));
+    assert!(wanted(None, None).is(&calendar));
+    assert!(wanted(Some(Provider::MeetingBaas), None).is(&calendar));
+    assert!(!wanted(None, Some(State::Unknown)).is(&calendar));
+    assert!(!wanted(Some(Provider::MeetStream), None).is(&calendar));
 }

@@ -1,21 +1,26 @@
 //! The report for people.
 
-use super::report::{ArtifactReport, EventReport, HoleReport, Report};
+use super::report::{ArtifactReport, CalendarReport, EventReport, HoleReport, Report};
 use crate::{
     escape,
     screen::{Look, Sheet, Tone},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
 use shared::session::Disposition;
-use std::fmt::Write as _;
+use std::{cmp::Reverse, fmt::Write as _};
 
 /// Width of the names in the first block.
 const LABEL_WIDTH: usize = 11;
 
+/// The most entries of a calendar that are shown by name.
+const MAX_ENTRIES: usize = 3;
+
 /// The whole report: the session, then its deliveries.
 #[must_use]
 pub fn render(report: &Report, look: Look) -> String {
-    let mut text = format!("{} {}\n", report.provider, look.paint(&escape::text(&report.bot_id), Tone::Strong));
+    let subject = if report.calendar.is_some() { " calendar" } else { "" };
+    let id = look.paint(&escape::text(&report.bot_id), Tone::Strong);
+    let mut text = format!("{}{subject} {id}\n", report.provider);
     for (label, value) in facts(report, look) {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {}{value}", look.paint(&format!("{label:LABEL_WIDTH$}"), Tone::Faint));
@@ -70,7 +75,10 @@ fn facts(report: &Report, look: Look) -> Vec<(&'static str, String)> {
         Some(false) => format!(", {}", look.paint("only claimed, by unsigned callbacks", Tone::Odd)),
         None => String::new(),
     };
-    let mut facts = vec![("state", format!("{}{proof}", look.paint(report.state, Tone::Strong)))];
+    let mut facts = match &report.calendar {
+        Some(calendar) => calendar_facts(calendar, look),
+        None => vec![("state", format!("{}{proof}", look.paint(report.state, Tone::Strong)))],
+    };
     if let Some(outcome) = report.outcome {
         facts.push(("outcome", look.paint(outcome, outcome_tone(outcome))));
     }
@@ -96,6 +104,41 @@ fn facts(report: &Report, look: Look) -> Vec<(&'static str, String)> {
         facts.push((std::mem::take(&mut label), hole_line(hole, look)));
     }
     facts
+}
+
+fn calendar_facts(calendar: &CalendarReport, look: Look) -> Vec<(&'static str, String)> {
+    let connection = match &calendar.connection {
+        Some(connection) => {
+            let at = connection.occurred_at.map(|time| format!(", {}", seconds(time))).unwrap_or_default();
+            format!("{}{at}", look.paint(connection_name(connection.what), connection_tone(connection.what)))
+        }
+        None => "nothing heard of it".to_owned(),
+    };
+    let mut entries: Vec<_> = calendar.affected.iter().collect();
+    entries.sort_by_key(|(id, last)| (Reverse(**last), *id));
+    let shown: Vec<String> = entries.iter().take(MAX_ENTRIES).map(|(id, _)| escape::text(id)).collect();
+    let more = if entries.len() > MAX_ENTRIES { ", …" } else { "" };
+    let listed = if shown.is_empty() { String::new() } else { format!(": {}{more}", shown.join(", ")) };
+    let mut facts = vec![("connection", connection)];
+    facts.extend(calendar.last_updated.map(|time| ("updated", seconds(time))));
+    facts.push(("entries", format!("{}{listed}", entries.len())));
+    facts
+}
+
+/// What happened to a calendar's connection, in a word.
+#[must_use]
+pub fn connection_name(what: &'static str) -> &'static str {
+    what.strip_prefix("calendar.connection_").unwrap_or(what)
+}
+
+/// What that means to people.
+#[must_use]
+pub fn connection_tone(what: &str) -> Tone {
+    match what {
+        "calendar.connection_error" => Tone::Bad,
+        "calendar.connection_deleted" => Tone::Odd,
+        _ => Tone::Plain,
+    }
 }
 
 /// What an outcome means to people.

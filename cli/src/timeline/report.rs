@@ -1,24 +1,26 @@
-//! What there is to say of a bot: the shape of `rollcall timeline --json`.
+//! What there is to say of a bot or a calendar: the shape of `rollcall timeline --json`.
 
-use crate::table::Bot;
+use crate::table::Known;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use shared::{
     OccurredAt, SessionId,
-    event::Artifact,
-    session::{ArtifactFact, Disposition, Entry, Hole, Session},
+    event::{Artifact, Subject},
+    session::{ArtifactFact, CalendarFacts, ConnectionFact, Disposition, Entry, Heard, Hole, Session},
 };
 use std::collections::BTreeMap;
 
-/// One bot. Times are in UTC; what is not known is `null`.
+/// One bot or calendar. Times are in UTC; what is not known is `null`.
 #[derive(Clone, PartialEq, Serialize, Debug)]
 pub struct Report {
-    /// Whose bot.
+    /// Whose it is.
     pub provider: &'static str,
-    /// The provider's id of it.
+    /// `bot` or `calendar`.
+    pub subject: &'static str,
+    /// The provider's id of it, of a calendar too.
     pub bot_id: String,
-    /// How far it has come.
+    /// How far it has come. Calendars stay at `unknown`.
     pub state: &'static str,
     /// How it ended; absent while it has not.
     pub outcome: Option<&'static str>,
@@ -36,6 +38,8 @@ pub struct Report {
     pub custom_attributes: Option<Value>,
     /// What became of each artifact that was heard of.
     pub artifacts: BTreeMap<&'static str, ArtifactReport>,
+    /// What is known of it as a calendar; `null` for a bot.
+    pub calendar: Option<CalendarReport>,
     /// Deliveries that are missing.
     pub holes: Vec<HoleReport>,
     /// How often the session was written; absent where there is none.
@@ -54,6 +58,33 @@ pub struct ArtifactReport {
     pub occurred_at: Option<Timestamp>,
     pub reason: Option<String>,
 }
+
+/// What is known of a calendar.
+#[derive(Clone, PartialEq, Serialize, Debug, Default)]
+pub struct CalendarReport {
+    /// The last that was heard of its connection.
+    pub connection: Option<ConnectionReport>,
+    /// When it last changed, by the sender's clock.
+    #[serde(serialize_with = "rfc3339")]
+    pub last_updated: Option<Timestamp>,
+    /// The entries that were touched, each with the last time: by the sender's clock, or by ours where it gave none.
+    pub affected: BTreeMap<String, Moment>,
+}
+
+/// The last that was heard of a calendar's connection.
+#[derive(Clone, PartialEq, Serialize, Debug)]
+#[expect(missing_docs, reason = "as in the session")]
+pub struct ConnectionReport {
+    pub what: &'static str,
+    pub trust: &'static str,
+    #[serde(serialize_with = "rfc3339")]
+    pub occurred_at: Option<Timestamp>,
+}
+
+/// A time, if there is one that can be written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Debug)]
+#[serde(transparent)]
+pub struct Moment(#[serde(serialize_with = "rfc3339")] pub Option<Timestamp>);
 
 /// One missing delivery.
 #[derive(Clone, PartialEq, Serialize, Debug)]
@@ -85,16 +116,17 @@ pub struct EventReport {
 }
 
 impl Report {
-    /// What there is to say of a bot.
+    /// What there is to say of it.
     #[must_use]
-    pub fn of(id: &SessionId, bot: &Bot) -> Self {
-        let session = bot.session.as_ref().map(|(session, _)| session);
+    pub fn of(id: &SessionId, known: &Known) -> Self {
+        let session = known.session.as_ref().map(|(session, _)| session);
         let moment = |time: Option<&OccurredAt>| time.map(OccurredAt::moment);
         let outcome = session.and_then(Session::outcome);
         Self {
             provider: id.provider.as_str(),
+            subject: subject_name(id.subject),
             bot_id: id.id.as_sent().to_owned(),
-            state: bot.state().as_str(),
+            state: known.state().as_str(),
             outcome: outcome.map(shared::event::Outcome::as_str),
             reason: session.and_then(Session::ending).and_then(|ending| ending.reason.clone()),
             confirmed: session.map(Session::is_confirmed),
@@ -102,9 +134,11 @@ impl Report {
             ended_at: moment(session.and_then(Session::ended_at)),
             custom_attributes: session.and_then(Session::custom_attributes).map(attributes),
             artifacts: session.map(artifacts).unwrap_or_default(),
+            calendar: (id.subject == Subject::Calendar)
+                .then(|| session.and_then(Session::calendar).map(CalendarReport::of).unwrap_or_default()),
             holes: session.map(Session::holes).unwrap_or_default().iter().map(HoleReport::of).collect(),
-            version: bot.session.as_ref().map(|(_, version)| *version),
-            events: bot.entries.iter().map(EventReport::of).collect(),
+            version: known.session.as_ref().map(|(_, version)| *version),
+            events: known.entries.iter().map(EventReport::of).collect(),
         }
     }
 }
@@ -131,6 +165,39 @@ fn artifacts(session: &Session) -> BTreeMap<&'static str, ArtifactReport> {
         reason: fact.reason.clone(),
     };
     session.artifacts().iter().map(|(artifact, fact)| (artifact_name(*artifact), report(fact))).collect()
+}
+
+/// What a session is about, in words.
+#[must_use]
+pub fn subject_name(subject: Subject) -> &'static str {
+    match subject {
+        Subject::Bot => "bot",
+        Subject::Calendar => "calendar",
+    }
+}
+
+impl CalendarReport {
+    fn of(facts: &CalendarFacts) -> Self {
+        let moment = |heard: &Heard| {
+            let sent = heard.occurred_at.as_ref().map(OccurredAt::moment);
+            Moment(sent.or_else(|| heard.received_at.timestamp()))
+        };
+        Self {
+            connection: facts.connection.as_ref().map(ConnectionReport::of),
+            last_updated: facts.last_updated.as_ref().map(OccurredAt::moment),
+            affected: facts.affected.iter().map(|(id, heard)| (id.clone(), moment(heard))).collect(),
+        }
+    }
+}
+
+impl ConnectionReport {
+    fn of(fact: &ConnectionFact) -> Self {
+        Self {
+            what: fact.what.as_str(),
+            trust: fact.trust.as_str(),
+            occurred_at: fact.heard.occurred_at.as_ref().map(OccurredAt::moment),
+        }
+    }
 }
 
 impl HoleReport {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::table::{
-    Bot,
+    Known,
     tests::{entry, session},
 };
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn report(session: Option<Value>, entries: Vec<Value>) -> Report {
     let id = SessionId::bot(Provider::MeetStream, SenderId::try_from("b\u{1b}[2J").unwrap());
     let session = session.map(|session| (serde_json::from_value::<Session>(session).unwrap(), 3));
     let entries = entries.into_iter().map(|entry| serde_json::from_value(entry).unwrap()).collect();
-    Report::of(&id, &Bot { session, entries })
+    Report::of(&id, &Known { session, entries })
 }
 
 /// A bot that was kicked, one of whose deliveries is parked.
@@ -79,6 +79,7 @@ fn programs_see_the_same() {
     let json: Value = serde_json::from_str(&escape::json(&kicked()).unwrap()).unwrap();
     let expected = json!({
         "provider": "meetstream",
+        "subject": "bot",
         "bot_id": "b\u{1b}[2J",
         "state": "ended",
         "outcome": "kicked",
@@ -91,6 +92,7 @@ fn programs_see_the_same() {
             "audio": { "status": "ready", "trust": "verified", "occurred_at": "2026-10-05T14:56:00Z", "reason": null },
             "transcript": { "status": "failed", "trust": "claimed", "occurred_at": null, "reason": "no credit" },
         },
+        "calendar": null,
         "holes": [{
             "accept_id": "a9", "received_at": "2026-10-05T14:55:04.000Z", "parked_as": "parked/x/a9",
             "reason": "unavailable",
@@ -136,6 +138,68 @@ fn only_a_signature_confirms_an_end() {
     );
     check("the same, unsigned", json!({ "progress": "done" }), Some("unknown"), Some(false));
     check("running, unsigned", json!({ "progress": "recording" }), None, Some(false));
+}
+
+/// A calendar with this many entries, after so many deliveries.
+fn calendar(entries: usize) -> Report {
+    let id = SessionId::calendar(Provider::MeetingBaas, SenderId::try_from("c-1").unwrap());
+    let mut session = session("c-1", &[]);
+    session["id"] = json!(id);
+    let affected: serde_json::Map<String, Value> = (0..entries)
+        .map(|n| {
+            let heard = json!({ "occurred_at": format!("2026-10-05T14:0{n}:00Z"), "received_at": 0 });
+            (format!("e{n}\u{1b}"), heard)
+        })
+        .collect();
+    session["calendar"] = json!({
+        "last_updated": "2026-10-05T14:55:00Z",
+        "connection": {
+            "trust": "verified", "what": "connection_error",
+            "heard": { "occurred_at": "2026-10-05T14:50:00Z", "received_at": 0 },
+        },
+        "affected": affected,
+    });
+    let mut synced = entry("k1", "a1", 1_791_212_102_123, "calendar.sync_events");
+    synced["e"] = "calendar.events_synced".into();
+    synced["s"] = "meetingbaas-v1".into();
+    let session = Some((serde_json::from_value(session).unwrap(), 1));
+    Report::of(&id, &Known { session, entries: vec![serde_json::from_value(synced).unwrap()] })
+}
+
+#[test]
+fn a_calendar_has_a_connection_and_entries() {
+    let expected = r#"meetingbaas calendar c-1
+  connection error, 2026-10-05 14:50:00
+  updated    2026-10-05 14:55:00
+  entries    5: e4\u{1b}, e3\u{1b}, e2\u{1b}, …
+
+┌──────────┬──────────────┬────────────────────────┬──────────────────────┬────────────────┬──────────┬─────────────┐
+│ occurred ┆ received     ┆ kind                   ┆ sender's name        ┆ source         ┆ trust    ┆ disposition │
+╞══════════╪══════════════╪════════════════════════╪══════════════════════╪════════════════╪══════════╪═════════════╡
+│ 14:55:00 ┆ 14:55:02.123 ┆ calendar.events_synced ┆ calendar.sync_events ┆ meetingbaas-v1 ┆ verified ┆ applied     │
+└──────────┴──────────────┴────────────────────────┴──────────────────────┴────────────────┴──────────┴─────────────┘
+all on 2026-10-05, in UTC"#;
+    assert_eq!(render(&calendar(5), Look::PLAIN), expected);
+    assert!(render(&calendar(1), Look::PLAIN).contains("\n  entries    1: e0\\u{1b}\n"));
+    assert!(render(&calendar(0), Look::PLAIN).contains("\n  entries    0\n"));
+}
+
+#[test]
+fn programs_see_a_calendar_too() {
+    let report: Value = serde_json::from_str(&escape::json(&calendar(1)).unwrap()).unwrap();
+    assert_eq!((&report["subject"], &report["bot_id"]), (&json!("calendar"), &json!("c-1")));
+    let expected = json!({
+        "connection": {
+            "what": "calendar.connection_error", "trust": "verified", "occurred_at": "2026-10-05T14:50:00Z",
+        },
+        "last_updated": "2026-10-05T14:55:00Z",
+        "affected": { "e0\u{1b}": "2026-10-05T14:00:00Z" },
+    });
+    assert_eq!(report["calendar"], expected);
+    let id = SessionId::calendar(Provider::MeetingBaas, SenderId::try_from("c-1").unwrap());
+    let unheard = Report::of(&id, &Known { session: None, entries: vec![] });
+    assert_eq!(unheard.calendar, Some(CalendarReport::default()));
+    assert!(render(&unheard, Look::PLAIN).contains("connection nothing heard of it"));
 }
 
 #[test]
