@@ -144,6 +144,9 @@ async fn no_2xx_without_the_queue() -> Result<()> {
         assert_eq!(reply.status, 503, "{name}");
     }
     pipeline.ingest_proxy.pass_everything();
+    // What the alarm on lost webhooks counts.
+    let lost = pipeline.ingest.json_logs().into_iter().filter(|line| line["NotDurable"] == 1).count();
+    assert_eq!(lost, 6, "one for each fault");
     assert_eq!(pipeline.deliver(&delivery).await?, 200, "and it goes on when the queue is back");
     pipeline.scratch.remove().await
 }

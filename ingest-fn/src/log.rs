@@ -15,8 +15,8 @@ struct DeliveryLine {
     route: &'static str,
     reply: &'static str,
     deliveries: u32,
-    /// Refused with a 5xx on purpose. The alarm on 5xx leaves these out, or anybody could keep it ringing.
-    refused_callbacks: Option<u32>,
+    /// Authentic, and no store took it: what the alarm of that name counts.
+    not_durable: Option<u32>,
     #[metrics(unit = Millisecond)]
     time_to_durable: Option<Duration>,
     #[metrics(name = "level")]
@@ -39,13 +39,12 @@ pub(crate) fn delivery(
     result: &Result<(), Rejection>,
     took: Duration,
 ) {
-    let reply = response::reply(endpoint, result);
     let line = DeliveryLine {
         timestamp: SystemTime::now(),
         route: endpoint.map_or("none", Endpoint::as_str),
-        reply,
+        reply: response::reply(endpoint, result),
         deliveries: 1,
-        refused_callbacks: (reply == "503" && matches!(result, Err(Rejection::Unauthenticated(_)))).then_some(1),
+        not_durable: matches!(result, Err(Rejection::NotDurable(_))).then_some(1),
         time_to_durable: result.is_ok().then_some(took),
         level: if matches!(result, Err(Rejection::NotDurable(_))) { "ERROR" } else { "INFO" },
         request_id: request_id.to_owned(),
