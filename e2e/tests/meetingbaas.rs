@@ -191,6 +191,27 @@ async fn names_of_the_web_page_are_understood() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_alert_that_is_sent_to_the_callback_route_is_kept_as_it_came() -> Result<()> {
+    let deployed = Deployed(LocalAws::from_env()?);
+    // Alerts have a secret header of their own and no route; with the callbacks' secret they are authentic, and about no bot.
+    let body = json!({
+        "alert_rule_id": fresh("rule"), "alert_type": "webhook_delivery_exhausted", "triggered_at": "2026-08-20T09:00:00.000Z",
+    });
+    deployed.accept("v2-callback", &body).await?;
+    let (bucket, bytes) = (&deployed.0.outputs.bucket, body.to_string().into_bytes());
+    let deadline = tokio::time::Instant::now() + SOON;
+    loop {
+        for key in deployed.0.objects(bucket, "quarantine/").await? {
+            if deployed.0.object(bucket, &key).await? == bytes {
+                return Ok(());
+            }
+        }
+        anyhow::ensure!(tokio::time::Instant::now() < deadline, "never quarantined: {body}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test]
 async fn each_route_takes_its_own_credential_only() -> Result<()> {
     let deployed = Deployed(LocalAws::from_env()?);
     let body = json!({"event": "bot.completed", "data": {"bot_id": fresh("baas-forged")}});
