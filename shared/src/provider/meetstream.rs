@@ -336,6 +336,15 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_kept_to_their_last_digit() {
+        let sent = json!({"event": "bot.joining", "bot_id": "b"})
+            .to_string()
+            .replace('}', r#","custom_attributes":{"x":1787218264.5787141}}"#);
+        let event = parse(&message(Endpoint::MeetStream, "a", sent.as_bytes())).unwrap();
+        assert_eq!(event.custom_attributes.as_deref(), Some(r#"{"x":1787218264.5787141}"#));
+    }
+
+    #[test]
     fn different_deliveries_have_different_keys() {
         let keys = [
             key(r#"{"event":"bot.joining","bot_id":"b","timestamp":"2026-01-01T00:00:00Z"}"#),
