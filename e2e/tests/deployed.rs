@@ -1,9 +1,14 @@
 //! The deployed template, from the function URL to the session as an operator sees it: `rollcall timeline --json`.
 
 use anyhow::{Context, Result, bail};
-use e2e::{local_aws::LocalAws, pipeline::event, sender::Delivery};
+use e2e::{
+    local_aws::LocalAws,
+    pipeline::event,
+    recordings::{self, fresh},
+    sender::Delivery,
+};
 use serde_json::{Value, json};
-use std::{path::Path, process::Command, time::Duration};
+use std::{process::Command, time::Duration};
 
 /// How long a delivery may take from the answer to the session. Lambda polls, and the local one takes its time.
 const SOON: Duration = Duration::from_secs(60);
@@ -85,12 +90,6 @@ fn count(timeline: &Value, disposition: &str) -> usize {
     events(timeline).iter().filter(|event| event["disposition"] == disposition).count()
 }
 
-/// A bot id that no other test and no earlier run has.
-fn fresh(name: &str) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("{name}-{:x}", now.as_nanos())
-}
-
 /// What one recorded body must lead to: file, kind, disposition, state, outcome.
 type Expected = (&'static str, &'static str, &'static str, &'static str, Option<&'static str>);
 
@@ -140,16 +139,7 @@ const RECORDED: &[Expected] = &[
 
 #[tokio::test]
 async fn every_recorded_body_ends_in_its_state() -> Result<()> {
-    let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/provider/meetstream");
-    let mut on_disk = Vec::new();
-    for era in std::fs::read_dir(&recordings)? {
-        let era = era?;
-        for file in std::fs::read_dir(era.path())? {
-            let (era, file) = (era.file_name(), file?.file_name());
-            on_disk.push(format!("{}/{}", era.to_string_lossy(), file.to_string_lossy().trim_end_matches(".json")));
-        }
-    }
-    on_disk.sort();
+    let (recordings, on_disk) = (recordings::folder("meetstream"), recordings::names("meetstream")?);
     assert_eq!(on_disk, RECORDED.iter().map(|expected| expected.0).collect::<Vec<_>>(), "each recording has a line");
 
     let deployed = Deployed::new()?;

@@ -3,16 +3,15 @@
 #![expect(clippy::indexing_slicing, reason = "a missing field is null, and fails the comparison")]
 
 use anyhow::{Context, Result, bail};
-use e2e::{local_aws::LocalAws, sender::Delivery};
+use e2e::{
+    local_aws::LocalAws,
+    recordings::{self, fresh},
+    sender::Delivery,
+};
 use serde_json::{Value, json};
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(60);
-
-fn fresh(name: &str) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("{name}-{:x}", now.as_nanos())
-}
 
 /// What one recorded body must lead to: file, kind, disposition, state, outcome.
 type Expected = (&'static str, &'static str, &'static str, &'static str, Option<&'static str>);
@@ -109,16 +108,7 @@ impl Deployed {
 
 #[tokio::test]
 async fn every_recorded_body_ends_in_its_state() -> Result<()> {
-    let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/provider/meetingbaas");
-    let mut on_disk = Vec::new();
-    for folder in std::fs::read_dir(&recordings)? {
-        let folder = folder?;
-        for file in std::fs::read_dir(folder.path())? {
-            let (folder, file) = (folder.file_name(), file?.file_name());
-            on_disk.push(format!("{}/{}", folder.to_string_lossy(), file.to_string_lossy().trim_end_matches(".json")));
-        }
-    }
-    on_disk.sort();
+    let (recordings, on_disk) = (recordings::folder("meetingbaas"), recordings::names("meetingbaas")?);
     assert_eq!(on_disk, RECORDED.iter().map(|expected| expected.0).collect::<Vec<_>>(), "each recording has a line");
 
     let deployed = Deployed(LocalAws::from_env()?);
