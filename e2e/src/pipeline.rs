@@ -32,6 +32,7 @@ pub struct Pipeline {
     /// The function behind the queue.
     pub process: Function,
     pump: Pump,
+    commands: Pump,
 }
 
 impl Pipeline {
@@ -55,6 +56,7 @@ impl Pipeline {
         let ingest = FunctionSpec::built("ingest-fn")?
             .env("AWS_ENDPOINT_URL", ingest_proxy.endpoint_url())
             .env("EVENTS_QUEUE_URL", &scratch.queue.url)
+            .env("BUCKET_NAME", &scratch.bucket)
             .env("MEETSTREAM_WEBHOOK_SECRETS", SECRET)
             .env("MEETSTREAM_CALLBACK_TOKENS", TOKEN)
             .start()?;
@@ -75,7 +77,8 @@ impl Pipeline {
         ingest.ready(SOON).await?;
         process.ready(SOON).await?;
         let pump = Pump::new(&scratch.aws, &scratch.queue, &process);
-        Ok(Self { scratch, ingest_proxy, process_proxy, ingest, process, pump })
+        let commands = Pump::new(&scratch.aws, &scratch.commands, &process).batch_size(1);
+        Ok(Self { scratch, ingest_proxy, process_proxy, ingest, process, pump, commands })
     }
 
     /// Hands a delivery to the ingest function and returns the status it answers.
@@ -102,6 +105,23 @@ impl Pipeline {
     /// If the local AWS cannot be reached.
     pub async fn pump(&self) -> Result<Option<Batch>> {
         self.pump.pump().await
+    }
+
+    /// Sends a command and takes it, or whatever waits before it, through the process function.
+    ///
+    /// # Errors
+    /// If the local AWS cannot be reached.
+    pub async fn command(&self, text: &str) -> Result<Batch> {
+        self.scratch.aws.sqs.send_message().queue_url(&self.scratch.commands.url).message_body(text).send().await?;
+        self.commands.pump().await?.context("the command did not arrive")
+    }
+
+    /// One sweep, as the schedule asks for it.
+    ///
+    /// # Errors
+    /// If the local AWS cannot be reached.
+    pub async fn sweep(&self) -> Result<Batch> {
+        self.command(r#"{"v":1,"command":"sweep"}"#).await
     }
 
     /// Batches through the process function until the queue is empty.

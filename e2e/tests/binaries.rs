@@ -6,7 +6,10 @@ use e2e::pipeline::{Pipeline, SECRET, TOKEN, event};
 use e2e::runtime_api::{FunctionSpec, Invocation};
 use e2e::sender::{BodyEncoding, Delivery};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 const SOON: Duration = Duration::from_secs(20);
 const NOON: &str = "2026-01-01T12:00:00Z";
@@ -32,9 +35,7 @@ async fn a_group_costs_one_read_and_one_conditional_write_per_batch() -> Result<
     let batches = pipeline.drain(SOON).await?;
     let groups: usize = batches
         .iter()
-        .map(|batch| {
-            batch.messages.iter().map(|message| &message.group).collect::<std::collections::BTreeSet<_>>().len()
-        })
+        .map(|batch| batch.messages.iter().map(|message| &message.group).collect::<BTreeSet<_>>().len())
         .sum();
     let calls: Vec<_> = pipeline.process_proxy.records().into_iter().map(|record| record.call.operation).collect();
     let count = |name: &str| calls.iter().filter(|call| *call == name).count();
@@ -123,22 +124,34 @@ async fn a_table_that_refuses_for_a_minute_parks_nothing() -> Result<()> {
     pipeline.scratch.remove().await
 }
 
-#[tokio::test]
-async fn no_2xx_without_the_queue() -> Result<()> {
-    let pipeline = Pipeline::start().await?;
-    let sends = || Match::operation(Service::Sqs, "SendMessage");
-    let delivery = Delivery::signed(SECRET, event("b", "bot.joining", NOON).to_string());
-    for fault in [
+fn faults() -> [Decision; 6] {
+    [
         Decision::Refuse(Refusal::Internal),
         Decision::Refuse(Refusal::Throttled),
         Decision::Refuse(Refusal::Error(403, "AccessDenied")),
         Decision::Cut(Moment::BeforeEffect),
         Decision::Garbage(Moment::BeforeEffect),
         Decision::Delay(Moment::BeforeEffect, Duration::from_secs(30)),
-    ] {
+    ]
+}
+
+fn sends() -> Match {
+    Match::operation(Service::Sqs, "SendMessage")
+}
+
+fn puts() -> Match {
+    Match::operation(Service::S3, "PutObject")
+}
+
+#[tokio::test]
+async fn no_2xx_without_a_store() -> Result<()> {
+    let pipeline = Pipeline::start().await?;
+    let delivery = Delivery::signed(SECRET, event("b", "bot.joining", NOON).to_string());
+    for fault in faults() {
         let name = format!("{fault:?}");
         pipeline.ingest_proxy.pass_everything();
-        pipeline.ingest_proxy.when(sends()).then(fault);
+        pipeline.ingest_proxy.when(sends()).then(fault.clone());
+        pipeline.ingest_proxy.when(puts()).then(fault);
         // The harness waits no longer than the senders that say how long they wait.
         let reply = delivery.invoke(&pipeline.ingest, BodyEncoding::Plain, Duration::from_secs(10)).await?;
         assert_eq!(reply.status, 503, "{name}");
@@ -147,7 +160,125 @@ async fn no_2xx_without_the_queue() -> Result<()> {
     // What the alarm on lost webhooks counts.
     let lost = pipeline.ingest.json_logs().into_iter().filter(|line| line["NotDurable"] == 1).count();
     assert_eq!(lost, 6, "one for each fault");
-    assert_eq!(pipeline.deliver(&delivery).await?, 200, "and it goes on when the queue is back");
+    assert_eq!(pipeline.deliver(&delivery).await?, 200, "and it goes on when the stores are back");
+    pipeline.scratch.remove().await
+}
+
+#[tokio::test]
+async fn what_the_queue_refuses_is_spooled_and_swept_into_it() -> Result<()> {
+    let pipeline = Pipeline::start().await?;
+    for (n, fault) in faults().into_iter().enumerate() {
+        pipeline.ingest_proxy.pass_everything();
+        pipeline.ingest_proxy.when(sends()).then(fault);
+        pipeline.accept(&event(&format!("bot-{n}"), "bot.inmeeting", NOON)).await?;
+    }
+    pipeline.ingest_proxy.pass_everything();
+    assert_eq!(pipeline.kept("spool/").await?.len(), 6);
+    let spooled = pipeline.ingest.json_logs().into_iter().filter(|line| line["Spooled"] == 1 && line["Reply"] == "200");
+    assert_eq!(spooled.count(), 6, "what its alarm counts");
+
+    // While the queue refuses the sweep too, nothing moves.
+    pipeline.process_proxy.when(sends()).then(Decision::Refuse(Refusal::Unavailable));
+    assert!(pipeline.sweep().await?.messages[0].deleted, "the next one comes by itself");
+    assert_eq!(pipeline.kept("spool/").await?.len(), 6);
+    pipeline.process_proxy.pass_everything();
+
+    pipeline.sweep().await?;
+    assert!(pipeline.kept("spool/").await?.is_empty());
+    pipeline.drain(SOON).await?;
+    for n in 0..6 {
+        let session = pipeline.session(&format!("bot-{n}")).await?.context("no session")?;
+        assert_eq!((applied(&session), &session["state"]), (1, &json!("in_call")));
+    }
+    let lines: Vec<_> = pipeline.process.json_logs().into_iter().filter(|line| line["Sweeps"].is_number()).collect();
+    let told: Vec<_> = lines.iter().map(|line| (&line["PutBack"], &line["SpoolLeft"])).collect();
+    assert_eq!(told, [(&json!(0), &json!(6)), (&json!(6), &json!(0))]);
+    assert!(lines[0]["SpoolAge"].is_number(), "what its alarm looks at: {}", lines[0]);
+    pipeline.scratch.remove().await
+}
+
+#[tokio::test]
+async fn a_sweep_that_is_killed_midway_or_runs_twice_changes_nothing() -> Result<()> {
+    let pipeline = Pipeline::start().await?;
+    pipeline.ingest_proxy.when(sends()).then(Decision::Refuse(Refusal::Unavailable));
+    for n in 0..4 {
+        pipeline.accept(&event("b", "bot.joining", &format!("2026-01-01T12:00:0{n}Z"))).await?;
+    }
+    // Killed when the queue has a delivery and the spool has it still.
+    let hold = pipeline.process_proxy.when(Match::operation(Service::S3, "DeleteObject")).hold_before();
+    let kill = async {
+        hold.reached(SOON).await?;
+        pipeline.process.kill().await;
+        hold.cut();
+        anyhow::Ok(())
+    };
+    let (swept, killed) = tokio::join!(pipeline.sweep(), kill);
+    killed?;
+    assert!(matches!(swept?.invocation, Invocation::Died(_)));
+    assert!(!pipeline.kept("spool/").await?.is_empty());
+    pipeline.drain(SOON).await?;
+    // By now the queue would fold nothing: what comes again is recognised by the session.
+    pipeline.sweep().await?;
+    assert!(pipeline.kept("spool/").await?.is_empty());
+    pipeline.drain(SOON).await?;
+    let session = pipeline.session("b").await?.context("no session")?;
+    assert_eq!((applied(&session), &session["state"]), (4, &json!("joining")));
+    assert!(pipeline.beside("b").await?.is_empty(), "no duplicates of our own making");
+    pipeline.scratch.remove().await
+}
+
+#[tokio::test]
+async fn a_body_of_4_mb_is_taken_and_processed() -> Result<()> {
+    let pipeline = Pipeline::start().await?;
+    let body = |name: &str| {
+        let mut body = event("b", name, NOON);
+        body["filler"] = json!("x".repeat(4_000_000));
+        body
+    };
+    pipeline.accept(&body("bot.inmeeting")).await?;
+    // Not even the queue can stop it.
+    pipeline.ingest_proxy.when(sends()).then(Decision::Refuse(Refusal::Unavailable));
+    pipeline.accept(&body("bot.done")).await?;
+    assert_eq!(pipeline.kept("claims/").await?.len(), 2);
+    pipeline.sweep().await?;
+    pipeline.drain(SOON).await?;
+    let session = pipeline.session("b").await?.context("no session")?;
+    assert_eq!((applied(&session), &session["state"]), (2, &json!("done")));
+    pipeline.scratch.remove().await
+}
+
+#[tokio::test]
+async fn a_claim_whose_body_is_lost_or_altered_is_quarantined_and_blocks_nothing() -> Result<()> {
+    let pipeline = Pipeline::start().await?;
+    for bot in ["missing", "altered"] {
+        let mut body = event(bot, "bot.inmeeting", NOON);
+        body["filler"] = json!("x".repeat(1_000_000));
+        pipeline.accept(&body).await?;
+        pipeline.accept(&event(bot, "bot.leaving", "2026-01-01T12:30:00Z")).await?;
+    }
+    let (bucket, s3) = (&pipeline.scratch.bucket, &pipeline.scratch.aws.s3);
+    for key in pipeline.scratch.aws.objects(bucket, "claims/").await? {
+        let bytes = pipeline.scratch.aws.object(bucket, &key).await?;
+        if String::from_utf8_lossy(&bytes).contains("altered") {
+            let altered = aws_sdk_s3::primitives::ByteStream::from_static(b"{}");
+            s3.put_object().bucket(bucket).key(&key).body(altered).send().await?;
+        } else {
+            s3.delete_object().bucket(bucket).key(&key).send().await?;
+        }
+    }
+    pipeline.drain(SOON).await?;
+    let reasons: BTreeSet<_> = pipeline
+        .process
+        .json_logs()
+        .into_iter()
+        .filter(|line| line["Outcome"] == "quarantined")
+        .map(|line| line["reason"].to_string())
+        .collect();
+    assert_eq!(reasons, ["\"claim_altered\"".to_owned(), "\"claim_missing\"".to_owned()].into());
+    assert_eq!(pipeline.kept("quarantine/").await?.len(), 2);
+    for bot in ["missing", "altered"] {
+        assert_eq!(pipeline.session(bot).await?.context("no session")?["state"], "leaving");
+    }
     pipeline.scratch.remove().await
 }
 
@@ -243,6 +374,11 @@ async fn half_configured_functions_do_not_start() -> Result<()> {
     let cases = [
         ("ingest-fn", "EVENTS_QUEUE_URL", vec![("MEETSTREAM_WEBHOOK_SECRETS", "s")]),
         ("ingest-fn", "MEETSTREAM_WEBHOOK_SECRETS", vec![("EVENTS_QUEUE_URL", "http://127.0.0.1:9/q")]),
+        (
+            "ingest-fn",
+            "BUCKET_NAME",
+            vec![("MEETSTREAM_WEBHOOK_SECRETS", "s"), ("EVENTS_QUEUE_URL", "http://127.0.0.1:9/q")],
+        ),
         (
             "ingest-fn",
             "resolve",

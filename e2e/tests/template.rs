@@ -6,6 +6,7 @@
 use anyhow::{Context, Result, ensure};
 use e2e::template::{Resource, Statement, Template, branches, points_at};
 use serde_json::{Value, json};
+use shared::Command;
 
 /// An event source mapping on one of the functions.
 struct Mapping {
@@ -412,19 +413,67 @@ fn ingest_can_only_write_where_deliveries_become_durable() -> Result<()> {
 }
 
 #[test]
-fn process_never_deletes_sessions_or_sends_to_its_own_events_queue() -> Result<()> {
+fn process_deletes_nothing_but_what_it_brought_from_the_spool_into_the_queue() -> Result<()> {
     let template = Template::load()?;
-    let events = events_queue(&template)?.id;
     let statements = statements_of(&template, &process(&template)?);
     for statement in &statements {
-        let on_events = statement.resources.iter().any(|resource| points_at(resource) == Some(&events));
-        let sends = statement.actions.iter().any(|action| action == "sqs:SendMessage");
-        assert!(!(on_events && sends), "the loop detection of Lambda would stop it");
+        if statement.actions.iter().any(|action| action.starts_with("s3:Delete")) {
+            let spool_only =
+                |resource: &Value| resource["Fn::Sub"].as_str().is_some_and(|arn| arn.ends_with("/spool/*"));
+            assert!(statement.resources.iter().all(spool_only), "{:?}", statement.resources);
+        }
+        assert!(!statement.actions.iter().any(|action| action.starts_with("dynamodb:Delete")));
     }
     let may = |wanted: &str| statements.iter().any(|statement| statement.actions.iter().any(|action| action == wanted));
-    for needed in ["dynamodb:GetItem", "dynamodb:PutItem", "sqs:ChangeMessageVisibility", "s3:PutObject"] {
+    let needed = [
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "sqs:ChangeMessageVisibility",
+        "sqs:SendMessage",
+        "s3:PutObject",
+        "s3:GetObject",
+        "s3:DeleteObject",
+        "s3:ListBucket",
+    ];
+    for needed in needed {
         assert!(may(needed), "{needed}");
     }
+    Ok(())
+}
+
+#[test]
+fn the_sweep_is_asked_for_every_minute_in_words_that_the_code_reads() -> Result<()> {
+    let template = Template::load()?;
+    let schedule = only(&template, "AWS::Scheduler::Schedule")?;
+    assert_eq!(schedule.property("/ScheduleExpression"), "rate(1 minute)");
+    assert_ne!(schedule.property("/State"), "DISABLED");
+    let queue = template.target(schedule.property("/Target/Arn"))?;
+    assert_eq!(queue.id, commands_queue(&template)?.id);
+    let input = schedule.property("/Target/Input").as_str().context("the schedule says nothing")?;
+    assert_eq!(Command::decode(input)?, Command::Sweep);
+    let role = template.target(schedule.property("/Target/RoleArn"))?.id;
+    let statements = template.statements();
+    let may = |statement: &&Statement| statement.holder == role && statement.actions == ["sqs:SendMessage"];
+    let allowed = statements.iter().find(may).context("it may not send")?;
+    assert!(allowed.resources.iter().all(|resource| points_at(resource) == Some(&queue.id)));
+    Ok(())
+}
+
+#[test]
+fn claims_outlive_every_message_that_has_one() -> Result<()> {
+    let template = Template::load()?;
+    let events = events_queue(&template)?;
+    let mut waits = 0;
+    for queue in [dead_letter_queue(&template, &events)?, events] {
+        waits += template.number(queue.property("/MessageRetentionPeriod"))?;
+    }
+    let bucket = only(&template, "AWS::S3::Bucket")?;
+    let rules = branches(bucket.property("/LifecycleConfiguration/Rules"));
+    let claims = rules.iter().find(|rule| rule["Prefix"] == "claims/").context("claims never expire")?;
+    let parameter = points_at(&claims["ExpirationInDays"]).context("not a parameter")?;
+    let days = |bound: &str| template.number(template.get(&format!("/Parameters/{parameter}/{bound}")));
+    assert!(days("MinValue")? * 86_400 > waits, "a message waits for {waits} s");
+    assert!(days("Default")? * 86_400 > 2 * waits, "and as long again after a redrive");
     Ok(())
 }
 
@@ -503,6 +552,9 @@ fn somebody_is_told() -> Result<()> {
         ("Throttles", Some(&ingest)),
         ("Errors", Some(&process)),
         ("NotDurable", None),
+        ("Spooled", None),
+        ("SpoolAge", None),
+        ("Sweeps", None),
         ("Quarantined", None),
         ("Parked", None),
     ] {
@@ -525,7 +577,9 @@ fn every_alarm_reaches_the_topic_and_stays_quiet_without_data() -> Result<()> {
     for alarm in template.of_type("AWS::CloudWatch::Alarm") {
         let actions = branches(alarm.property("/AlarmActions"));
         assert!(actions.iter().any(|action| points_at(action) == Some(&topic)), "{} tells nobody", alarm.id);
-        assert_eq!(alarm.property("/TreatMissingData"), "notBreaching", "{}", alarm.id);
+        // Of the schedule alone silence means that it does not work.
+        let silence = if alarm.property("/MetricName") == "Sweeps" { "breaching" } else { "notBreaching" };
+        assert_eq!(alarm.property("/TreatMissingData"), silence, "{}", alarm.id);
         assert!(alarm.property("/AlarmDescription").is_string(), "{}", alarm.id);
     }
     Ok(())

@@ -23,6 +23,24 @@ pub struct CallBudget {
     pub attempts: u32,
 }
 
+impl CallBudget {
+    /// The budget as a client's time limits.
+    #[must_use]
+    pub fn timeouts(self) -> TimeoutConfig {
+        TimeoutConfig::builder()
+            .operation_timeout(self.total)
+            .operation_attempt_timeout(self.attempt)
+            .connect_timeout(self.attempt)
+            .build()
+    }
+
+    /// The budget as a client's rules for trying again.
+    #[must_use]
+    pub fn retries(self) -> RetryConfig {
+        RetryConfig::standard().with_max_attempts(self.attempts).with_initial_backoff(Duration::from_millis(50))
+    }
+}
+
 /// The configuration for all clients of a function: region and credentials as Lambda sets them, TLS by ring, and
 /// `AWS_ENDPOINT_URL` where it is set and not empty (the local AWS).
 ///
@@ -38,23 +56,23 @@ pub fn connection(lookup: &impl Lookup, budget: CallBudget) -> Result<SdkConfig,
         None,
         "environment",
     );
-    let timeouts = TimeoutConfig::builder()
-        .operation_timeout(budget.total)
-        .operation_attempt_timeout(budget.attempt)
-        .connect_timeout(budget.attempt)
-        .build();
-    let retries =
-        RetryConfig::standard().with_max_attempts(budget.attempts).with_initial_backoff(Duration::from_millis(50));
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(env::required(lookup, "AWS_REGION")?))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https())
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-        .timeout_config(timeouts)
-        .retry_config(retries);
+        .timeout_config(budget.timeouts())
+        .retry_config(budget.retries());
     config.set_endpoint_url(env::optional(lookup, "AWS_ENDPOINT_URL")?);
     Ok(config.build())
+}
+
+/// Whether an answer of SQS to `SendMessage` is about this very message, so that sending it again is no use. In doubt it is
+/// not.
+#[must_use]
+pub fn is_about_the_message(status: u16, code: Option<&str>) -> bool {
+    status == 400 && matches!(code, Some("InvalidMessageContents" | "InvalidParameterValue" | "MissingParameter"))
 }
 
 /// Why a call failed, for the log: the error and its causes in their own words. Not the SDK's `DisplayErrorContext`, which

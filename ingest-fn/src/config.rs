@@ -21,6 +21,8 @@ const MEETINGBAAS_LEGACY_SECRETS: &str = "MEETINGBAAS_LEGACY_SECRETS";
 pub struct Config {
     /// The queue that takes the deliveries.
     pub queue_url: String,
+    /// The bucket that takes what the queue does not.
+    pub bucket_name: String,
     /// The endpoints that exist, each with its way of proof.
     pub endpoints: Endpoints,
 }
@@ -29,7 +31,7 @@ impl Config {
     /// Reads the settings.
     ///
     /// # Errors
-    /// [`ConfigError`] for a missing queue, a weak token, an unresolved reference, or no credential for any endpoint: the
+    /// [`ConfigError`] for a missing queue or bucket, a weak token, an unresolved reference, or no credential for any endpoint: the
     /// function must not start half configured.
     pub fn from_env(lookup: &impl Lookup) -> Result<Self, ConfigError> {
         let mut endpoints = Endpoints::default();
@@ -42,7 +44,11 @@ impl Config {
             let reason = "neither it nor any other credential is set, so no endpoint would exist".to_owned();
             return Err(ConfigError::Invalid { name: MEETSTREAM_SECRETS, reason });
         }
-        Ok(Self { queue_url: env::required(lookup, "EVENTS_QUEUE_URL")?, endpoints })
+        Ok(Self {
+            queue_url: env::required(lookup, "EVENTS_QUEUE_URL")?,
+            bucket_name: env::required(lookup, "BUCKET_NAME")?,
+            endpoints,
+        })
     }
 }
 
@@ -90,7 +96,7 @@ mod tests {
     #[track_caller]
     fn opens(settings: &[(&str, &str)], expected: &[Endpoint]) {
         let mut settings = settings.to_vec();
-        settings.push(("EVENTS_QUEUE_URL", "http://queue"));
+        settings.extend([("EVENTS_QUEUE_URL", "http://queue"), ("BUCKET_NAME", "bucket")]);
         let config = config(&settings).unwrap();
         let open: Vec<_> = Endpoint::ALL.into_iter().filter(|e| config.endpoints.auth(*e).is_some()).collect();
         assert_eq!(open, expected, "{settings:?}");
@@ -135,6 +141,9 @@ mod tests {
             config(&[queue, (MEETSTREAM_SECRETS, "s"), (MEETSTREAM_TOLERANCE, "soon")]).is_err(),
             "an odd tolerance"
         );
-        assert_eq!(config(&[(MEETSTREAM_SECRETS, "s")]).err(), Some(ConfigError::Missing("EVENTS_QUEUE_URL")));
+        let bucket = ("BUCKET_NAME", "bucket");
+        let secret = (MEETSTREAM_SECRETS, "s");
+        assert_eq!(config(&[secret, bucket]).err(), Some(ConfigError::Missing("EVENTS_QUEUE_URL")));
+        assert_eq!(config(&[secret, queue]).err(), Some(ConfigError::Missing("BUCKET_NAME")));
     }
 }

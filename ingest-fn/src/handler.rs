@@ -1,30 +1,36 @@
 //! One request, from its path to its answer: a staircase in which every step has one way to fail.
 
 use crate::{
-    Endpoints, log,
-    queue::{EventQueue, QueueError, Queued},
+    Endpoints,
+    hand_over::{Durable, HandOver},
+    log,
+    queue::EventQueue,
     response::{Rejection, respond},
+    spool::Spool,
 };
 use lambda_http::{Body, Request, RequestExt, Response, http::request::Parts};
 use shared::{
     AcceptId, Endpoint, QueueMessage, ReceivedAt,
     auth::{AuthMode, Credentials},
-    message::MAX_MESSAGE_BYTES,
     provider::{self, Peek},
 };
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What the function keeps between requests: nothing that a request changed.
 #[derive(Debug)]
-pub struct Ingest<Q> {
+pub struct Ingest<Q, S> {
     /// The endpoints that exist.
     pub endpoints: Endpoints,
-    /// Where deliveries become durable.
-    pub queue: Q,
+    /// How deliveries become durable.
+    pub hand_over: HandOver<Q, S>,
 }
 
+/// The largest body that is looked at, in bytes: what Lambda takes for a whole request, of which the body is a part. Larger
+/// ones Lambda refuses before this code runs; the local AWS does not.
+const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
+
 /// Answers one request. It never fails: whatever goes wrong is an answer.
-pub async fn handle<Q: EventQueue>(ingest: &Ingest<Q>, request: Request) -> Response<Body> {
+pub async fn handle<Q: EventQueue, S: Spool>(ingest: &Ingest<Q, S>, request: Request) -> Response<Body> {
     let started = Instant::now();
     let accept_id =
         AcceptId::new(request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default());
@@ -43,19 +49,19 @@ struct Seen {
 }
 
 /// `Ok` means durable. The checks that cost least come first: anyone can send us anything.
-async fn accept<Q: EventQueue>(
-    ingest: &Ingest<Q>,
+async fn accept<Q: EventQueue, S: Spool>(
+    ingest: &Ingest<Q, S>,
     head: &Parts,
     body: Body,
     accept_id: &AcceptId,
     seen: &mut Seen,
-) -> Result<(), Rejection> {
+) -> Result<Durable, Rejection> {
     let (endpoint, path_token, auth) = route(&ingest.endpoints, head.uri.path()).ok_or(Rejection::UnknownEndpoint)?;
     seen.endpoint = Some(endpoint);
     if !endpoint.accepts(&head.method) {
         return Err(Rejection::Method);
     }
-    if body.len() > MAX_MESSAGE_BYTES {
+    if body.len() > MAX_BODY_BYTES {
         return Err(Rejection::TooLarge(body.len()));
     }
     let now = now_millis();
@@ -63,16 +69,7 @@ async fn accept<Q: EventQueue>(
 
     let message = QueueMessage::new(verified, endpoint, accept_id.clone(), ReceivedAt(now));
     let peek = seen.peek.insert(provider::peek_message(&message));
-    let text = message.encode();
-    if text.len() > MAX_MESSAGE_BYTES {
-        return Err(Rejection::TooLarge(text.len()));
-    }
-    if accept_id.as_str().is_empty() {
-        // Without an id of its own the queue would fold it into another delivery.
-        return Err(Rejection::NotDurable(QueueError::Refused));
-    }
-    ingest.queue.enqueue(Queued { text, group: &peek.group, accept_id }).await?;
-    Ok(())
+    Ok(ingest.hand_over.make_durable(&message, &peek.group).await?)
 }
 
 fn route<'a>(endpoints: &'a Endpoints, path: &'a str) -> Option<(Endpoint, Option<&'a str>, &'a AuthMode)> {

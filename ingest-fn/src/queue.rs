@@ -1,8 +1,8 @@
-//! Durable hand-over.
+//! The first store: the events queue.
 
 use crate::log;
 use aws_sdk_sqs::{Client, error::SdkError};
-use edge::aws::CallBudget;
+use edge::aws::{CallBudget, is_about_the_message};
 use shared::message::AcceptId;
 use std::{future::Future, time::Duration};
 
@@ -56,9 +56,9 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// Senders give up after about 5 seconds or do not say when; the answer must come before.
+    /// The queue's share of the time that [`HandOver`](crate::HandOver) has.
     pub const BUDGET: CallBudget =
-        CallBudget { total: Duration::from_millis(4000), attempt: Duration::from_millis(1200), attempts: 3 };
+        CallBudget { total: Duration::from_millis(2400), attempt: Duration::from_millis(1100), attempts: 3 };
 
     /// How long the first call may hold up the start.
     const WARM_UP: Duration = Duration::from_secs(1);
@@ -102,18 +102,13 @@ impl EventQueue for SqsQueue {
         log::aws_failure("SendMessage", &error);
         Err(match &error {
             SdkError::ServiceError(answer)
-                if is_refusal(answer.raw().status().as_u16(), answer.err().meta().code()) =>
+                if is_about_the_message(answer.raw().status().as_u16(), answer.err().meta().code()) =>
             {
                 QueueError::Refused
             }
             _ => QueueError::Unavailable,
         })
     }
-}
-
-/// Whether the answer is about this message, so that trying it again is no use. In doubt it is not.
-fn is_refusal(status: u16, code: Option<&str>) -> bool {
-    status == 400 && matches!(code, Some("InvalidMessageContents" | "InvalidParameterValue" | "MissingParameter"))
 }
 
 #[cfg(test)]

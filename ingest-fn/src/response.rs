@@ -4,7 +4,7 @@
 //! 401 but on the callback route of Meeting BaaS: its sender gives up for good on any 4xx and tries again after a 5xx, so that
 //! a delivery that meets a botched rotation of the secret still has the 21 seconds of its retries.
 
-use crate::queue::QueueError;
+use crate::hand_over::NotDurable;
 use lambda_http::{
     Body, Response,
     http::{HeaderValue, StatusCode, header},
@@ -20,7 +20,7 @@ pub enum Rejection {
     /// The endpoint takes no such method.
     #[error("method not allowed")]
     Method,
-    /// The body, or the message made of it, is larger than the queue takes.
+    /// The body is larger than Lambda would hand over.
     #[error("the body of {0} bytes is too large")]
     TooLarge(usize),
     /// The credential is missing or wrong.
@@ -28,7 +28,7 @@ pub enum Rejection {
     Unauthenticated(#[from] AuthError),
     /// It is authentic, and no store took it.
     #[error("not durable: {0}")]
-    NotDurable(#[from] QueueError),
+    NotDurable(#[from] NotDurable),
 }
 
 impl Rejection {
@@ -70,9 +70,9 @@ impl Rejection {
 
 /// The answer to a request: 200 once it is durable, else the rejection's, as the endpoint's sender understands it.
 #[must_use]
-pub fn respond(endpoint: Option<Endpoint>, result: &Result<(), Rejection>) -> Response<Body> {
+pub fn respond<T>(endpoint: Option<Endpoint>, result: &Result<T, Rejection>) -> Response<Body> {
     let body = match result {
-        Ok(()) => r#"{"received":true}"#,
+        Ok(_) => r#"{"received":true}"#,
         Err(rejection) => rejection.body(),
     };
     let status = status(endpoint, result);
@@ -84,7 +84,7 @@ pub fn respond(endpoint: Option<Endpoint>, result: &Result<(), Rejection>) -> Re
 
 /// The status as text, for the `Reply` dimension of the metrics.
 #[must_use]
-pub fn reply(endpoint: Option<Endpoint>, result: &Result<(), Rejection>) -> &'static str {
+pub fn reply<T>(endpoint: Option<Endpoint>, result: &Result<T, Rejection>) -> &'static str {
     match status(endpoint, result) {
         StatusCode::OK => "200",
         StatusCode::NOT_FOUND => "404",
@@ -95,8 +95,8 @@ pub fn reply(endpoint: Option<Endpoint>, result: &Result<(), Rejection>) -> &'st
     }
 }
 
-fn status(endpoint: Option<Endpoint>, result: &Result<(), Rejection>) -> StatusCode {
-    result.as_ref().map_or_else(|rejection| rejection.status(endpoint), |()| StatusCode::OK)
+fn status<T>(endpoint: Option<Endpoint>, result: &Result<T, Rejection>) -> StatusCode {
+    result.as_ref().map_or_else(|rejection| rejection.status(endpoint), |_| StatusCode::OK)
 }
 
 #[cfg(test)]
@@ -132,8 +132,9 @@ mod tests {
                 check_at(Some(endpoint), &result, status, r#"{"error":"unauthorized"}"#);
             }
         }
-        check(Err(Rejection::NotDurable(QueueError::Unavailable)), 503, r#"{"error":"unavailable"}"#);
-        check(Err(Rejection::NotDurable(QueueError::Refused)), 503, r#"{"error":"unavailable"}"#);
+        for error in [NotDurable::Refused, NotDurable::NotStored, NotDurable::NoAcceptId] {
+            check(Err(Rejection::NotDurable(error)), 503, r#"{"error":"unavailable"}"#);
+        }
     }
 
     #[test]
@@ -154,7 +155,7 @@ mod tests {
                 assert_eq!(*methods, accepted.join(", "), "{path}");
                 assert_eq!(
                     *refused,
-                    reply(Some(endpoint), &Err(Rejection::Unauthenticated(AuthError::Mismatch))),
+                    reply(Some(endpoint), &Err::<(), _>(Rejection::Unauthenticated(AuthError::Mismatch))),
                     "{path}"
                 );
                 listed.push(endpoint);

@@ -1,8 +1,8 @@
-//! One batch from a queue: its records by group, the groups beside each other, and the answer record by record.
+//! One batch of deliveries: its records by group, the groups beside each other, and the answer record by record.
 
 use crate::{
-    command,
-    process::{Invocation, Processor},
+    function::Invocation,
+    process::Processor,
     publish::Publisher,
     record::{NoMessageId, Record},
     redelivery::Redelivery,
@@ -11,54 +11,32 @@ use crate::{
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::{FutureExt, StreamExt, stream};
-use lambda_runtime::LambdaEvent;
-use std::{
-    panic::AssertUnwindSafe,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
-use tokio::time::Instant;
+use std::panic::AssertUnwindSafe;
 
 /// How many groups are processed beside each other: as many as a FIFO batch can have.
 const CONCURRENT_GROUPS: usize = 10;
 
-/// Answers one invocation.
-///
-/// # Errors
-/// [`NoMessageId`] for a batch that cannot be answered record by record; Lambda then delivers all of it again.
-pub async fn handle<S: SessionStore, V: Vault, P: Publisher, R: Redelivery>(
-    processor: &Processor<S, V, P, R>,
-    commands_queue_name: &str,
-    event: LambdaEvent<SqsEvent>,
-) -> Result<SqsBatchResponse, NoMessageId> {
-    let LambdaEvent { payload, context } = event;
-    if came_from(commands_queue_name, &payload) {
-        return Ok(command::run(payload));
+impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, R> {
+    /// Processes a batch and answers for each of its records.
+    ///
+    /// # Errors
+    /// [`NoMessageId`] for a batch that cannot be answered record by record; Lambda then delivers all of it again.
+    pub(crate) async fn process_batch(
+        &self,
+        event: SqsEvent,
+        invocation: Invocation<'_>,
+    ) -> Result<SqsBatchResponse, NoMessageId> {
+        let records = event.records.into_iter().map(Record::try_from).collect::<Result<Vec<_>, _>>()?;
+        let groups = stream::iter(by_group(records)).map(|group| async move {
+            // Each record's own code is guarded further in; this is for the code around it. Nothing done counts as done then.
+            let done = AssertUnwindSafe(self.process_group(&group, invocation)).catch_unwind().await.unwrap_or(0);
+            group.into_iter().skip(done)
+        });
+        let failed: Vec<_> = groups.buffer_unordered(CONCURRENT_GROUPS).collect().await;
+        let mut response = SqsBatchResponse::default();
+        response.set_failures(failed.into_iter().flatten().map(|record| record.message_id));
+        Ok(response)
     }
-    let records = payload.records.into_iter().map(Record::try_from).collect::<Result<Vec<_>, _>>()?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let time = Duration::from_millis(context.deadline).saturating_sub(now);
-    let invocation = Invocation {
-        request_id: &context.request_id,
-        // A fifth of the time is for handing back what is not done, and some of that for the answer itself.
-        deadline: Instant::now() + time * 16 / 20,
-        last_call: Instant::now() + time * 19 / 20,
-        now: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-    };
-
-    let groups = stream::iter(by_group(records)).map(|group| async move {
-        // Each record's own code is guarded further in; this is for the code around it. Nothing done counts as done then.
-        let done = AssertUnwindSafe(processor.process_group(&group, invocation)).catch_unwind().await.unwrap_or(0);
-        group.into_iter().skip(done)
-    });
-    let failed: Vec<_> = groups.buffer_unordered(CONCURRENT_GROUPS).collect().await;
-    let mut response = SqsBatchResponse::default();
-    response.set_failures(failed.into_iter().flatten().map(|record| record.message_id));
-    Ok(response)
-}
-
-fn came_from(queue_name: &str, event: &SqsEvent) -> bool {
-    let arn = event.records.first().and_then(|record| record.event_source_arn.as_deref()).unwrap_or_default();
-    arn.rsplit(':').next() == Some(queue_name)
 }
 
 /// The records by message group, groups and records in their order of arrival.

@@ -1,6 +1,8 @@
-//! One outcome per queued delivery: the function behind the events queue.
+//! One outcome per queued delivery: the function behind the queues.
 //!
 //! `record → QueueMessage → Event → store.load → advance (pure) → publish → store.save → Disposition`
+//!
+//! Slow and timed work comes from a queue of its own: `message → Command → sweep → requeue`.
 //!
 //! # Invariants
 //! - A record is acknowledged only when it has met one of its five ends; an error means exactly "try again".
@@ -11,26 +13,32 @@
 mod batch;
 mod command;
 mod config;
+mod function;
 mod log;
 mod process;
 mod publish;
 mod record;
 mod redelivery;
+mod requeue;
 mod store;
+mod sweep;
 mod vault;
 
-pub use batch::handle;
+pub use command::Commander;
 pub use config::Config;
+pub use function::{Function, handle, handle_at};
 pub use process::{Policy, Processor};
 pub use publish::{NoSubscribers, PublishError, Publisher};
 pub use record::Record;
 pub use redelivery::{Redelivery, SqsRedelivery};
+pub use requeue::{Requeue, RequeueError, Returned, SqsRequeue};
 pub use store::{DynamoStore, Loaded, Recorded, SessionStore, StoreError, Version};
 #[cfg(any(test, feature = "testing"))]
 pub use store::{contract, memory::MemoryStore};
+pub use sweep::{Sweep, Swept};
 #[cfg(any(test, feature = "testing"))]
 pub use vault::memory::MemoryVault;
-pub use vault::{Kept, S3Vault, Vault, VaultError};
+pub use vault::{Kept, Listed, S3Vault, Vault, VaultError};
 
 use edge::aws::CallBudget;
 use std::time::Duration;

@@ -1,9 +1,13 @@
 //! The lines this function writes. Never a body, a name of a person or a secret.
 
-use crate::record::Record;
+use crate::{record::Record, sweep::Swept};
 use aws_smithy_runtime_api::client::result::SdkError;
 use edge::aws::causes;
-use metrique::{ServiceMetrics, unit::Millisecond, unit_of_work::metrics};
+use metrique::{
+    ServiceMetrics,
+    unit::{Millisecond, Second},
+    unit_of_work::metrics,
+};
 use shared::{AcceptId, DeliveryKey, ReceivedAt, session::Disposition};
 use std::{
     fmt::Debug,
@@ -88,6 +92,43 @@ pub(crate) fn outcome(request_id: &str, record: &Record, disposition: Option<Dis
         kind: told.kind,
         delivery_key: told.key.map(|key| key.to_string()),
         accept_id: told.accept_id.map(|id| id.to_string()),
+    };
+    drop(line.append_on_drop(ServiceMetrics::sink_or_discard()));
+}
+
+/// One line for each sweep: log entry and metrics in one.
+#[metrics(rename_all = "PascalCase")]
+struct SweepLine {
+    #[metrics(timestamp)]
+    timestamp: SystemTime,
+    /// Those that got through: the alarm hears when there are none.
+    sweeps: u32,
+    put_back: u64,
+    /// What the alarm on a spool that does not empty looks at.
+    spool_left: u64,
+    #[metrics(unit = Second)]
+    spool_age: Duration,
+    quarantined: Option<u64>,
+    #[metrics(name = "level")]
+    level: &'static str,
+}
+
+/// Writes the line of one sweep; `None` for one that could not even look.
+pub(crate) fn swept(swept: Option<Swept>) {
+    let Swept { put_back, quarantined, left, oldest_seconds } = swept.unwrap_or_default();
+    let line = SweepLine {
+        timestamp: SystemTime::now(),
+        sweeps: u32::from(swept.is_some()),
+        put_back,
+        spool_left: left,
+        spool_age: Duration::from_secs(oldest_seconds),
+        quarantined: (quarantined > 0).then_some(quarantined),
+        level: match swept {
+            None => "ERROR",
+            Some(_) if left > 0 || quarantined > 0 => "ERROR",
+            Some(_) if put_back > 0 => "WARN",
+            Some(_) => "INFO",
+        },
     };
     drop(line.append_on_drop(ServiceMetrics::sink_or_discard()));
 }

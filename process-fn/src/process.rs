@@ -4,20 +4,23 @@
 //! share one load and one save. From its second receive on a record is a step of its own, so that one bad record cannot
 //! hold back the others. After a failed step the rest of the group is left for later, untouched: order within a bot.
 
+mod set_aside;
+
 use crate::{
+    function::Invocation,
     log::{self, Told},
     publish::{PublishError, Publisher},
     record::Record,
     redelivery::{Redelivery, backoff},
     store::{Loaded, Recorded, SessionStore, StoreError, Version},
-    vault::{Kept, Vault, VaultError},
+    vault::{Vault, VaultError},
 };
 use futures_util::FutureExt;
 use shared::{
     Event, QueueMessage, ReceivedAt, Session, SessionId,
-    message::DecodeError,
+    message::{Carried, Claim, ClaimError, DecodeError},
     provider::{self, ParseError},
-    session::{Disposition, Entry, Hole, advance},
+    session::{Disposition, Entry, advance},
 };
 use std::{panic::AssertUnwindSafe, time::Duration};
 use tokio::time::{Instant, timeout_at};
@@ -49,19 +52,6 @@ pub struct Processor<S, V, P, R> {
     pub redelivery: R,
     /// How failures are met.
     pub policy: Policy,
-}
-
-/// The invocation that a group is processed in.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Invocation<'a> {
-    /// Its request id.
-    pub(crate) request_id: &'a str,
-    /// When to stop working, well before Lambda would end it.
-    pub(crate) deadline: Instant,
-    /// When to stop handing back what is not done.
-    pub(crate) last_call: Instant,
-    /// Its start, in seconds since the Unix epoch.
-    pub(crate) now: i64,
 }
 
 /// Why a step is to be tried again. Nothing else is an error.
@@ -105,6 +95,7 @@ impl ProcessError {
 enum Read {
     Event(Box<Event>),
     Unreadable(QueueMessage, ParseError),
+    Unredeemable(Claim, ClaimError),
 }
 
 /// What became of one record, and what its line says.
@@ -184,16 +175,17 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
         now: i64,
     ) -> Result<Vec<Outcome>, ProcessError> {
         let Some((head, followers)) = rest.split_first() else { return Ok(vec![]) };
-        let event = match read(head)? {
+        let event = match self.read(head).await? {
+            Read::Event(event) => event,
             Read::Unreadable(message, error) => {
                 return Ok(vec![self.quarantine(head, &message, error.code(), now).await?]);
             }
-            Read::Event(event) => event,
+            Read::Unredeemable(claim, error) => return Ok(vec![self.quarantine_claim(head, &claim, error).await?]),
         };
         let mut events = vec![*event];
         if head.receive_count <= 1 {
             for follower in followers.iter().take_while(|record| record.receive_count <= 1) {
-                match read(follower) {
+                match self.read(follower).await {
                     Ok(Read::Event(event)) if events.iter().all(|first| first.session == event.session) => {
                         events.push(*event);
                     }
@@ -205,11 +197,32 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
             // The document is at fault, not the store: trying again is no use. With others beside it, which one it is shows
             // on the next receive, when each is saved alone.
             Err(ProcessError::Store(StoreError::Invalid)) if events.len() == 1 => {
-                let message = QueueMessage::decode(&head.body).map_err(|_| ProcessError::Foreign)?;
+                let Ok(message) = self.open(decode(head)?).await? else { return Err(ProcessError::Foreign) };
                 Ok(vec![self.quarantine(head, &message, "store_invalid", now).await?])
             }
             applied => applied,
         }
+    }
+
+    async fn read(&self, record: &Record) -> Result<Read, ProcessError> {
+        let message = match self.open(decode(record)?).await? {
+            Ok(message) => message,
+            Err((claim, error)) => return Ok(Read::Unredeemable(claim, error)),
+        };
+        Ok(match provider::parse(&message) {
+            Ok(event) => Read::Event(Box::new(event)),
+            Err(error) => Read::Unreadable(message, error),
+        })
+    }
+
+    /// The message with its body; or the claim, where the body is not what was claimed and never will be.
+    async fn open(&self, carried: Carried) -> Result<Result<QueueMessage, (Claim, ClaimError)>, VaultError> {
+        let claim = match carried {
+            Carried::Whole(message) => return Ok(Ok(message)),
+            Carried::Claimed(claim) => claim,
+        };
+        let found = self.vault.fetch(&claim.key()).await?;
+        Ok(claim.redeem(found).map_err(|error| (claim, error)))
     }
 
     /// Moves one session through `events` and saves it once. What the last step saved is not read again.
@@ -285,73 +298,6 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
             }
         }
     }
-
-    /// Keeps the bytes of an authentic delivery that can take no effect, and says so beside its session if it names one.
-    async fn quarantine(
-        &self,
-        record: &Record,
-        message: &QueueMessage,
-        reason: &'static str,
-        now: i64,
-    ) -> Result<Outcome, ProcessError> {
-        self.vault.keep(&Kept::quarantined(&record.group_hash(), message, reason)).await?;
-        let peek = provider::peek_message(message);
-        if let (Some(session), Some(key)) = (&peek.session, &peek.key) {
-            let entry = Entry::unread(message, key.clone(), Disposition::Quarantined, reason);
-            match self.store.record(session, &entry, now).await {
-                // The bytes are safe, so a note that cannot be made does not park them a second time.
-                Err(error) if record.receive_count >= self.policy.park_after_receives => {
-                    tracing::error!(%error, accept_id = message.accept_id().as_str(), "quarantined without a note beside its session");
-                }
-                noted => drop(noted?),
-            }
-        }
-        Ok((Disposition::Quarantined, told_of(record, reason)))
-    }
-
-    /// Keeps the bytes of a record that failed on every try, and marks the hole in its session.
-    async fn park(
-        &self,
-        record: &Record,
-        error: ProcessError,
-        invocation: Invocation<'_>,
-    ) -> Result<Outcome, ProcessError> {
-        let (group, reason) = (record.group_hash(), error.code());
-        let message = QueueMessage::decode(&record.body).ok();
-        let kept = match &message {
-            Some(message) => Kept::parked(&group, message, reason),
-            None => Kept::parked_foreign(&group, &record.message_id, &record.body, reason),
-        };
-        timeout_at(invocation.deadline, self.vault.keep(&kept)).await.map_err(|_| ProcessError::OutOfTime)??;
-        if let Some(message) = &message {
-            let hole = Hole {
-                accept_id: message.accept_id().clone(),
-                received_at: message.received_at(),
-                parked_as: kept.key,
-                reason: reason.to_owned(),
-            };
-            let marked = AssertUnwindSafe(self.mark_hole(message, hole, invocation.now)).catch_unwind();
-            // The bytes are safe and listed by their key; the mark in the session only makes them easier to find. It must not
-            // cost the group its progress when the store is what failed all along.
-            if !matches!(timeout_at(invocation.deadline, marked).await, Ok(Ok(Ok(())))) {
-                tracing::error!(accept_id = message.accept_id().as_str(), "parked without a mark in its session");
-            }
-        }
-        Ok((Disposition::Parked, told_of(record, reason)))
-    }
-
-    async fn mark_hole(&self, message: &QueueMessage, hole: Hole, now: i64) -> Result<(), StoreError> {
-        let Some(id) = provider::peek_message(message).session else { return Ok(()) };
-        for _ in 0..MAX_ATTEMPTS {
-            let (session, version) = self.load_or_new(&id, message.received_at(), now).await?;
-            match self.store.save(&session.with_hole(hole.clone()), version, now).await {
-                Ok(_) => return Ok(()),
-                Err(StoreError::Conflict) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(StoreError::Conflict)
-    }
 }
 
 /// When the first of the events that a session acts on was received.
@@ -360,14 +306,10 @@ fn began(events: &[Event]) -> ReceivedAt {
     acting.or_else(|| events.first().map(|event| event.received_at)).unwrap_or(ReceivedAt(0))
 }
 
-fn read(record: &Record) -> Result<Read, ProcessError> {
-    let message = QueueMessage::decode(&record.body).map_err(|error| match error {
+fn decode(record: &Record) -> Result<Carried, ProcessError> {
+    QueueMessage::decode(&record.body).map_err(|error| match error {
         DecodeError::Version(_) => ProcessError::UnknownVersion,
         DecodeError::Foreign(_) | DecodeError::Base64 => ProcessError::Foreign,
-    })?;
-    Ok(match provider::parse(&message) {
-        Ok(event) => Read::Event(Box::new(event)),
-        Err(error) => Read::Unreadable(message, error),
     })
 }
 
@@ -384,16 +326,13 @@ fn told(event: &Event) -> Told {
 
 /// What can be told of a record that did not become an event.
 fn told_of(record: &Record, reason: &'static str) -> Told {
-    let Ok(message) = QueueMessage::decode(&record.body) else {
+    let Ok(carried) = decode(record) else {
         return Told { reason: Some(reason), ..Told::default() };
     };
-    let peek = provider::peek_message(&message);
-    Told {
-        reason: Some(reason),
-        bot: peek.session.map(|session| session.encoded()),
-        kind: None,
-        key: peek.key,
-        accept_id: Some(message.accept_id().clone()),
-        received_at: Some(message.received_at()),
-    }
+    let head = carried.head();
+    let (accept_id, received_at) = (Some(head.accept_id.clone()), Some(head.received_at));
+    let peek = if let Carried::Whole(message) = &carried { Some(provider::peek_message(message)) } else { None };
+    let (session, key) = peek.map_or((None, None), |peek| (peek.session, peek.key));
+    let bot = session.map(|session| session.encoded());
+    Told { reason: Some(reason), bot, kind: None, key, accept_id, received_at }
 }

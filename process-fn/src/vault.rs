@@ -1,4 +1,4 @@
-//! Where bytes are kept that could not take effect.
+//! The bucket: bytes that could not take effect, bodies that were too large for the queue, deliveries that it refused.
 
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod memory;
@@ -6,16 +6,21 @@ mod s3;
 
 pub use s3::S3Vault;
 
-use shared::QueueMessage;
+use shared::{
+    QueueMessage,
+    hash::sha256_hex,
+    kept::{Folder, beside_a_delivery, beside_a_record, key, metadata},
+    message::Head,
+};
 use std::future::Future;
 
 /// Bytes to be kept, and why.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Kept {
-    /// The key: `quarantine/` or `parked/`, the group's hash, and what names the delivery. The same delivery has the same
-    /// key, so keeping it twice keeps it once.
+    /// The key: its folder, the group's hash, and what names the delivery. The same delivery has the same key, so keeping it
+    /// twice keeps it once.
     pub key: String,
-    /// The bytes: the sender's own, or the whole record where it is none of our messages.
+    /// The bytes: the sender's own, or the whole record where they cannot be had.
     pub bytes: Vec<u8>,
     /// A short name of the reason.
     pub reason: &'static str,
@@ -24,50 +29,57 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// An authentic delivery that cannot be read, now or ever.
+    /// A delivery with its body.
     #[must_use]
-    pub fn quarantined(group: &str, message: &QueueMessage, reason: &'static str) -> Self {
-        Self::message("quarantine", group, message, reason)
+    pub fn delivery(folder: Folder, group: &str, message: &QueueMessage, reason: &'static str) -> Self {
+        let key = key(folder, group, message.accept_id().as_str());
+        Self { key, bytes: message.body().to_vec(), reason, metadata: beside_a_delivery(message.head()) }
     }
 
-    /// A delivery that failed on every try.
+    /// A delivery whose body cannot be had: the record, with its claim to it.
     #[must_use]
-    pub fn parked(group: &str, message: &QueueMessage, reason: &'static str) -> Self {
-        Self::message("parked", group, message, reason)
+    pub fn claim(folder: Folder, group: &str, head: &Head, record: &str, reason: &'static str) -> Self {
+        let key = key(folder, group, head.accept_id.as_str());
+        Self { key, bytes: record.as_bytes().to_vec(), reason, metadata: beside_a_record(head) }
     }
 
-    /// A record that is none of our messages and failed on every try.
+    /// A record that is none of our messages.
     #[must_use]
-    pub fn parked_foreign(group: &str, message_id: &str, body: &str, reason: &'static str) -> Self {
+    pub fn foreign(folder: Folder, group: &str, message_id: &str, record: &str, reason: &'static str) -> Self {
         Self {
-            key: format!("parked/{group}/foreign-{}", shared::hash::sha256_hex(message_id.as_bytes())),
-            bytes: body.as_bytes().to_vec(),
+            key: key(folder, group, &format!("foreign-{}", sha256_hex(message_id.as_bytes()))),
+            bytes: record.as_bytes().to_vec(),
             reason,
-            metadata: vec![("form", "record".to_owned())],
+            metadata: vec![(metadata::FORM, metadata::RECORD.to_owned())],
         }
     }
+}
 
-    fn message(folder: &str, group: &str, message: &QueueMessage, reason: &'static str) -> Self {
-        let mut metadata = vec![
-            ("form", "delivery".to_owned()),
-            ("accept-id", message.accept_id().to_string()),
-            ("endpoint", message.endpoint().as_str().to_owned()),
-            ("received-at", message.received_at().0.to_string()),
-        ];
-        // It came as the value of a header, so it fits into one.
-        metadata.extend(message.delivery_id().map(|id| ("delivery-id", id.as_str().to_owned())));
-        let key = format!("{folder}/{group}/{}", message.accept_id());
-        Self { key, bytes: message.body().to_vec(), reason, metadata }
-    }
+/// An object that is there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// When it was stored, in seconds since the Unix epoch.
+    pub stored_at: i64,
 }
 
 /// Durable storage for bytes.
 pub trait Vault {
     /// Stores them. `Ok` means that they are there to stay.
     fn keep(&self, kept: &Kept) -> impl Future<Output = Result<(), VaultError>> + Send;
+
+    /// The bytes under a key; `None` if there are none for certain.
+    fn fetch(&self, key: &str) -> impl Future<Output = Result<Option<Vec<u8>>, VaultError>> + Send;
+
+    /// The first objects below a prefix, at most 1,000.
+    fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<Listed>, VaultError>> + Send;
+
+    /// Removes an object; one that is not there is removed already.
+    fn remove(&self, key: &str) -> impl Future<Output = Result<(), VaultError>> + Send;
 }
 
-/// The bytes were not stored; the record is tried again.
+/// The bucket did not do it, or nobody knows; it is tried again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the vault is unavailable")]
 pub struct VaultError;

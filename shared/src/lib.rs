@@ -11,6 +11,9 @@
 //! | [`provider`] | a queued message | a canonical [`Event`] |
 //! | [`session`] | a session and an event | a [`Transition`](session::Transition) |
 //!
+//! What leaves this way is stored: [`kept`] says under which key and how it comes back. What no delivery asks for is a
+//! [`command`].
+//!
 //! # Invariants
 //! - No I/O, no async runtime, no AWS or Lambda crate, no environment access: `make lint` reads `cargo tree`.
 //! - No clock: the time is an argument.
@@ -19,9 +22,11 @@
 
 pub mod auth;
 mod canonical;
+pub mod command;
 pub mod env;
 pub mod event;
 pub mod hash;
+pub mod kept;
 mod lenient;
 pub mod message;
 pub mod provider;
@@ -30,6 +35,7 @@ pub mod session;
 pub mod table;
 pub mod time;
 
+pub use command::Command;
 pub use event::{DeliveryKey, Event, EventKind, SessionId, Trust};
 pub use message::{AcceptId, QueueMessage};
 pub use provider::{Endpoint, Provider};

@@ -1,4 +1,11 @@
 //! The contract between the two functions: what travels through the queue.
+//!
+//! A message that fits travels whole. The body of a larger one is stored first, and the message carries a [`Claim`] to it
+//! (the claim-check pattern): [`QueueMessage::pack`] decides which.
+
+mod claim;
+
+pub use claim::{Claim, ClaimError};
 
 use crate::{
     auth::{DeliveryId, VerifiedBody},
@@ -10,11 +17,18 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
 
-/// The version this code writes, and the only one it reads.
-const VERSION: u32 = 1;
+/// The version of a message that travels whole.
+const WHOLE: u32 = 1;
+
+/// The version of a message whose body is elsewhere: code that knows only the first must not take it for an empty body.
+const CLAIMED: u32 = 2;
 
 /// The largest message that SQS takes, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 1_048_576;
+
+/// The largest text of a message that travels whole, in bytes: half of what SQS takes. SQS bills by 64 KiB and three times
+/// over (send, receive, delete), so from about there on an object and a short message cost less than a long one.
+pub const MAX_WHOLE_BYTES: usize = MAX_MESSAGE_BYTES / 2;
 
 /// Which accepted request a message is: the request id of the invocation that accepted it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -41,14 +55,42 @@ impl fmt::Display for AcceptId {
     }
 }
 
+/// What we know of how a delivery came.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Head {
+    /// Which accepted request it was.
+    pub accept_id: AcceptId,
+    /// The endpoint it came through.
+    pub endpoint: Endpoint,
+    /// The sender's own id of the delivery, where its credential covers one.
+    pub delivery_id: Option<DeliveryId>,
+    /// When we took it.
+    pub received_at: ReceivedAt,
+}
+
 /// One accepted delivery: the exact bytes, and what we know of how they came.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct QueueMessage {
-    accept_id: AcceptId,
-    endpoint: Endpoint,
-    delivery_id: Option<DeliveryId>,
-    received_at: ReceivedAt,
+    head: Head,
     body: Vec<u8>,
+}
+
+/// What a queue record turns out to be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Carried {
+    /// A delivery with its body.
+    Whole(QueueMessage),
+    /// A delivery whose body was stored: [`Claim::redeem`] makes it whole.
+    Claimed(Claim),
+}
+
+/// A message in the form in which it travels.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Packed {
+    /// What goes into the queue.
+    pub text: String,
+    /// What must have been stored before the text goes anywhere; `None` if the text carries the body.
+    pub claim: Option<Claim>,
 }
 
 /// A queue record that is not one of our messages.
@@ -58,7 +100,7 @@ pub enum DecodeError {
     #[error("not a queue message: {0}")]
     Foreign(#[from] serde_json::Error),
     /// It was written by a version of this code that we do not know.
-    #[error("queue message version {0}, this code reads only version {VERSION}")]
+    #[error("queue message version {0}, this code reads only the versions {WHOLE} and {CLAIMED}")]
     Version(u32),
     /// Its body is not the base64 it says it is.
     #[error("the body is not base64")]
@@ -70,37 +112,49 @@ impl QueueMessage {
     #[must_use]
     pub fn new(body: VerifiedBody, endpoint: Endpoint, accept_id: AcceptId, received_at: ReceivedAt) -> Self {
         let (body, delivery_id) = body.into_parts();
-        Self { accept_id, endpoint, delivery_id, received_at, body }
+        Self { head: Head { accept_id, endpoint, delivery_id, received_at }, body }
+    }
+
+    /// A delivery that was verified when it came and stored since, made a message again.
+    #[must_use]
+    pub fn restored(head: Head, body: Vec<u8>) -> Self {
+        Self { head, body }
+    }
+
+    /// What we know of how it came.
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        &self.head
     }
 
     /// Which accepted request this is.
     #[must_use]
     pub fn accept_id(&self) -> &AcceptId {
-        &self.accept_id
+        &self.head.accept_id
     }
 
     /// The endpoint it came through.
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
-        self.endpoint
+        self.head.endpoint
     }
 
     /// How far it can be trusted.
     #[must_use]
     pub fn trust(&self) -> Trust {
-        self.endpoint.trust()
+        self.head.endpoint.trust()
     }
 
     /// The sender's own id of the delivery, where its credential covers one.
     #[must_use]
     pub fn delivery_id(&self) -> Option<&DeliveryId> {
-        self.delivery_id.as_ref()
+        self.head.delivery_id.as_ref()
     }
 
     /// When we took it.
     #[must_use]
     pub fn received_at(&self) -> ReceivedAt {
-        self.received_at
+        self.head.received_at
     }
 
     /// The raw bytes, exactly as they were sent.
@@ -109,7 +163,21 @@ impl QueueMessage {
         &self.body
     }
 
-    /// The message as text that SQS accepts.
+    /// The message as text that SQS accepts, its body inside where that stays within [`MAX_WHOLE_BYTES`], else with a claim
+    /// to it in `group`'s part of the store.
+    #[must_use]
+    pub fn pack(&self, group: &str) -> Packed {
+        if self.body.len() <= MAX_WHOLE_BYTES {
+            let text = self.encode();
+            if text.len() <= MAX_WHOLE_BYTES {
+                return Packed { text, claim: None };
+            }
+        }
+        let claim = Claim::to(self, group);
+        Packed { text: claim.encode(), claim: Some(claim) }
+    }
+
+    /// The message as text, its body inside however large it is.
     ///
     /// SQS refuses invalid UTF-8, most control characters, U+FFFE and U+FFFF. JSON escapes the control characters; bodies
     /// that are not text, or that escaping would double, travel as base64.
@@ -120,11 +188,11 @@ impl QueueMessage {
             _ => (Encoding::Base64, Cow::Owned(BASE64_STANDARD.encode(&self.body))),
         };
         let wire = Wire {
-            v: VERSION,
-            accept_id: Cow::Borrowed(self.accept_id.as_str()),
-            endpoint: self.endpoint,
-            delivery_id: self.delivery_id.as_ref().map(|id| Cow::Borrowed(id.as_str())),
-            received_at: self.received_at,
+            v: WHOLE,
+            accept_id: Cow::Borrowed(self.head.accept_id.as_str()),
+            endpoint: self.head.endpoint,
+            delivery_id: self.head.delivery_id.as_ref().map(|id| Cow::Borrowed(id.as_str())),
+            received_at: self.head.received_at,
             encoding,
             body,
         };
@@ -132,27 +200,42 @@ impl QueueMessage {
         serde_json::to_string(&wire).unwrap_or_default()
     }
 
-    /// Reads what [`QueueMessage::encode`] wrote.
+    /// Reads what [`QueueMessage::pack`] wrote.
     ///
     /// # Errors
     /// [`DecodeError`] for anything else. Nothing was lost: the record stays on the queue, then in its dead-letter queue.
-    pub fn decode(text: &str) -> Result<Self, DecodeError> {
+    pub fn decode(text: &str) -> Result<Carried, DecodeError> {
         let Versioned { v } = serde_json::from_str(text)?;
-        if v != VERSION {
-            return Err(DecodeError::Version(v));
+        match v {
+            WHOLE => Ok(Carried::Whole(Self::from_wire(serde_json::from_str(text)?)?)),
+            CLAIMED => Ok(Carried::Claimed(Claim::decode(text)?)),
+            other => Err(DecodeError::Version(other)),
         }
-        let wire: Wire<'_> = serde_json::from_str(text)?;
+    }
+
+    fn from_wire(wire: Wire<'_>) -> Result<Self, DecodeError> {
         let body = match wire.encoding {
             Encoding::Text => wire.body.into_owned().into_bytes(),
             Encoding::Base64 => BASE64_STANDARD.decode(wire.body.as_bytes()).map_err(|_| DecodeError::Base64)?,
         };
-        Ok(Self {
+        let head = Head {
             accept_id: AcceptId::new(wire.accept_id),
             endpoint: wire.endpoint,
             delivery_id: wire.delivery_id.map(|id| DeliveryId::new(&id)),
             received_at: wire.received_at,
-            body,
-        })
+        };
+        Ok(Self { head, body })
+    }
+}
+
+impl Carried {
+    /// What we know of how it came.
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        match self {
+            Self::Whole(message) => &message.head,
+            Self::Claimed(claim) => claim.head(),
+        }
     }
 }
 
@@ -213,7 +296,8 @@ pub(crate) mod tests {
 
     /// The same message with an id that its sender gave it.
     pub(crate) fn identified(message: QueueMessage, delivery_id: &str) -> QueueMessage {
-        QueueMessage { delivery_id: Some(DeliveryId::new(delivery_id)), ..message }
+        let head = Head { delivery_id: Some(DeliveryId::new(delivery_id)), ..message.head };
+        QueueMessage { head, ..message }
     }
 
     /// The characters SQS allows, from its documentation of `SendMessage`.
@@ -227,7 +311,7 @@ pub(crate) mod tests {
         let text = message.encode();
         assert!(text.chars().all(sqs_allows), "{name}: SQS would refuse it");
         assert!(text.contains(&format!(r#""encoding":"{encoding}""#)), "{name}: {text}");
-        assert_eq!(QueueMessage::decode(&text).unwrap(), message, "{name}");
+        assert_eq!(QueueMessage::decode(&text).unwrap(), Carried::Whole(message), "{name}");
     }
 
     #[test]
@@ -246,7 +330,7 @@ pub(crate) mod tests {
     fn what_is_not_ours_is_told_apart() {
         assert!(matches!(QueueMessage::decode("hello"), Err(DecodeError::Foreign(_))));
         assert!(matches!(QueueMessage::decode("{}"), Err(DecodeError::Foreign(_))));
-        assert!(matches!(QueueMessage::decode(r#"{"v":2,"new":"fields"}"#), Err(DecodeError::Version(2))));
+        assert!(matches!(QueueMessage::decode(r#"{"v":3,"new":"fields"}"#), Err(DecodeError::Version(3))));
         let text = message(Endpoint::MeetStream, "id", b"\xff").encode().replace("/w==", "/w=");
         assert!(matches!(QueueMessage::decode(&text), Err(DecodeError::Base64)));
     }
@@ -267,7 +351,7 @@ pub(crate) mod tests {
             text,
             @r#"{"v":1,"accept_id":"5f0c","endpoint":"meetstream","delivery_id":"msg_\"1","received_at":1791212102000,"encoding":"text","body":"{}"}"#
         );
-        assert_eq!(QueueMessage::decode(&text).unwrap(), identified);
+        assert_eq!(QueueMessage::decode(&text).unwrap(), Carried::Whole(identified));
     }
 
     proptest! {
@@ -276,7 +360,7 @@ pub(crate) mod tests {
             let message = message(Endpoint::MeetStream, "id", &body);
             let text = message.encode();
             prop_assert!(text.chars().all(sqs_allows));
-            prop_assert_eq!(QueueMessage::decode(&text).unwrap(), message);
+            prop_assert_eq!(QueueMessage::decode(&text).unwrap(), Carried::Whole(message));
         }
 
         #[test]

@@ -116,6 +116,12 @@ impl Endpoint {
         }
     }
 
+    /// The endpoint with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|endpoint| endpoint.as_str() == name)
+    }
+
     /// Whose bots it is about.
     #[must_use]
     pub fn provider(self) -> Provider {
@@ -286,12 +292,14 @@ mod tests {
     fn names_are_the_same_everywhere() {
         for endpoint in Endpoint::ALL {
             assert_eq!(serde_json::to_value(endpoint).unwrap(), endpoint.as_str());
+            assert_eq!(Endpoint::from_name(endpoint.as_str()), Some(endpoint));
         }
         for provider in Provider::ALL {
             assert_eq!(serde_json::to_value(provider).unwrap(), provider.as_str());
             assert_eq!(Provider::from_name(provider.as_str()), Some(provider));
         }
         assert_eq!(Provider::from_name("zoom"), None);
+        assert_eq!(Endpoint::from_name("zoom"), None);
     }
 
     #[test]

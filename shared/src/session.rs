@@ -333,6 +333,14 @@ impl Session {
         next
     }
 
+    /// The session without the mark of a missing delivery that has met its end elsewhere; `None` if there is no such mark.
+    #[must_use]
+    pub fn without_hole(&self, accept_id: &AcceptId) -> Option<Self> {
+        let mut next = self.clone();
+        next.fill_hole(accept_id);
+        (next.holes.len() < self.holes.len()).then_some(next)
+    }
+
     fn fill_hole(&mut self, accept_id: &AcceptId) {
         self.holes.retain(|hole| hole.accept_id != *accept_id);
     }

@@ -22,6 +22,7 @@ use shared::{
     auth::{AuthMode, Credentials, PathTokens, SignatureSecrets, StaticHeader, SvixKeys, TimestampWindow},
     event::Ended,
     hash::FieldHash,
+    message::Carried,
     provider,
 };
 use std::{
@@ -197,7 +198,10 @@ impl Delivery {
             "v": 1, "accept_id": self.accept_id, "endpoint": self.endpoint, "delivery_id": self.delivery_id,
             "received_at": 1_791_212_102_000_i64, "encoding": "base64", "body": BASE64_STANDARD.encode(self.body()),
         });
-        QueueMessage::decode(&wire.to_string()).unwrap()
+        match QueueMessage::decode(&wire.to_string()).unwrap() {
+            Carried::Whole(message) => message,
+            Carried::Claimed(_) => panic!("it carries its body"),
+        }
     }
 
     /// What this code makes of it, in the words of the vectors.

@@ -1,10 +1,14 @@
 use super::*;
-use crate::Config;
+use crate::{
+    Config, Object, SpoolError,
+    queue::{QueueError, Queued},
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use lambda_http::request::from_str;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use shared::message::{Carried, MAX_MESSAGE_BYTES};
 use std::sync::Mutex;
 
 const SECRET: &str = "whs_secret";
@@ -29,13 +33,34 @@ impl EventQueue for FakeQueue {
     }
 }
 
-fn ingest(settings: &[(&str, &str)]) -> Ingest<FakeQueue> {
-    let find = |name: &str| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-    let lookup = |name: &str| find(name).or_else(|| (name == "EVENTS_QUEUE_URL").then(|| "http://queue".to_owned()));
-    Ingest { endpoints: Config::from_env(&lookup).unwrap().endpoints, queue: FakeQueue::default() }
+/// A bucket that remembers what it was given, and refuses as it is told.
+#[derive(Default)]
+struct FakeSpool {
+    taken: Mutex<Vec<Object>>,
+    is_failing: bool,
 }
 
-fn both_routes() -> Ingest<FakeQueue> {
+impl Spool for FakeSpool {
+    async fn put(&self, object: Object) -> Result<(), SpoolError> {
+        if self.is_failing {
+            return Err(SpoolError);
+        }
+        self.taken.lock().unwrap().push(object);
+        Ok(())
+    }
+}
+
+type Function = Ingest<FakeQueue, FakeSpool>;
+
+fn ingest(settings: &[(&str, &str)]) -> Function {
+    let find = |name: &str| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    let stores = ["EVENTS_QUEUE_URL", "BUCKET_NAME"];
+    let lookup = |name: &str| find(name).or_else(|| stores.contains(&name).then(|| "http://store".to_owned()));
+    let hand_over = HandOver { queue: FakeQueue::default(), spool: FakeSpool::default() };
+    Ingest { endpoints: Config::from_env(&lookup).unwrap().endpoints, hand_over }
+}
+
+fn both_routes() -> Function {
     ingest(&[("MEETSTREAM_WEBHOOK_SECRETS", SECRET), ("MEETSTREAM_CALLBACK_TOKENS", TOKEN)])
 }
 
@@ -88,7 +113,7 @@ impl Delivery {
         self.header("x-meetstream-signature", Some(&signature))
     }
 
-    async fn send(self, ingest: &Ingest<FakeQueue>) -> (u16, String) {
+    async fn send(self, ingest: &Function) -> (u16, String) {
         let mut context = lambda_http::Context::default();
         context.request_id = "accepted-1".to_owned();
         let request = from_str(&self.event.to_string()).unwrap().with_lambda_context(context);
@@ -98,10 +123,19 @@ impl Delivery {
 }
 
 #[track_caller]
-fn check(name: &str, ingest: &Ingest<FakeQueue>, answer: (u16, String), status: u16) {
+fn whole(text: &str) -> QueueMessage {
+    match QueueMessage::decode(text).unwrap() {
+        Carried::Whole(message) => message,
+        Carried::Claimed(claim) => panic!("{claim:?}"),
+    }
+}
+
+#[track_caller]
+fn check(name: &str, ingest: &Function, answer: (u16, String), status: u16) {
     assert_eq!(answer.0, status, "{name}");
-    let queued = ingest.queue.taken.lock().unwrap().len();
+    let queued = ingest.hand_over.queue.taken.lock().unwrap().len();
     assert_eq!(queued, usize::from(status == 200), "{name}: a 2xx and nothing else leaves a message");
+    assert!(ingest.hand_over.spool.taken.lock().unwrap().is_empty(), "{name}: nothing in the bucket");
 }
 
 #[tokio::test]
@@ -110,9 +144,9 @@ async fn an_accepted_delivery_is_queued_as_it_came() {
         let (ingest, body) = (both_routes(), delivery.body.clone());
         let answer = delivery.send(&ingest).await;
         assert_eq!(answer, (200, r#"{"received":true}"#.to_owned()));
-        let taken = ingest.queue.taken.lock().unwrap();
+        let taken = ingest.hand_over.queue.taken.lock().unwrap();
         let [(group, accept_id, text)] = taken.as_slice() else { panic!("{taken:?}") };
-        let message = QueueMessage::decode(text).unwrap();
+        let message = whole(text);
         assert_eq!(message.body(), body);
         assert_eq!(message.endpoint(), Endpoint::MeetStream);
         assert_eq!((accept_id.as_str(), message.accept_id().as_str()), ("accepted-1", "accepted-1"));
@@ -127,9 +161,9 @@ async fn a_callback_is_accepted_by_its_token() {
     let path = format!("/webhooks/meetstream/{TOKEN}");
     let answer = Delivery::recorded().to("POST", &path).header("x-meetstream-signature", None).send(&ingest).await;
     check("callback", &ingest, answer, 200);
-    let taken = ingest.queue.taken.lock().unwrap();
+    let taken = ingest.hand_over.queue.taken.lock().unwrap();
     assert!(!taken[0].2.contains(TOKEN), "the token stays out of the queue");
-    assert_eq!(QueueMessage::decode(&taken[0].2).unwrap().endpoint(), Endpoint::MeetStreamCallback);
+    assert_eq!(whole(&taken[0].2).endpoint(), Endpoint::MeetStreamCallback);
 }
 
 #[tokio::test]
@@ -149,8 +183,8 @@ async fn authentic_bytes_are_queued_whatever_they_say() {
         let ingest = both_routes();
         let answer = Delivery::recorded().body(body).send(&ingest).await;
         check(&String::from_utf8_lossy(body), &ingest, answer, 200);
-        let taken = ingest.queue.taken.lock().unwrap();
-        assert_eq!(QueueMessage::decode(&taken[0].2).unwrap().body(), body);
+        let taken = ingest.hand_over.queue.taken.lock().unwrap();
+        assert_eq!(whole(&taken[0].2).body(), body);
         assert!(taken[0].0.bytes().all(|b| b.is_ascii_hexdigit()), "the group is a hash");
     }
 }
@@ -187,23 +221,51 @@ async fn a_signature_never_replaces_a_token_or_the_other_way_round() {
 }
 
 #[tokio::test]
-async fn bodies_that_do_not_fit_the_queue_are_refused() {
-    let ingest = both_routes();
-    let fits = vec![b'a'; MAX_MESSAGE_BYTES - 1000];
-    check("just below", &ingest, Delivery::recorded().body(&fits).send(&ingest).await, 200);
-    let ingest = both_routes();
-    let above = vec![b'a'; MAX_MESSAGE_BYTES + 1];
-    check("above", &ingest, Delivery::recorded().body(&above).send(&ingest).await, 413);
-    let in_base64 = vec![0xff; MAX_MESSAGE_BYTES * 4 / 5];
-    check("fits, but not in base64", &ingest, Delivery::recorded().body(&in_base64).send(&ingest).await, 413);
+async fn a_body_that_does_not_fit_the_queue_is_stored_and_claimed() {
+    for body in [vec![b'a'; 4 * MAX_MESSAGE_BYTES], vec![0xff; MAX_MESSAGE_BYTES / 2]] {
+        let ingest = both_routes();
+        assert_eq!(Delivery::recorded().body(&body).send(&ingest).await.0, 200);
+        let queued = ingest.hand_over.queue.taken.lock().unwrap();
+        let stored = ingest.hand_over.spool.taken.lock().unwrap();
+        let ([(_, _, text)], [object]) = (queued.as_slice(), stored.as_slice()) else { panic!("one of each") };
+        let Carried::Claimed(claim) = QueueMessage::decode(text).unwrap() else { panic!("{text}") };
+        assert_eq!(object.key, claim.key());
+        assert_eq!(claim.redeem(Some(object.bytes.clone())).unwrap().body(), body);
+    }
+    let mut ingest = both_routes();
+    ingest.hand_over.spool.is_failing = true;
+    let answer = Delivery::recorded().body(&vec![b'a'; MAX_MESSAGE_BYTES]).send(&ingest).await;
+    check("a claim to nothing is never sent", &ingest, answer, 503);
 }
 
 #[tokio::test]
-async fn no_2xx_without_the_queue() {
+async fn what_lambda_would_not_hand_over_is_refused() {
+    let ingest = both_routes();
+    let body = vec![b'a'; MAX_BODY_BYTES + 1];
+    check("above", &ingest, Delivery::recorded().body(&body).send(&ingest).await, 413);
+}
+
+#[tokio::test]
+async fn what_the_queue_refuses_is_spooled() {
     for failure in [QueueError::Unavailable, QueueError::Refused] {
         let mut ingest = both_routes();
-        ingest.queue.failure = Some(failure);
-        check("queue fails", &ingest, Delivery::recorded().send(&ingest).await, 503);
+        ingest.hand_over.queue.failure = Some(failure);
+        assert_eq!(Delivery::recorded().send(&ingest).await, (200, r#"{"received":true}"#.to_owned()));
+        let stored = ingest.hand_over.spool.taken.lock().unwrap();
+        let [object] = stored.as_slice() else { panic!("{stored:?}") };
+        assert!(object.key.starts_with("spool/") && object.key.ends_with("/accepted-1"), "{}", object.key);
+        let text = String::from_utf8(object.bytes.clone()).unwrap();
+        assert_eq!(whole(&text).body(), Delivery::recorded().body, "the message, as the queue would have got it");
+    }
+}
+
+#[tokio::test]
+async fn no_2xx_without_a_store() {
+    for failure in [QueueError::Unavailable, QueueError::Refused] {
+        let mut ingest = both_routes();
+        ingest.hand_over.queue.failure = Some(failure);
+        ingest.hand_over.spool.is_failing = true;
+        check("both fail", &ingest, Delivery::recorded().send(&ingest).await, 503);
     }
 }
 

@@ -2,8 +2,8 @@ use super::*;
 use crate::{
     process::Policy,
     publish::PublishError,
-    store::{StoreError, memory::MemoryStore},
-    vault::{Kept, VaultError, memory::MemoryVault},
+    store::{StoreError, Version, memory::MemoryStore},
+    vault::{Kept, Listed, VaultError, memory::MemoryVault},
 };
 use aws_lambda_events::sqs::SqsMessage;
 use proptest::prelude::*;
@@ -11,14 +11,16 @@ use serde_json::{Value, json};
 use shared::{
     AcceptId, Endpoint, QueueMessage, ReceivedAt, Session, SessionId,
     auth::{AuthMode, Credentials, PathTokens},
-    message::MAX_MESSAGE_BYTES,
+    message::{Carried, Claim, MAX_MESSAGE_BYTES, MAX_WHOLE_BYTES},
     provider,
-    session::{Announcement, Disposition, State},
+    session::{Announcement, Disposition, Hole, State},
 };
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Mutex,
 };
+use tokio::time::Instant;
 
 const LAST_RECEIVE: u32 = 5;
 
@@ -99,13 +101,13 @@ async fn invoke_within(
     records: Vec<SqsMessage>,
     time: Duration,
 ) -> Result<Vec<String>, NoMessageId> {
-    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + time;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let mut event = SqsEvent::default();
     event.records = records;
     let mut context = lambda_runtime::Context::default();
     context.request_id = "request".to_owned();
-    context.deadline = u64::try_from(deadline.as_millis()).unwrap();
-    let response = handle(function, "commands", LambdaEvent::new(event, context)).await?;
+    context.deadline = u64::try_from((now + time).as_millis()).unwrap();
+    let response = function.process_batch(event, Invocation::new(&context, now)).await?;
     Ok(response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect())
 }
 
@@ -384,8 +386,9 @@ async fn a_panic_outside_the_guarded_steps_fails_its_own_group_only() {
         record("good 1", 1, &event("good", "bot.joining", "10:00:00")),
     ];
     let mut context = lambda_runtime::Context::default();
-    context.deadline = u64::MAX / 2;
-    let response = handle(&function, "commands", LambdaEvent::new(event_of_both, context)).await.unwrap();
+    context.deadline = 60_000;
+    let invocation = Invocation::new(&context, Duration::ZERO);
+    let response = function.process_batch(event_of_both, invocation).await.unwrap();
     let failed: Vec<_> = response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
     assert_eq!(failed, ["bad 1"]);
 }
@@ -460,6 +463,15 @@ async fn calls_that_never_return_do_not_outlast_the_invocation() {
         async fn keep(&self, _: &Kept) -> Result<(), VaultError> {
             std::future::pending().await
         }
+        async fn fetch(&self, _: &str) -> Result<Option<Vec<u8>>, VaultError> {
+            std::future::pending().await
+        }
+        async fn list(&self, _: &str) -> Result<Vec<Listed>, VaultError> {
+            std::future::pending().await
+        }
+        async fn remove(&self, _: &str) -> Result<(), VaultError> {
+            std::future::pending().await
+        }
     }
     let Processor { store, publisher, policy, .. } = function();
     let hanging = Processor { store, vault: Hanging, publisher, redelivery: Hanging, policy };
@@ -501,13 +513,96 @@ async fn a_batch_that_cannot_be_answered_record_by_record_fails_as_a_whole() {
     assert_eq!(invoke_within(&function, vec![nameless], Duration::from_secs(60)).await, Err(NoMessageId));
 }
 
+/// A record whose body was stored under its claim's key, unless `stored` says otherwise.
+fn claimed(function: &Function, accept_id: &str, receive_count: u32, body: &[u8], stored: Option<&[u8]>) -> SqsMessage {
+    let message = message(accept_id, Endpoint::MeetStream, body);
+    let group = provider::peek(Endpoint::MeetStream, body).group;
+    let claim = Claim::to(&message, &group);
+    if let Some(stored) = stored {
+        function.vault.put(&claim.key(), stored);
+    }
+    let text = QueueMessage::pack(&message, &group).text;
+    assert!(matches!(QueueMessage::decode(&text), Ok(Carried::Claimed(found)) if found == claim));
+    raw_record(accept_id, receive_count, &group, &text)
+}
+
+fn large_event(bot: &str, name: &str) -> Vec<u8> {
+    let filler = "x".repeat(MAX_WHOLE_BYTES);
+    json!({"bot_id": bot, "event": name, "timestamp": "2026-01-01T10:00:00Z", "filler": filler})
+        .to_string()
+        .into_bytes()
+}
+
 #[tokio::test]
-async fn unknown_commands_go_to_their_dead_letter_queue() {
+async fn a_claimed_body_is_fetched_and_takes_effect() {
     let function = function();
-    let mut command = raw_record("1", 1, "", r#"{"command":"unheard of"}"#);
-    command.event_source_arn = Some("arn:aws:sqs:eu-central-1:123456789012:commands".to_owned());
-    assert_eq!(invoke(&function, vec![command]).await, ["1"]);
-    assert!(function.store.calls().is_empty());
+    let body = large_event("b", "bot.inmeeting");
+    let batch = vec![
+        record("1", 1, &event("b", "bot.joining", "09:59:00")),
+        claimed(&function, "2", 1, &body, Some(&body)),
+        record("3", 1, &event("b", "bot.leaving", "10:01:00")),
+    ];
+    assert_eq!(invoke(&function, batch).await, [""; 0]);
+    assert_eq!(function.state("b"), State::Leaving);
+    assert_eq!(function.store.calls(), ["load", "save"], "in one step with the others");
+}
+
+#[tokio::test]
+async fn a_claim_to_nothing_or_to_other_bytes_is_quarantined() {
+    let body = large_event("b", "bot.inmeeting");
+    let altered = large_event("b", "bot.recording");
+    for (stored, reason) in [(None, "claim_missing"), (Some(altered.as_slice()), "claim_altered")] {
+        let function = function();
+        let record = claimed(&function, "1", 1, &body, stored);
+        let text = record.body.clone().unwrap();
+        assert_eq!(invoke(&function, vec![record]).await, [""; 0]);
+        let kept = function.vault.kept();
+        let (_, kept) = kept.iter().find(|(key, _)| key.starts_with("quarantine/")).unwrap();
+        assert_eq!((kept.reason, String::from_utf8(kept.bytes.clone()).unwrap()), (reason, text));
+        assert_eq!(function.state("b"), State::Unknown);
+    }
+}
+
+#[tokio::test]
+async fn a_vault_that_does_not_answer_is_no_missing_claim() {
+    let function = function();
+    let body = large_event("b", "bot.inmeeting");
+    let record = |count| claimed(&function, "1", count, &body, Some(&body));
+    let (first, last) = (record(1), record(LAST_RECEIVE));
+    function.vault.set_failing(true);
+    assert_eq!(invoke(&function, vec![first]).await, ["1"]);
+    assert_eq!(invoke(&function, vec![last.clone()]).await, ["1"], "nor is it parked without its body");
+    function.vault.set_failing(false);
+    assert_eq!(invoke(&function, vec![last]).await, [""; 0]);
+    assert_eq!(function.state("b"), State::InCall);
+}
+
+#[tokio::test]
+async fn a_parked_claim_takes_its_body_along() {
+    let function = function();
+    function.fail_for("b", StoreError::Unavailable);
+    let body = large_event("b", "bot.inmeeting");
+    let record = claimed(&function, "1", LAST_RECEIVE, &body, Some(&body));
+    assert_eq!(invoke(&function, vec![record]).await, [""; 0]);
+    let kept = function.vault.kept();
+    let (_, kept) = kept.iter().find(|(key, _)| key.starts_with("parked/")).unwrap();
+    assert!(kept.bytes == body && kept.metadata.contains(&("form", "delivery".to_owned())), "claims expire");
+}
+
+#[tokio::test]
+async fn a_parked_delivery_that_cannot_be_read_after_all_leaves_no_hole() {
+    let function = function();
+    let session = Session::new(bot("b"), ReceivedAt(1));
+    let hole = Hole {
+        accept_id: AcceptId::new("1"),
+        received_at: ReceivedAt(1),
+        parked_as: "parked/g/1".to_owned(),
+        reason: "panicked".to_owned(),
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    function.store.save(&session.with_hole(hole), Version::Absent, now.cast_signed()).await.unwrap();
+    assert_eq!(invoke(&function, vec![record("1", 1, br#"{"bot_id":"b","surprise":true}"#)]).await, [""; 0]);
+    assert_eq!(function.store.session(&bot("b")).unwrap().holes(), []);
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 //! A vault in memory.
 
-use super::{Kept, Vault, VaultError};
+use super::{Kept, Listed, Vault, VaultError};
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// A vault in memory that can be told to fail.
+/// How many objects one listing gives, as S3 does.
+const PAGE: usize = 1000;
+
+/// A vault in memory that can be told to fail. Everything in it was stored at the beginning of time.
 #[derive(Debug, Default)]
 pub struct MemoryVault {
     kept: Mutex<BTreeMap<String, Kept>>,
@@ -17,21 +20,50 @@ impl MemoryVault {
     /// Everything it holds, by key.
     #[must_use]
     pub fn kept(&self) -> BTreeMap<String, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.objects().clone()
+    }
+
+    /// Puts an object there as somebody else would.
+    pub fn put(&self, key: &str, bytes: &[u8]) {
+        let kept = Kept { key: key.to_owned(), bytes: bytes.to_vec(), reason: "", metadata: vec![] };
+        self.objects().insert(key.to_owned(), kept);
     }
 
     /// From now on fails, or no longer.
     pub fn set_failing(&self, failing: bool) {
         *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = failing;
     }
+
+    fn objects(&self) -> MutexGuard<'_, BTreeMap<String, Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answers(&self) -> Result<MutexGuard<'_, BTreeMap<String, Kept>>, VaultError> {
+        if *self.failing.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Err(VaultError);
+        }
+        Ok(self.objects())
+    }
 }
 
 impl Vault for MemoryVault {
     async fn keep(&self, kept: &Kept) -> Result<(), VaultError> {
-        if *self.failing.lock().unwrap_or_else(PoisonError::into_inner) {
-            return Err(VaultError);
-        }
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(kept.key.clone(), kept.clone());
+        self.answers()?.insert(kept.key.clone(), kept.clone());
+        Ok(())
+    }
+
+    async fn fetch(&self, key: &str) -> Result<Option<Vec<u8>>, VaultError> {
+        Ok(self.answers()?.get(key).map(|kept| kept.bytes.clone()))
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, VaultError> {
+        let objects = self.answers()?;
+        let keys = objects.keys().filter(|key| key.starts_with(prefix)).take(PAGE);
+        Ok(keys.map(|key| Listed { key: key.clone(), stored_at: 0 }).collect())
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), VaultError> {
+        self.answers()?.remove(key);
         Ok(())
     }
 }

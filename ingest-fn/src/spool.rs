@@ -1,0 +1,159 @@
+//! The second store: the bucket, for what the queue refuses (`spool/`) and for bodies that do not fit it (`claims/`).
+
+use crate::{log, queue::QueueError};
+use aws_sdk_s3::{Client, config::Builder, primitives::ByteStream};
+use edge::aws::CallBudget;
+use shared::{
+    QueueMessage,
+    kept::{Folder, beside_a_delivery, beside_a_record, key, metadata},
+    message::Claim,
+};
+use std::{future::Future, sync::OnceLock, time::Duration};
+
+/// Bytes to be stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Object {
+    /// Its key, the same for the same delivery: storing it twice stores it once.
+    pub key: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// What stands beside them.
+    pub metadata: Vec<(&'static str, String)>,
+}
+
+impl Object {
+    /// A message as the queue would have got it.
+    #[must_use]
+    pub fn spooled(message: &QueueMessage, group: &str, refusal: QueueError) -> Self {
+        let mut metadata = beside_a_record(message.head());
+        metadata.push((metadata::REASON, refusal.code().to_owned()));
+        let key = key(Folder::Spool, group, message.accept_id().as_str());
+        Self { key, bytes: message.pack(group).text.into_bytes(), metadata }
+    }
+
+    /// The body that a claim is to.
+    #[must_use]
+    pub fn claimed(claim: &Claim, body: &[u8]) -> Self {
+        Self { key: claim.key(), bytes: body.to_vec(), metadata: beside_a_delivery(claim.head()) }
+    }
+}
+
+/// Where bytes become durable that the queue does not take.
+pub trait Spool {
+    /// Stores an object. `Ok` means that it is there to stay.
+    fn put(&self, object: Object) -> impl Future<Output = Result<(), SpoolError>> + Send;
+}
+
+/// The bucket did not confirm.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the bucket is unavailable")]
+pub struct SpoolError;
+
+/// The bucket on S3.
+///
+/// Its client is made at first use: most sandboxes never need it, and none should start later for it.
+#[derive(Debug)]
+pub struct S3Spool {
+    connection: aws_types::SdkConfig,
+    bucket_name: String,
+    client: OnceLock<Client>,
+}
+
+impl S3Spool {
+    /// The bucket's share of the time that [`HandOver`](crate::HandOver) has.
+    const BUDGET: CallBudget =
+        CallBudget { total: Duration::from_millis(1800), attempt: Duration::from_millis(1500), attempts: 2 };
+
+    /// Prepares to connect to a bucket.
+    #[must_use]
+    pub fn new(connection: aws_types::SdkConfig, bucket_name: String) -> Self {
+        Self { connection, bucket_name, client: OnceLock::new() }
+    }
+
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| {
+            let config = Builder::from(&self.connection)
+                .timeout_config(Self::BUDGET.timeouts())
+                .retry_config(Self::BUDGET.retries())
+                // A local AWS has no host name for each bucket.
+                .force_path_style(self.connection.endpoint_url().is_some());
+            Client::from_conf(config.build())
+        })
+    }
+}
+
+impl Spool for S3Spool {
+    async fn put(&self, object: Object) -> Result<(), SpoolError> {
+        let mut put = self
+            .client()
+            .put_object()
+            .bucket(&self.bucket_name)
+            .key(object.key)
+            .content_type("application/octet-stream");
+        for (name, value) in object.metadata {
+            put = put.metadata(name, value);
+        }
+        match put.body(ByteStream::from(object.bytes)).send().await {
+            // Whatever else answers 200 on the way to S3 gives no entity tag.
+            Ok(stored) if stored.e_tag().is_some() => Ok(()),
+            Ok(_) => Err(SpoolError),
+            Err(error) => {
+                log::aws_failure("PutObject", &error);
+                Err(SpoolError)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_s3::operation::put_object::PutObjectOutput;
+    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+    use shared::{AcceptId, Endpoint, ReceivedAt, message::Head};
+
+    fn object() -> Object {
+        let head = Head {
+            accept_id: AcceptId::new("accepted-1"),
+            endpoint: Endpoint::MeetStream,
+            delivery_id: None,
+            received_at: ReceivedAt(1_791_212_102_000),
+        };
+        Object::spooled(&QueueMessage::restored(head, b"{}".to_vec()), "group", QueueError::Unavailable)
+    }
+
+    async fn put(rule: &Rule) -> Result<(), SpoolError> {
+        let client = mock_client!(aws_sdk_s3, RuleMode::MatchAny, [rule]);
+        let spool = S3Spool::new(aws_types::SdkConfig::builder().build(), "bucket".to_owned());
+        spool.client.set(client).unwrap();
+        spool.put(object()).await
+    }
+
+    #[tokio::test]
+    async fn an_object_says_where_it_belongs() {
+        let rule = mock!(Client::put_object)
+            .match_requests(|request| {
+                let metadata = request.metadata().unwrap();
+                request.bucket() == Some("bucket")
+                    && request.key() == Some("spool/group/accepted-1")
+                    && metadata["form"] == "record"
+                    && metadata["reason"] == "queue_unavailable"
+                    && metadata["endpoint"] == "meetstream"
+                    && metadata["accept-id"] == "accepted-1"
+            })
+            .then_output(|| PutObjectOutput::builder().e_tag("tag").build());
+        assert_eq!(put(&rule).await, Ok(()));
+        assert_eq!(rule.num_calls(), 1);
+    }
+
+    #[tokio::test]
+    async fn only_the_bucket_itself_confirms() {
+        let nameless = mock!(Client::put_object).then_output(|| PutObjectOutput::builder().build());
+        assert_eq!(put(&nameless).await, Err(SpoolError));
+        let refused = mock!(Client::put_object).then_http_response(|| {
+            let body = aws_smithy_types::body::SdkBody::from("<Error><Code>AccessDenied</Code></Error>");
+            aws_smithy_runtime_api::client::orchestrator::HttpResponse::new(403.try_into().unwrap(), body)
+        });
+        assert_eq!(put(&refused).await, Err(SpoolError));
+    }
+}

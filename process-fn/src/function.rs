@@ -1,0 +1,81 @@
+//! One invocation, from whichever queue.
+
+use crate::{
+    command::Commander, process::Processor, publish::Publisher, record::NoMessageId, redelivery::Redelivery,
+    requeue::Requeue, store::SessionStore, vault::Vault,
+};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use lambda_runtime::{Context, LambdaEvent};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
+
+/// Both halves of the function: what it does with deliveries, and what it does with commands.
+#[derive(Debug)]
+pub struct Function<P, C> {
+    /// For what comes from the events queue.
+    pub processor: P,
+    /// For what comes from the commands queue.
+    pub commander: C,
+    /// The name of the commands queue; every other one is taken for the events queue.
+    pub commands_queue_name: String,
+}
+
+/// The time and the name of one invocation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Invocation<'a> {
+    /// Its request id.
+    pub(crate) request_id: &'a str,
+    /// When to stop working, well before Lambda would end it.
+    pub(crate) deadline: Instant,
+    /// When to stop handing back what is not done.
+    pub(crate) last_call: Instant,
+    /// Its start, in seconds since the Unix epoch.
+    pub(crate) now: i64,
+}
+
+impl<'a> Invocation<'a> {
+    /// The invocation that begins `now`, as the time since the Unix epoch.
+    pub(crate) fn new(context: &'a Context, now: Duration) -> Self {
+        let time = Duration::from_millis(context.deadline).saturating_sub(now);
+        Self {
+            request_id: &context.request_id,
+            // A fifth of the time is for handing back what is not done, and some of that for the answer itself.
+            deadline: Instant::now() + time * 16 / 20,
+            last_call: Instant::now() + time * 19 / 20,
+            now: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+/// Answers one invocation.
+///
+/// # Errors
+/// [`NoMessageId`] for a batch that cannot be answered record by record; Lambda then delivers all of it again.
+pub async fn handle<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, Q: Requeue>(
+    function: &Function<Processor<S, V, P, R>, Commander<V, Q>>,
+    event: LambdaEvent<SqsEvent>,
+) -> Result<SqsBatchResponse, NoMessageId> {
+    handle_at(function, event, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()).await
+}
+
+/// Answers one invocation that begins `now`, as the time since the Unix epoch.
+///
+/// # Errors
+/// As for [`handle`].
+pub async fn handle_at<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, Q: Requeue>(
+    function: &Function<Processor<S, V, P, R>, Commander<V, Q>>,
+    event: LambdaEvent<SqsEvent>,
+    now: Duration,
+) -> Result<SqsBatchResponse, NoMessageId> {
+    let LambdaEvent { payload, context } = event;
+    let invocation = Invocation::new(&context, now);
+    if came_from(&function.commands_queue_name, &payload) {
+        return Ok(function.commander.run(payload, invocation).await);
+    }
+    function.processor.process_batch(payload, invocation).await
+}
+
+fn came_from(queue_name: &str, event: &SqsEvent) -> bool {
+    let arn = event.records.first().and_then(|record| record.event_source_arn.as_deref()).unwrap_or_default();
+    arn.rsplit(':').next() == Some(queue_name)
+}

@@ -1,0 +1,132 @@
+//! Deliveries that take no effect: their bytes go to the bucket, and the session says what it misses.
+
+use super::{MAX_ATTEMPTS, Outcome, ProcessError, decode, told_of};
+use crate::{
+    function::Invocation,
+    process::Processor,
+    publish::Publisher,
+    record::Record,
+    redelivery::Redelivery,
+    store::{Loaded, SessionStore, StoreError},
+    vault::{Kept, Vault, VaultError},
+};
+use futures_util::FutureExt;
+use shared::{
+    QueueMessage, SessionId,
+    kept::Folder,
+    message::{Claim, ClaimError},
+    provider,
+    session::{Disposition, Entry, Hole},
+};
+use std::panic::AssertUnwindSafe;
+use tokio::time::timeout_at;
+
+impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, R> {
+    /// Keeps the bytes of an authentic delivery that can take no effect, and says so beside its session if it names one.
+    pub(super) async fn quarantine(
+        &self,
+        record: &Record,
+        message: &QueueMessage,
+        reason: &'static str,
+        now: i64,
+    ) -> Result<Outcome, ProcessError> {
+        self.vault.keep(&Kept::delivery(Folder::Quarantine, &record.group_hash(), message, reason)).await?;
+        let peek = provider::peek_message(message);
+        if let (Some(session), Some(key)) = (&peek.session, &peek.key) {
+            let entry = Entry::unread(message, key.clone(), Disposition::Quarantined, reason);
+            match self.note(session, &entry, now).await {
+                // The bytes are safe, so a note that cannot be made does not park them a second time.
+                Err(error) if record.receive_count >= self.policy.park_after_receives => {
+                    tracing::error!(%error, accept_id = message.accept_id().as_str(), "quarantined without a note beside its session");
+                }
+                noted => noted?,
+            }
+        }
+        Ok((Disposition::Quarantined, told_of(record, reason)))
+    }
+
+    /// Keeps a claim whose body is lost. Nobody knows which bot it was about; its group's folder does.
+    pub(super) async fn quarantine_claim(
+        &self,
+        record: &Record,
+        claim: &Claim,
+        error: ClaimError,
+    ) -> Result<Outcome, ProcessError> {
+        let reason = error.code();
+        let kept = Kept::claim(Folder::Quarantine, &record.group_hash(), claim.head(), &record.body, reason);
+        self.vault.keep(&kept).await?;
+        Ok((Disposition::Quarantined, told_of(record, reason)))
+    }
+
+    /// Keeps the bytes of a record that failed on every try, and marks the hole in its session.
+    pub(super) async fn park(
+        &self,
+        record: &Record,
+        error: ProcessError,
+        invocation: Invocation<'_>,
+    ) -> Result<Outcome, ProcessError> {
+        let reason = error.code();
+        let keeping = self.keep_parked(record, reason);
+        let (key, message) = timeout_at(invocation.deadline, keeping).await.map_err(|_| ProcessError::OutOfTime)??;
+        if let Some(message) = &message {
+            let hole = Hole {
+                accept_id: message.accept_id().clone(),
+                received_at: message.received_at(),
+                parked_as: key,
+                reason: reason.to_owned(),
+            };
+            let marked = AssertUnwindSafe(self.mark_hole(message, hole, invocation.now)).catch_unwind();
+            // The bytes are safe and listed by their key; the mark in the session only makes them easier to find. It must not
+            // cost the group its progress when the store is what failed all along.
+            if !matches!(timeout_at(invocation.deadline, marked).await, Ok(Ok(Ok(())))) {
+                tracing::error!(accept_id = message.accept_id().as_str(), "parked without a mark in its session");
+            }
+        }
+        Ok((Disposition::Parked, told_of(record, reason)))
+    }
+
+    /// Keeps the bytes, those of a claim too: claims expire, and what is parked must not.
+    async fn keep_parked(
+        &self,
+        record: &Record,
+        reason: &'static str,
+    ) -> Result<(String, Option<QueueMessage>), VaultError> {
+        let group = record.group_hash();
+        let (kept, message) = match decode(record) {
+            Err(_) => (Kept::foreign(Folder::Parked, &group, &record.message_id, &record.body, reason), None),
+            Ok(carried) => match self.open(carried).await? {
+                Ok(message) => (Kept::delivery(Folder::Parked, &group, &message, reason), Some(message)),
+                Err((claim, _)) => (Kept::claim(Folder::Parked, &group, claim.head(), &record.body, reason), None),
+            },
+        };
+        self.vault.keep(&kept).await?;
+        Ok((kept.key, message))
+    }
+
+    /// Notes an unreadable delivery beside its session, and takes away the mark that it left there if it was parked before.
+    async fn note(&self, id: &SessionId, entry: &Entry, now: i64) -> Result<(), StoreError> {
+        self.store.record(id, entry, now).await?;
+        for _ in 0..MAX_ATTEMPTS {
+            let Loaded { session: Some(session), version } = self.store.load(id, now).await? else { return Ok(()) };
+            let Some(filled) = session.without_hole(&entry.accept_id) else { return Ok(()) };
+            match self.store.save(&filled, version, now).await {
+                Err(StoreError::Conflict) => {}
+                saved => return saved.map(drop),
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    async fn mark_hole(&self, message: &QueueMessage, hole: Hole, now: i64) -> Result<(), StoreError> {
+        let Some(id) = provider::peek_message(message).session else { return Ok(()) };
+        for _ in 0..MAX_ATTEMPTS {
+            let (session, version) = self.load_or_new(&id, message.received_at(), now).await?;
+            match self.store.save(&session.with_hole(hole.clone()), version, now).await {
+                Ok(_) => return Ok(()),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+}

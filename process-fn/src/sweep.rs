@@ -1,0 +1,131 @@
+//! The sweep: what is overdue goes on its way. Every minute, started by a schedule.
+//!
+//! It brings spooled deliveries into the queue and removes each only when the queue has confirmed it. Ending midway, running
+//! twice, or beside another sweep does no harm: a delivery that goes in twice is recognised by its accept id. Order does not
+//! matter either, because the session does not depend on it.
+
+use crate::{
+    log,
+    requeue::{Requeue, RequeueError, Returned},
+    vault::{Kept, Listed, Vault, VaultError},
+};
+use futures_util::{StreamExt, stream};
+use shared::{
+    QueueMessage,
+    kept::{Folder, group_of, name_of},
+};
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::time::Instant;
+
+/// How many deliveries are on their way at a time.
+const CONCURRENT: usize = 8;
+
+/// What a sweep needs from outside.
+#[derive(Debug)]
+pub struct Sweep<V, Q> {
+    /// Where the spool is.
+    pub vault: V,
+    /// Where it goes.
+    pub queue: Q,
+}
+
+/// What a sweep did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Swept {
+    /// Deliveries that are in the queue now.
+    pub put_back: u64,
+    /// Deliveries that the queue will never take; they are in quarantine.
+    pub quarantined: u64,
+    /// Deliveries that are known to be in the spool still.
+    pub left: u64,
+    /// How long the oldest of all had been there, in seconds.
+    pub oldest_seconds: u64,
+}
+
+/// What became of one spooled delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fate {
+    PutBack,
+    Quarantined,
+    /// Somebody else was faster.
+    Gone,
+    Left,
+}
+
+impl<V: Vault, Q: Requeue> Sweep<V, Q> {
+    /// Empties the spool, as far as the time until `deadline` allows. `now` is in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// [`VaultError`] if nobody knows what is in the spool.
+    pub async fn run(&self, now: i64, deadline: Instant) -> Result<Swept, VaultError> {
+        let mut swept = Swept::default();
+        loop {
+            let page = self.vault.list(&Folder::Spool.prefix()).await?;
+            let oldest = page.iter().map(|object| now.saturating_sub(object.stored_at)).max().unwrap_or(0);
+            swept.oldest_seconds = swept.oldest_seconds.max(u64::try_from(oldest).unwrap_or(0));
+            swept.left = 0;
+            let fates = self.put_all_back(&page, deadline).await;
+            for fate in &fates {
+                match fate {
+                    Fate::PutBack => swept.put_back += 1,
+                    Fate::Quarantined => swept.quarantined += 1,
+                    Fate::Gone => {}
+                    Fate::Left => swept.left += 1,
+                }
+            }
+            // Once something has to stay, the next page would fare no better.
+            if page.is_empty() || swept.left > 0 {
+                return Ok(swept);
+            }
+        }
+    }
+
+    async fn put_all_back(&self, page: &[Listed], deadline: Instant) -> Vec<Fate> {
+        let has_failed = AtomicBool::new(false);
+        let has_failed = &has_failed;
+        let fates = stream::iter(page).map(|object| async move {
+            if has_failed.load(Ordering::Relaxed) || Instant::now() >= deadline {
+                return Fate::Left;
+            }
+            self.put_back(&object.key).await.unwrap_or_else(|_| {
+                has_failed.store(true, Ordering::Relaxed);
+                Fate::Left
+            })
+        });
+        fates.buffer_unordered(CONCURRENT).collect().await
+    }
+
+    async fn put_back(&self, key: &str) -> Result<Fate, VaultError> {
+        let Some(bytes) = self.vault.fetch(key).await? else { return Ok(Fate::Gone) };
+        let (group, accept_id) = (group_of(key).unwrap_or_default(), name_of(key).unwrap_or_default());
+        let text = String::from_utf8_lossy(&bytes);
+        let returned = Returned { text: &text, group, dedup_id: accept_id };
+        let fate = match self.queue.put_back(returned).await {
+            Ok(()) => Fate::PutBack,
+            Err(RequeueError::Unavailable) => return Err(VaultError),
+            // Left where it is, it would fail every sweep from now on.
+            Err(RequeueError::Refused) => {
+                self.vault.keep(&quarantined(group, accept_id, &text)).await?;
+                Fate::Quarantined
+            }
+        };
+        self.vault.remove(key).await?;
+        Ok(fate)
+    }
+}
+
+fn quarantined(group: &str, accept_id: &str, text: &str) -> Kept {
+    let reason = "queue_refused";
+    match QueueMessage::decode(text) {
+        Ok(carried) => Kept::claim(Folder::Quarantine, group, carried.head(), text, reason),
+        Err(_) => Kept::foreign(Folder::Quarantine, group, accept_id, text, reason),
+    }
+}
+
+/// Runs one sweep and writes its line. A sweep that fails is not tried again: the next one comes in a minute.
+pub(crate) async fn run<V: Vault, Q: Requeue>(sweep: &Sweep<V, Q>, now: i64, deadline: Instant) {
+    log::swept(sweep.run(now, deadline).await.ok());
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! Slow and timed work, as messages on the `commands` queue.
+
+use serde::{Deserialize, Serialize};
+
+/// The version this code writes, and the only one it reads.
+const VERSION: u32 = 1;
+
+/// Something to be done apart from any delivery. Carrying one out twice does no harm: the queue may deliver it again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Puts spooled deliveries into the queue, and whatever else is overdue on its way. The schedule of `template.yaml`
+    /// sends it every minute.
+    Sweep,
+}
+
+/// A message that is none of our commands.
+#[derive(Debug, thiserror::Error)]
+#[error("not a command that this version knows: {0}")]
+pub struct UnknownCommand(#[from] serde_json::Error);
+
+impl Command {
+    /// The name in logs and metrics.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Sweep => "sweep",
+        }
+    }
+
+    /// The command as a message.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        serde_json::to_string(&Wire { v: VERSION, command: self.clone() }).unwrap_or_default()
+    }
+
+    /// Reads what [`Command::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`UnknownCommand`] for anything else: a newer version of this code may know it.
+    pub fn decode(text: &str) -> Result<Self, UnknownCommand> {
+        let Wire { v, command } = serde_json::from_str(text)?;
+        if v != VERSION {
+            return Err(UnknownCommand(serde::de::Error::custom(format!("version {v}"))));
+        }
+        Ok(command)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    v: u32,
+    #[serde(flatten)]
+    command: Command,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_read_as_they_were_written() {
+        assert_eq!(Command::Sweep.encode(), r#"{"v":1,"command":"sweep"}"#);
+        assert_eq!(Command::decode(&Command::Sweep.encode()).unwrap(), Command::Sweep);
+    }
+
+    #[test]
+    fn what_is_no_command_of_this_version_is_refused() {
+        for text in [
+            "",
+            "sweep",
+            "{}",
+            r#"{"v":2,"command":"sweep"}"#,
+            r#"{"v":1,"command":"dance"}"#,
+            r#"{"command":"sweep"}"#,
+        ] {
+            assert!(Command::decode(text).is_err(), "{text}");
+        }
+    }
+}
