@@ -7,39 +7,30 @@ use crate::{
 };
 use aws_sdk_sqs::error::SdkError;
 use edge::aws::causes;
-use metrique::{ServiceMetrics, unit::Millisecond, unit_of_work::metrics};
+use edge::telemetry::{self, Metric};
+use serde::Serialize;
 use shared::{Endpoint, provider::Peek};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-/// One line for each request: log entry and metrics in one.
-#[metrics(emf::dimension_sets = [["Route", "Reply"], []], rename_all = "PascalCase")]
-struct DeliveryLine {
-    #[metrics(timestamp)]
-    timestamp: SystemTime,
+/// What the line of a request says beside its metrics.
+#[derive(Serialize)]
+struct Fields<'a> {
+    #[serde(rename = "Route")]
     route: &'static str,
+    #[serde(rename = "Reply")]
     reply: &'static str,
-    deliveries: u32,
-    /// Authentic, and no store took it: what the alarm of that name counts.
-    not_durable: Option<u32>,
-    /// Durable, but not in the queue yet.
-    spooled: Option<u32>,
-    /// The body was stored and its claim was sent.
-    claimed: Option<u32>,
-    #[metrics(unit = Millisecond)]
-    time_to_durable: Option<Duration>,
-    #[metrics(name = "level")]
     level: &'static str,
-    #[metrics(name = "requestId")]
-    request_id: String,
-    #[metrics(name = "reason")]
+    #[serde(rename = "requestId")]
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    #[metrics(name = "bot")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     bot: Option<String>,
-    #[metrics(name = "deliveryKey")]
+    #[serde(rename = "deliveryKey", skip_serializing_if = "Option::is_none")]
     delivery_key: Option<String>,
 }
 
-/// Writes the line of one request. `peek` is what was seen of an authentic body.
+/// Writes the line of one request, log entry and metrics in one. `peek` is what was seen of an authentic body.
 pub(crate) fn delivery(
     request_id: &str,
     endpoint: Option<Endpoint>,
@@ -52,26 +43,30 @@ pub(crate) fn delivery(
         TakenBy::Queue => None,
         TakenBy::Spool(refusal) => Some(refusal),
     });
-    let line = DeliveryLine {
-        timestamp: SystemTime::now(),
+    let is_claimed = durable.is_some_and(|durable| durable.is_claimed);
+    // Authentic, and no store took it: what the alarm of that name counts.
+    let not_durable = matches!(result, Err(Rejection::NotDurable(_)));
+    let metrics = [
+        Metric::count("Deliveries", 1),
+        Metric::count("NotDurable", not_durable.then_some(1)),
+        Metric::count("Spooled", refusal.is_some().then_some(1)),
+        Metric::count("Claimed", is_claimed.then_some(1)),
+        Metric::time("TimeToDurable", durable.is_some().then_some(took)),
+    ];
+    let fields = Fields {
         route: endpoint.map_or("none", Endpoint::as_str),
         reply: response::reply(endpoint, result),
-        deliveries: 1,
-        not_durable: matches!(result, Err(Rejection::NotDurable(_))).then_some(1),
-        spooled: refusal.is_some().then_some(1),
-        claimed: durable.is_some_and(|durable| durable.is_claimed).then_some(1),
-        time_to_durable: result.is_ok().then_some(took),
-        level: match (result, refusal) {
-            (Err(Rejection::NotDurable(_)), _) => "ERROR",
-            (_, Some(_)) => "WARN",
-            _ => "INFO",
+        level: match refusal {
+            _ if not_durable => "ERROR",
+            Some(_) => "WARN",
+            None => "INFO",
         },
-        request_id: request_id.to_owned(),
+        request_id,
         reason: result.as_ref().err().map(Rejection::code).or_else(|| refusal.map(QueueError::code)),
         bot: peek.and_then(|peek| peek.session.as_ref()).map(|session| session.encoded()),
         delivery_key: peek.and_then(|peek| peek.key.as_ref()).map(ToString::to_string),
     };
-    drop(line.append_on_drop(ServiceMetrics::sink_or_discard()));
+    telemetry::line(&[&["Route", "Reply"], &[]], &metrics, &fields);
 }
 
 /// Writes why a call to AWS failed: its name, and the error's own words.

@@ -6,7 +6,7 @@ use lambda_http::{Error, Request, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let _telemetry = telemetry::init(&edge::environment);
+    telemetry::init(&edge::environment);
     let config =
         Config::from_env(&edge::environment).inspect_err(|error| tracing::error!(%error, "refusing to start"))?;
     let connection = aws::connection(&edge::environment, SqsQueue::BUDGET)

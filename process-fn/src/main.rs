@@ -10,7 +10,7 @@ use process_fn::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let _telemetry = telemetry::init(&edge::environment);
+    telemetry::init(&edge::environment);
     let config =
         Config::from_env(&edge::environment).inspect_err(|error| tracing::error!(%error, "refusing to start"))?;
     let connection = aws::connection(&edge::environment, process_fn::AWS_CALL_BUDGET)

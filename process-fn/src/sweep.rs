@@ -14,7 +14,10 @@ use shared::{
     QueueMessage,
     kept::{Folder, group_of, name_of},
 };
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// How many deliveries are on their way at a time.
@@ -33,13 +36,13 @@ pub struct Sweep<V, Q> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Swept {
     /// Deliveries that are in the queue now.
-    pub put_back: u64,
+    pub put_back: u32,
     /// Deliveries that the queue will never take; they are in quarantine.
-    pub quarantined: u64,
+    pub quarantined: u32,
     /// Deliveries that are known to be in the spool still.
-    pub left: u64,
-    /// How long the oldest of all had been there, in seconds.
-    pub oldest_seconds: u64,
+    pub left: u32,
+    /// How long the oldest of all had been there.
+    pub oldest: Duration,
 }
 
 /// What became of one spooled delivery.
@@ -62,7 +65,7 @@ impl<V: Vault, Q: Requeue> Sweep<V, Q> {
         loop {
             let page = self.vault.list(&Folder::Spool.prefix()).await?;
             let oldest = page.iter().map(|object| now.saturating_sub(object.stored_at)).max().unwrap_or(0);
-            swept.oldest_seconds = swept.oldest_seconds.max(u64::try_from(oldest).unwrap_or(0));
+            swept.oldest = swept.oldest.max(Duration::from_secs(u64::try_from(oldest).unwrap_or(0)));
             swept.left = 0;
             let fates = self.put_all_back(&page, deadline).await;
             for fate in &fates {

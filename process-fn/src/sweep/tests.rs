@@ -42,7 +42,7 @@ fn later() -> Instant {
 async fn everything_spooled_goes_into_the_queue_and_out_of_the_spool() {
     let sweep = spooled(1203);
     let swept = sweep.run(NOW, later()).await.unwrap();
-    assert_eq!(swept, Swept { put_back: 1203, oldest_seconds: NOW.unsigned_abs(), ..Swept::default() });
+    assert_eq!(swept, Swept { put_back: 1203, oldest: Duration::from_secs(NOW.unsigned_abs()), ..Swept::default() });
     let taken: BTreeSet<_> = sweep.queue.taken.lock().unwrap().iter().cloned().collect();
     let expected = (0..1203).map(|n| (format!("group-{}", n % 3), format!("text {n}"))).collect();
     assert_eq!(taken, expected);
