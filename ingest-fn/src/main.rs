@@ -1,7 +1,7 @@
 //! The function behind the webhook URL. All it decides is in the library; here it is only put together.
 
 use edge::{aws, telemetry};
-use ingest_fn::{Config, HandOver, Ingest, S3Spool, SqsQueue, handle};
+use ingest_fn::{Config, HandOver, Ingest, S3Spool, SqsQueue, handle, response::Answer};
 use lambda_http::{Error, Request, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
@@ -15,5 +15,5 @@ async fn main() -> Result<(), Error> {
     queue.warm_up().await;
     let hand_over = HandOver { queue, spool: S3Spool::new(connection, config.bucket_name) };
     let ingest = Ingest { endpoints: config.endpoints, hand_over };
-    run(service_fn(|request: Request| async { Ok::<_, Error>(handle(&ingest, request).await) })).await
+    run(service_fn(|request: Request| async { Ok::<_, Error>(Answer(handle(&ingest, request).await)) })).await
 }
