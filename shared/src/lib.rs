@@ -18,7 +18,8 @@
 //! - No I/O, no async runtime, no AWS or Lambda crate, no environment access: `make lint` reads `cargo tree`.
 //! - No clock: the time is an argument.
 //! - Nothing here panics on any input.
-//! - A sender's identifier leaves this crate only through [`SenderId::encoded`] or inside a hash.
+//! - A sender's identifier becomes part of a key only through [`SenderId::encoded`] or inside a hash, and part of a URL only
+//!   through [`SenderId::path_segment`] and [`SenderId::query_value`].
 
 pub mod auth;
 mod canonical;
@@ -30,10 +31,12 @@ pub mod kept;
 mod lenient;
 pub mod message;
 pub mod provider;
+pub mod retry_after;
 pub mod sender_id;
 pub mod session;
 pub mod table;
 pub mod time;
+pub mod url;
 
 pub use command::Command;
 pub use event::{DeliveryKey, Event, EventKind, SessionId, Trust};
