@@ -14,6 +14,9 @@
 //! What leaves this way is stored: [`kept`] says under which key and how it comes back. What no delivery asks for is a
 //! [`command`].
 //!
+//! What the providers' own APIs answer is read by `rest` in each dialect's module, in the words of [`api`]; the URLs in those
+//! answers are judged by [`url`].
+//!
 //! # Invariants
 //! - No I/O, no async runtime, no AWS or Lambda crate, no environment access: `make lint` reads `cargo tree`.
 //! - No clock: the time is an argument.
@@ -21,6 +24,7 @@
 //! - A sender's identifier becomes part of a key only through [`SenderId::encoded`] or inside a hash, and part of a URL only
 //!   through [`SenderId::path_segment`] and [`SenderId::query_value`].
 
+pub mod api;
 pub mod auth;
 mod canonical;
 pub mod command;

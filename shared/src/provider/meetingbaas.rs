@@ -6,6 +6,7 @@
 
 mod calendar;
 mod codes;
+pub mod rest;
 mod wire;
 
 use super::{

@@ -4,6 +4,8 @@
 //! alone, in both with different values (then `bot_event` is the specific one), and with or without a `timestamp`.
 //! One rule reads all four: what happened is `bot_event`, and where that is absent or new, `event`.
 
+pub mod rest;
+
 use super::{
     ParseError, Provider,
     bounds::{attributes, bounded},

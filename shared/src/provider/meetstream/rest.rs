@@ -1,0 +1,283 @@
+//! The answers of `MeetStream`'s REST API, and what they say about where an artifact is.
+
+use super::{
+    super::bounds::{attributes, bounded},
+    ended_by_status,
+};
+use crate::{
+    api::{Absence, BotDetail, Content, Fact, Located, Unreadable},
+    event::{Artifact, ArtifactStatus, Certainty, Ended, EventKind, Outcome},
+    lenient::{Object, Text, object},
+    sender_id::SenderId,
+    time::OccurredAt,
+    url::DownloadUrl,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// One run of a transcription.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Run {
+    /// The provider's id of it.
+    pub id: SenderId,
+    /// What became of it; `None` while it is under way, or for a status we do not know.
+    pub status: Option<ArtifactStatus>,
+    /// When it began.
+    pub created_at: Option<OccurredAt>,
+}
+
+/// The runs of a bot's transcription, oldest first: `GET /bots/{id}/transcriptions`.
+///
+/// # Errors
+/// [`Unreadable`] for anything but a JSON object. A run without a usable id is left out.
+pub fn runs(body: &[u8]) -> Result<Vec<Run>, Unreadable> {
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Wire {
+        transcriptions: Value,
+    }
+    let Wire { transcriptions } = object(body).ok_or(Unreadable)?;
+    let text = |run: &Value, name: &str| run.get(name).and_then(Value::as_str).map(str::to_owned);
+    let read = |run: &Value| {
+        let id = SenderId::try_from(text(run, "transcript_id")?).ok()?;
+        let created_at = text(run, "created_at").and_then(|text| OccurredAt::parse(&text).ok());
+        Some(Run { id, status: text(run, "status").and_then(|status| artifact_status(&status)), created_at })
+    };
+    let mut runs: Vec<Run> = transcriptions.as_array().into_iter().flatten().filter_map(read).collect();
+    // Stable: undated ones stay in the provider's order, before those with a date.
+    runs.sort_by(|a, b| a.created_at.cmp(&b.created_at));
+    Ok(runs)
+}
+
+/// What the API knows of a bot: `GET /bots/{id}/detail`.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Detail {
+    /// What it says of the bot.
+    pub bot: BotDetail,
+    /// The newest run of the transcription.
+    pub transcript_id: Option<SenderId>,
+    /// Where the captions of the meeting are, for bots that have no other transcript.
+    pub captions: Option<DownloadUrl>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Outer<'a> {
+    #[serde(borrow)]
+    bot_details: Object<Wire<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Wire<'a> {
+    #[serde(borrow, rename = "Status")]
+    status: Text<'a>,
+    #[serde(borrow, rename = "ManifestStatus")]
+    manifest_status: Text<'a>,
+    #[serde(borrow, rename = "AudioStatus")]
+    audio_status: Text<'a>,
+    #[serde(borrow, rename = "VideoStatus")]
+    video_status: Text<'a>,
+    #[serde(borrow, rename = "TranscriptStatus")]
+    transcript_status: Text<'a>,
+    #[serde(borrow)]
+    transcript_id: Text<'a>,
+    caption_file: Value,
+    #[serde(rename = "StatusTimeline")]
+    timeline: Object<Map<String, Value>>,
+    custom_attributes: Object<Map<String, Value>>,
+}
+
+/// Reads it.
+///
+/// # Errors
+/// [`Unreadable`] for anything but a JSON object with `bot_details`.
+pub fn detail(body: &[u8]) -> Result<Detail, Unreadable> {
+    let wire = object::<Outer<'_>>(body).and_then(|outer| outer.bot_details.0).ok_or(Unreadable)?;
+    let facts = facts(&wire);
+    Ok(Detail {
+        transcript_id: wire.transcript_id.get().and_then(|id| SenderId::try_from(id.trim()).ok()),
+        captions: captions(&wire.caption_file),
+        bot: BotDetail {
+            status: wire.status.get().map(bounded),
+            facts,
+            custom_attributes: attributes(wire.custom_attributes.0),
+        },
+    })
+}
+
+/// The stages in the order in which they are reached. `Stopped` is told by the others: it says that it ended and not how.
+const STAGES: [&str; 12] = [
+    "Scheduled",
+    "Joining",
+    "WaitingRoom",
+    "InMeeting",
+    "Recording",
+    "Leaving",
+    "Stopped",
+    "BotNotAllowed",
+    "BotRejected",
+    "Error",
+    "Done",
+    "MediaExpired",
+];
+
+fn facts(wire: &Wire<'_>) -> Vec<Fact> {
+    let status = wire.status.get().map(|status| status.trim().to_ascii_lowercase());
+    let mut facts: Vec<Fact> = STAGES.into_iter().filter_map(|stage| reached(wire, stage, status.as_deref())).collect();
+    // The status alone says it where a generation of the API has no timeline.
+    let told = |facts: &[Fact], kind: &EventKind| facts.iter().any(|fact| fact.kind == *kind);
+    let by_status = match status.as_deref() {
+        Some("done") => Some(EventKind::Done),
+        Some("mediaexpired") => Some(EventKind::Deleted),
+        _ => None,
+    };
+    let by_status = by_status.filter(|kind| !told(&facts, kind)).map(|kind| fact(kind, None, None));
+    facts.extend(by_status);
+    let artifacts = [
+        (Artifact::Manifest, &wire.manifest_status, None),
+        (Artifact::Audio, &wire.audio_status, Some("AudioProcessing")),
+        (Artifact::Video, &wire.video_status, Some("VideoProcessing")),
+        (Artifact::Transcript, &wire.transcript_status, Some("TranscriptionReady")),
+    ];
+    for (artifact, said, stage) in artifacts {
+        let stage = stage.and_then(|stage| wire.timeline.0.as_ref()?.get(stage));
+        let said = said.get().and_then(artifact_status);
+        let reached = stage.filter(|stage| is_reached(stage)).map(|_| ArtifactStatus::Ready);
+        // The stage of the transcript is called ready; those of audio and video, processing.
+        let ready = if artifact == Artifact::Transcript { reached } else { None };
+        if let Some(found) = said.or(ready) {
+            let at = stage.filter(|_| found == ArtifactStatus::Ready).and_then(moment);
+            facts.push(fact(EventKind::Artifact(artifact, found), at, None));
+        }
+    }
+    facts
+}
+
+fn reached(wire: &Wire<'_>, stage: &str, status: Option<&str>) -> Option<Fact> {
+    let timeline = wire.timeline.0.as_ref()?;
+    let entry = timeline.get(stage).filter(|entry| is_reached(entry))?;
+    let ended = |outcome| EventKind::Ended(Ended { outcome, certainty: Certainty::Final });
+    let kind = match stage {
+        "Scheduled" => EventKind::Scheduled,
+        "Joining" => EventKind::Joining,
+        "WaitingRoom" => EventKind::Waiting,
+        "InMeeting" => EventKind::InCall,
+        "Recording" => EventKind::Recording,
+        "Leaving" => EventKind::Leaving,
+        "BotNotAllowed" => ended(Outcome::NotAdmitted),
+        "BotRejected" => ended(Outcome::Denied),
+        "Error" => ended(Outcome::Failed),
+        "Done" => EventKind::Done,
+        "MediaExpired" => EventKind::Deleted,
+        // A status that is past the end says nothing about how it ended.
+        "Stopped" => EventKind::Ended(ended_by_status(status.filter(|s| !matches!(*s, "done" | "mediaexpired")))),
+        _ => return None,
+    };
+    let reason = match &kind {
+        EventKind::Ended(_) => entry.get("message").and_then(Value::as_str).filter(|text| !text.trim().is_empty()),
+        _ => None,
+    };
+    Some(fact(kind, moment(entry), reason.map(|text| bounded(text.trim()))))
+}
+
+fn fact(kind: EventKind, occurred_at: Option<OccurredAt>, reason: Option<String>) -> Fact {
+    Fact { kind, occurred_at, reason }
+}
+
+fn is_reached(stage: &Value) -> bool {
+    match stage.get("status") {
+        Some(Value::Bool(reached)) => *reached,
+        Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
+        _ => false,
+    }
+}
+
+fn moment(stage: &Value) -> Option<OccurredAt> {
+    OccurredAt::parse(stage.get("timestamp")?.as_str()?).ok()
+}
+
+fn artifact_status(text: &str) -> Option<ArtifactStatus> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "success" | "completed" | "processed" => Some(ArtifactStatus::Ready),
+        "failed" | "error" => Some(ArtifactStatus::Failed),
+        "skipped" => Some(ArtifactStatus::Skipped),
+        _ => None,
+    }
+}
+
+/// What `caption_file` holds where there is one is not published: the first URL in it.
+fn captions(value: &Value) -> Option<DownloadUrl> {
+    match value {
+        Value::String(text) => DownloadUrl::parse(text).ok(),
+        Value::Object(fields) => fields.values().find_map(captions),
+        _ => None,
+    }
+}
+
+/// The URL of a recording: `GET /bots/{id}/get_audio` and `/get_video`. `None` when the answer has none.
+///
+/// # Errors
+/// [`Unreadable`] for anything but a JSON object.
+pub fn media_url(artifact: Artifact, body: &[u8]) -> Result<Option<DownloadUrl>, Unreadable> {
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Wire<'a> {
+        #[serde(borrow)]
+        audio_url: Text<'a>,
+        #[serde(borrow)]
+        video_url: Text<'a>,
+    }
+    let wire: Wire<'_> = object(body).ok_or(Unreadable)?;
+    let url = if artifact == Artifact::Video { wire.video_url } else { wire.audio_url };
+    Ok(url.get().and_then(|text| DownloadUrl::parse(text).ok()))
+}
+
+/// What to do about a bot's transcript.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Step {
+    /// Fetch this run.
+    Fetch(SenderId),
+    /// What else the bot's detail says is needed to know.
+    AskDetail,
+    /// There is nothing to fetch.
+    Answer(Located),
+}
+
+/// The transcript by its runs alone: the newest that succeeded, unless a newer one is under way, which is then waited for only
+/// if none has succeeded. What has succeeded is never withheld for what may yet.
+#[must_use]
+pub fn by_runs(runs: &[Run]) -> Step {
+    match runs.iter().rev().find(|run| run.status == Some(ArtifactStatus::Ready)) {
+        Some(run) => Step::Fetch(run.id.clone()),
+        None if runs.iter().any(|run| run.status.is_none()) => Step::Answer(Located::Pending),
+        None => Step::AskDetail,
+    }
+}
+
+/// The transcript by the bot's detail, where no run has succeeded and none is under way: the run that only the detail knows,
+/// else the captions, else why there is none.
+#[must_use]
+pub fn by_detail(runs: &[Run], detail: &Detail) -> Step {
+    if let Some(id) = detail.transcript_id.as_ref().filter(|id| !runs.iter().any(|run| run.id == **id)) {
+        return match detail.bot.artifact(Artifact::Transcript) {
+            Some(ArtifactStatus::Failed | ArtifactStatus::Skipped) => {
+                Step::Answer(detail.bot.missing(Artifact::Transcript))
+            }
+            _ if detail.bot.is_erased() => Step::Answer(Located::Unavailable(Absence::Erased)),
+            _ => Step::Fetch(id.clone()),
+        };
+    }
+    if let Some(url) = &detail.captions {
+        let content = Content::At(url.clone());
+        return Step::Answer(Located::Found { content, run: None });
+    }
+    if detail.bot.is_erased() {
+        return Step::Answer(Located::Unavailable(Absence::Erased));
+    }
+    let failed = runs.iter().any(|run| run.status == Some(ArtifactStatus::Failed));
+    Step::Answer(if failed { Located::Unavailable(Absence::Failed) } else { detail.bot.missing(Artifact::Transcript) })
+}
+
+#[cfg(test)]
+mod tests;
