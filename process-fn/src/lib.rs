@@ -10,6 +10,7 @@
 //! - Nothing is kept between invocations, and nothing of one message group reaches another.
 //! - No call to a provider between load and save.
 
+mod api;
 mod batch;
 mod command;
 mod config;
@@ -24,6 +25,11 @@ mod store;
 mod sweep;
 mod vault;
 
+#[cfg(any(test, feature = "testing"))]
+pub use api::memory::{File, MemoryApi};
+pub use api::{
+    AccountSettings, ApiError, ApiSettings, Cause, Download, Entries, Patience, ProviderApi, Providers, Refusal,
+};
 pub use command::Commander;
 pub use config::Config;
 pub use function::{Function, handle, handle_at};

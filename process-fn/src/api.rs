@@ -1,0 +1,216 @@
+//! Asking the providers: what became of a bot, where an artifact is, what is in a calendar; and fetching what they point to.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`ProviderApi`] | the port: what the rest of the function may ask |
+//! | `providers`, `meetstream`, `meetingbaas` | the providers' REST APIs behind it |
+//! | `account` | one account at one API: its host, its key, and patience |
+//! | `download` | what is streamed from elsewhere, without any key |
+//! | `transport`, `addresses` | HTTP by what the AWS SDK brings along; which addresses it may connect to |
+//!
+//! # Invariants
+//! - A key goes to its provider's own host and nowhere else: an API's redirect is not followed, and a download knows no key.
+//! - A download connects to public addresses over TLS only, on every hop, unless a setting for local runs says otherwise.
+//! - Only GET, and no sender's id changes which call that is.
+//! - No URL, key or answer in a log line: a presigned URL is a credential.
+
+mod account;
+mod addresses;
+mod download;
+mod meetingbaas;
+mod meetstream;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod memory;
+mod patience;
+mod providers;
+mod settings;
+#[cfg(test)]
+mod testing;
+mod transport;
+
+pub use download::Download;
+pub use patience::Patience;
+pub use providers::Providers;
+pub use settings::{AccountSettings, ApiSettings};
+
+use shared::{
+    OccurredAt, Provider, SenderId, SessionId,
+    api::{BotDetail, CalendarEntries, Located},
+    event::Artifact,
+    url::DownloadUrl,
+};
+use std::{collections::BTreeSet, future::Future, time::Duration};
+
+/// What can be asked of the providers. Every call tries again a few times by itself; an error is what was left.
+pub trait ProviderApi {
+    /// Whether there is an account to ask with. Without one, every question about the provider's bots ends in
+    /// [`Cause::NoKey`].
+    fn is_configured(&self, provider: Provider) -> bool;
+
+    /// Where a bot's artifact is now. URLs in it live for minutes or hours, so it is asked for right before it is fetched.
+    fn artifact(&self, bot: &SessionId, artifact: Artifact) -> impl Future<Output = Result<Located, ApiError>> + Send;
+
+    /// What the provider says of a bot. One that it has erased may be [`Refusal::NotFound`] or [`Refusal::Gone`].
+    fn detail(&self, bot: &SessionId) -> impl Future<Output = Result<BotDetail, ApiError>> + Send;
+
+    /// The entries of a calendar, from all pages.
+    fn calendar_entries(
+        &self,
+        calendar: &SessionId,
+        which: &Entries,
+    ) -> impl Future<Output = Result<CalendarEntries, ApiError>> + Send;
+
+    /// Begins to download. What follows is streamed by [`Download::next`].
+    fn download(&self, url: &DownloadUrl) -> impl Future<Output = Result<Download, ApiError>> + Send;
+}
+
+/// Which entries of a calendar.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Entries {
+    /// These.
+    Named(BTreeSet<SenderId>),
+    /// Those that have changed since; all of them without a time.
+    ChangedSince(Option<OccurredAt>),
+}
+
+/// Why a question had no answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The same question may have an answer later.
+    #[error("to be tried later: {cause}")]
+    Later {
+        /// Why not now.
+        cause: Cause,
+        /// How long the provider asked us to wait, if it did: at most an hour.
+        wait: Option<Duration>,
+    },
+    /// The same question never has an answer.
+    #[error("not to be tried again: {0}")]
+    Never(#[from] Refusal),
+}
+
+/// Why a question has no answer now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Cause {
+    /// We ask too often.
+    #[error("the provider is busy")]
+    Busy,
+    /// The provider is at fault.
+    #[error("the provider is failing")]
+    Failing,
+    /// There was no connection.
+    #[error("the provider cannot be reached")]
+    Unreachable,
+    /// There was no answer in time.
+    #[error("the provider did not answer in time")]
+    TimedOut,
+    /// The answer broke off.
+    #[error("the answer broke off")]
+    Truncated,
+    /// The answer is not what the API documents.
+    #[error("the answer cannot be read")]
+    Unreadable,
+    /// The API sent us elsewhere. The key does not go there; the base URL may be out of date.
+    #[error("the API redirects")]
+    Redirected,
+    /// The key was refused. That is for an operator to mend, and is logged as an error.
+    #[error("the API key was refused")]
+    KeyRefused,
+    /// No key is configured.
+    #[error("no API key is configured")]
+    NoKey,
+    /// A download's URL is no longer taken, if ever it was: ask for a new one.
+    #[error("the URL is no longer taken")]
+    UrlRefused,
+}
+
+/// Why a question never has an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such thing, or not any more.
+    #[error("the provider knows nothing of it")]
+    NotFound,
+    /// It was there, and has been erased or has expired.
+    #[error("the provider has erased it")]
+    Gone,
+    /// The provider calls the question wrong.
+    #[error("the provider refuses the question")]
+    Refused,
+    /// An id in it cannot be part of a URL.
+    #[error("the id cannot be asked about")]
+    UnusableId,
+    /// The URL to download from is none that is followed.
+    #[error("the URL is not safe to follow")]
+    UnsafeUrl,
+    /// The answer is larger than anything of its kind.
+    #[error("the answer is too large")]
+    TooLarge,
+    /// This provider's API has no such question.
+    #[error("the provider's API does not offer it")]
+    NotOffered,
+}
+
+impl ApiError {
+    /// To be tried later, whenever.
+    #[must_use]
+    pub fn later(cause: Cause) -> Self {
+        Self::Later { cause, wait: None }
+    }
+
+    /// A short name for logs and metrics, and for the reason that an artifact is unavailable.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Later { cause, .. } => cause.code(),
+            Self::Never(refusal) => refusal.code(),
+        }
+    }
+
+    /// How long the provider asked us to wait.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Later { wait, .. } => *wait,
+            Self::Never(_) => None,
+        }
+    }
+}
+
+impl Cause {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Failing => "failing",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed_out",
+            Self::Truncated => "truncated",
+            Self::Unreadable => "unreadable",
+            Self::Redirected => "redirected",
+            Self::KeyRefused => "key_refused",
+            Self::NoKey => "no_key",
+            Self::UrlRefused => "url_refused",
+        }
+    }
+
+    /// Whether it may have passed within seconds.
+    fn is_passing(self) -> bool {
+        match self {
+            Self::Busy | Self::Failing | Self::Unreachable | Self::TimedOut | Self::Truncated => true,
+            Self::Unreadable | Self::Redirected | Self::KeyRefused | Self::NoKey | Self::UrlRefused => false,
+        }
+    }
+}
+
+impl Refusal {
+    fn code(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Gone => "gone",
+            Self::Refused => "refused",
+            Self::UnusableId => "unusable_id",
+            Self::UnsafeUrl => "unsafe_url",
+            Self::TooLarge => "too_large",
+            Self::NotOffered => "not_offered",
+        }
+    }
+}
