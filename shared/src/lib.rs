@@ -25,6 +25,7 @@
 //!   through [`SenderId::path_segment`] and [`SenderId::query_value`].
 
 pub mod api;
+pub mod artifacts;
 pub mod auth;
 mod canonical;
 pub mod command;
@@ -40,6 +41,7 @@ pub mod sender_id;
 pub mod session;
 pub mod table;
 pub mod time;
+pub mod transcript;
 pub mod url;
 
 pub use command::Command;
