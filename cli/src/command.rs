@@ -1,7 +1,8 @@
 //! What can be typed.
 
 use crate::{
-    failure::Failure, screen::Look, send::Send, sessions::Sessions, stack::Place, timeline::Timeline, urls::Urls,
+    failure::Failure, screen::Look, send::Send, sessions::Sessions, stack::Place, timeline::Timeline,
+    transcript::PrintTranscript, urls::Urls,
 };
 use clap::{Parser, Subcommand};
 
@@ -20,6 +21,7 @@ Examples:
   rollcall send meeting                          play a meeting through the local stack
   rollcall timeline meetstream <BOT ID>          see what became of it
   rollcall send meeting --as meetingbaas-v2      the same from Meeting BaaS
+  rollcall transcript meetstream <BOT ID>        read what was said
   rollcall sessions --state in_call              which bots are in a meeting?
   rollcall urls --stack rollcall --region eu-central-1
 
@@ -36,6 +38,7 @@ pub struct Rollcall {
 enum Command {
     Send(Box<Send>),
     Timeline(Timeline),
+    Transcript(PrintTranscript),
     Sessions(Sessions),
     Urls(Urls),
 }
@@ -49,6 +52,7 @@ impl Rollcall {
         match self.command {
             Command::Send(send) => send.run(&self.place, look).await,
             Command::Timeline(timeline) => timeline.run(&self.place, look).await,
+            Command::Transcript(transcript) => transcript.run(&self.place).await,
             Command::Sessions(sessions) => sessions.run(&self.place, look).await,
             Command::Urls(urls) => urls.run(&self.place, look).await,
         }
@@ -94,6 +98,9 @@ mod tests {
         check("rollcall timeline meetingbaas c --calendar --json", None);
         check("rollcall timeline meetingbaas c --calendar --wait done", Some(E::ArgumentConflict));
         check("rollcall timeline other b", Some(E::InvalidValue));
+        check("rollcall transcript meetingbaas b --vtt", None);
+        check("rollcall transcript meetstream b --json --srt", Some(E::ArgumentConflict));
+        check("rollcall transcript meetstream", Some(E::MissingRequiredArgument));
         check("rollcall timeline meetstream b --wait over", Some(E::InvalidValue));
         check("rollcall timeline meetstream b --timeout 5", Some(E::MissingRequiredArgument));
         check(

@@ -1,6 +1,6 @@
 //! What an operator types. Every command is a file of that name.
 //!
-//! A command is an edge around a pure middle: [`stack`] says where to connect, [`table`] reads, [`delivery`] sends;
+//! A command is an edge around a pure middle: [`stack`] says where to connect, [`table`] and [`bucket`] read, [`delivery`] sends;
 //! [`body`], [`timeline::report`], [`sessions`] and [`screen`] decide what that says.
 //!
 //! # Invariants
@@ -10,6 +10,7 @@
 //! - A sender's text reaches a terminal only through [`escape`].
 
 pub mod body;
+pub mod bucket;
 pub mod command;
 pub mod delivery;
 pub mod dialect;
@@ -23,4 +24,5 @@ pub mod sessions;
 pub mod stack;
 pub mod table;
 pub mod timeline;
+pub mod transcript;
 pub mod urls;

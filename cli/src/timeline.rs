@@ -12,7 +12,7 @@ use crate::{
 };
 use clap::{Args, builder::PossibleValuesParser};
 use report::{Report, subject_name};
-use shared::{Provider, SenderId, SessionId, session::State};
+use shared::{Provider, SenderId, SessionId, event::Subject, session::State};
 use std::time::{Duration, Instant};
 
 /// How often the table is looked at while waiting.
@@ -89,13 +89,28 @@ pub fn state_of_name(name: &str) -> Option<State> {
     State::ALL.into_iter().find(|state| state.as_str() == name)
 }
 
+/// The bot or calendar that arguments name.
+///
+/// # Errors
+/// When no bot or calendar can be called so.
+pub fn session_id(provider: &str, subject: Subject, id: &str) -> Result<SessionId, Failure> {
+    let shown = escape::text(provider);
+    let provider =
+        Provider::from_name(provider).ok_or_else(|| Failure::usage(format!("there is no provider \"{shown}\"")))?;
+    let id = SenderId::try_from(id).map_err(|error| {
+        Failure::usage(format!("no {} has the id \"{}\": {error}", subject_name(subject), escape::text(id)))
+    })?;
+    Ok(SessionId { provider, subject, id })
+}
+
 impl Timeline {
     /// Carries the command out.
     ///
     /// # Errors
     /// When the bot is not known, did not come as far as was waited for, or the table cannot be read.
     pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
-        let id = self.session_id()?;
+        let subject = if self.calendar { Subject::Calendar } else { Subject::Bot };
+        let id = session_id(&self.provider, subject, &self.id)?;
         let stack = place.open().await?;
         let (known, came_far_enough) = self.read(&stack, &id).await?;
         let Some(known) = known else {
@@ -120,16 +135,6 @@ impl Timeline {
             }
             _ => Ok(()),
         }
-    }
-
-    fn session_id(&self) -> Result<SessionId, Failure> {
-        let provider = Provider::from_name(&self.provider)
-            .ok_or_else(|| Failure::usage(format!("there is no provider \"{}\"", escape::text(&self.provider))))?;
-        let subject = if self.calendar { "calendar" } else { "bot" };
-        let id = SenderId::try_from(self.id.as_str()).map_err(|error| {
-            Failure::usage(format!("no {subject} has the id \"{}\": {error}", escape::text(&self.id)))
-        })?;
-        Ok(if self.calendar { SessionId::calendar(provider, id) } else { SessionId::bot(provider, id) })
     }
 
     /// What is known of it once it has come far enough, or time is up; and whether it has.

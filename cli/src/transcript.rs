@@ -1,0 +1,222 @@
+//! `rollcall transcript`: what was said in a meeting.
+
+use crate::{
+    bucket::{self, Listed},
+    escape,
+    failure::Failure,
+    screen,
+    stack::Place,
+    timeline::{providers, session_id},
+};
+use clap::Args;
+use shared::{
+    SessionId,
+    artifacts::{self, NORMALISED, RAW},
+    event::{Artifact, Subject},
+    transcript::{Transcript, srt, text, vtt},
+};
+use std::{
+    collections::BTreeMap,
+    io::{self, IsTerminal as _, Write as _},
+};
+
+/// Print what was said in a meeting
+///
+/// One line for each thing that somebody said, in order of time. A meeting that
+/// was transcribed again has several transcripts; this is the one that was stored
+/// last.
+#[derive(Args, Clone, Debug)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  rollcall transcript meetstream 7c1e4a92
+  rollcall transcript meetstream 7c1e4a92 --vtt > meeting.vtt
+  rollcall transcript meetingbaas 0b7d3c51 --json | jq -r '.segments[].speaker' | sort | uniq -c
+
+Exits with 3 when none is stored."
+)]
+pub struct PrintTranscript {
+    /// Whose bot it was
+    #[arg(value_parser = providers())]
+    provider: String,
+    /// The provider's id of the bot, exactly as it sent it
+    #[arg(value_name = "BOT ID")]
+    id: String,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// How to print it. Without any of these: as text.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[expect(clippy::doc_markdown, reason = "the comments are shown to people who type")]
+#[group(multiple = false)]
+struct Form {
+    /// Print it as JSON: speakers, times and single words, in the same shape for every provider
+    #[arg(long)]
+    json: bool,
+    /// Print SubRip captions
+    #[arg(long)]
+    srt: bool,
+    /// Print WebVTT captions
+    #[arg(long)]
+    vtt: bool,
+    /// Print what the provider wrote, byte by byte
+    #[arg(long)]
+    raw: bool,
+}
+
+/// Where the transcript of one run is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Stored<'a> {
+    raw: Option<&'a str>,
+    normalised: Option<&'a str>,
+    written_at: i64,
+}
+
+impl PrintTranscript {
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// When none is stored, or it cannot be read.
+    pub async fn run(self, place: &Place) -> Result<(), Failure> {
+        let bot = session_id(&self.provider, Subject::Bot, &self.id)?;
+        let stack = place.open().await?;
+        let client = bucket::client(&stack);
+        let folder = artifacts::folder(&bot, Artifact::Transcript);
+        let listed = bucket::list(&client, &stack, &folder).await?;
+        let Some(stored) = newest(&listed, &folder) else {
+            let shown = escape::text(&self.id);
+            let what = format!("no transcript of {} bot \"{shown}\" is stored on {}", bot.provider, stack.aws.name);
+            let flags = place.as_flags();
+            return Err(Failure::not_found(what).help(format!(
+                "`rollcall timeline {} {}{flags}` shows what became of it",
+                bot.provider,
+                escape::shell(&self.id)
+            )));
+        };
+        let key = match (self.form.raw, stored.raw, stored.normalised) {
+            (true, Some(raw), _) => raw,
+            (true, None, _) => return Err(Failure::not_found("what the provider wrote is not stored")),
+            (false, raw, normalised) => normalised.or(raw).unwrap_or_default(),
+        };
+        let body = bucket::read(&client, &stack, key).await?;
+        let is_terminal = io::stdout().is_terminal();
+        if self.form.raw {
+            return print_bytes(&body, is_terminal);
+        }
+        let transcript = read(&bot, key, &body)?;
+        screen::print(&self.form.render(&transcript, is_terminal)?)
+    }
+}
+
+impl Form {
+    fn render(self, transcript: &Transcript, is_terminal: bool) -> Result<String, Failure> {
+        let rendered = match self {
+            Self { json: true, .. } => {
+                return escape::json(transcript).map_err(|error| Failure::new(error.to_string()));
+            }
+            Self { srt: true, .. } => srt(transcript),
+            Self { vtt: true, .. } => vtt(transcript),
+            _ => text(transcript),
+        };
+        let rendered = rendered.trim_end_matches('\n');
+        // A file gets every character; right-to-left marks belong to what people said.
+        Ok(if is_terminal {
+            rendered.split('\n').map(escape::text).collect::<Vec<_>>().join("\n")
+        } else {
+            rendered.to_owned()
+        })
+    }
+}
+
+/// The run that was stored last, and its objects.
+fn newest<'a>(listed: &'a [Listed], folder: &str) -> Option<Stored<'a>> {
+    let mut runs: BTreeMap<&str, Stored<'a>> = BTreeMap::new();
+    for object in listed {
+        let Some((run, name)) = object.key.strip_prefix(folder).and_then(|rest| rest.split_once('/')) else { continue };
+        let stored = runs.entry(run).or_default();
+        match name {
+            RAW => stored.raw = Some(&object.key),
+            NORMALISED => stored.normalised = Some(&object.key),
+            _ => continue,
+        }
+        stored.written_at = stored.written_at.max(object.written_at);
+    }
+    runs.into_values().filter(|run| run.raw.or(run.normalised).is_some()).max_by_key(|run| run.written_at)
+}
+
+/// A transcript that could not be normalised when it was stored may be readable by now.
+fn read(bot: &SessionId, key: &str, body: &[u8]) -> Result<Transcript, Failure> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Failure::new(format!("{key} cannot be read: {error}")).help("--raw prints what the provider wrote")
+    };
+    if key.ends_with(NORMALISED) {
+        return serde_json::from_slice(body).map_err(|error| unreadable(&error));
+    }
+    Transcript::read(bot, body).map_err(|error| unreadable(&error))
+}
+
+fn print_bytes(body: &[u8], is_terminal: bool) -> Result<(), Failure> {
+    if is_terminal {
+        let text = String::from_utf8_lossy(body);
+        return screen::print(&text.lines().map(escape::text).collect::<Vec<_>>().join("\n"));
+    }
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(body)?;
+    Ok(stdout.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::{Provider, SenderId};
+
+    fn listed(objects: &[(&str, i64)]) -> Vec<Listed> {
+        objects.iter().map(|(key, written_at)| Listed { key: (*key).to_owned(), written_at: *written_at }).collect()
+    }
+
+    #[test]
+    fn the_transcript_that_was_stored_last_is_the_one() {
+        let check = |name: &str, objects: &[(&str, i64)], raw: Option<&str>, normalised: Option<&str>| {
+            let listed = listed(objects);
+            let found = newest(&listed, "p/b/transcript/").map(|run| (run.raw, run.normalised));
+            assert_eq!(found.unwrap_or_default(), (raw, normalised), "{name}");
+        };
+        let (a_raw, a_norm) = ("p/b/transcript/a/raw.json", "p/b/transcript/a/normalised.json");
+        let (b_raw, b_norm) = ("p/b/transcript/b/raw.json", "p/b/transcript/b/normalised.json");
+        check("nothing", &[], None, None);
+        check("one run", &[(a_norm, 2), (a_raw, 1)], Some(a_raw), Some(a_norm));
+        check("the later run", &[(a_norm, 5), (a_raw, 4), (b_norm, 3), (b_raw, 2)], Some(a_raw), Some(a_norm));
+        check("a later run that is not normalised", &[(a_norm, 2), (a_raw, 1), (b_raw, 3)], Some(b_raw), None);
+        check("something else", &[("p/b/transcript/readme", 9), ("p/b/transcript/c/tmp", 9)], None, None);
+    }
+
+    fn transcript() -> Transcript {
+        let bot = SessionId::bot(Provider::MeetStream, SenderId::try_from("b").unwrap());
+        let body = br#"[{"speaker":"P","transcript":"\u202eolleh \u001b[31m","start_time":1,"end_time":2}]"#;
+        read(&bot, "p/b/transcript/a/raw.json", body).unwrap()
+    }
+
+    #[test]
+    fn terminals_get_nothing_to_act_on_and_files_every_character() {
+        let render = |form: Form, is_terminal| form.render(&transcript(), is_terminal).unwrap();
+        assert_eq!(render(Form::default(), true), "[0:00:01] P: \\u{202e}olleh [31m");
+        assert_eq!(render(Form::default(), false), "[0:00:01] P: \u{202e}olleh [31m");
+        let srt = Form { srt: true, ..Form::default() };
+        assert_eq!(render(srt, true), "1\n00:00:01,000 --> 00:00:02,000\nP: \\u{202e}olleh [31m");
+        let vtt = Form { vtt: true, ..Form::default() };
+        assert!(render(vtt, false).starts_with("WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n<v P>"));
+        let json = render(Form { json: true, ..Form::default() }, false);
+        assert!(json.contains("\\u202eolleh \\u001b[31m"), "{json}");
+    }
+
+    #[test]
+    fn a_stored_transcript_is_read_in_either_form() {
+        let bot = SessionId::bot(Provider::MeetStream, SenderId::try_from("b").unwrap());
+        let stored = serde_json::to_vec(&transcript()).unwrap();
+        assert_eq!(read(&bot, "p/b/transcript/a/normalised.json", &stored).unwrap(), transcript());
+        let failure = read(&bot, "p/b/transcript/a/raw.json", b"WEBVTT").unwrap_err().to_string();
+        assert!(failure.contains("raw.json cannot be read") && failure.contains("--raw"), "{failure}");
+    }
+}
