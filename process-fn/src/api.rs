@@ -41,6 +41,10 @@ use shared::{
 };
 use std::{collections::BTreeSet, future::Future, time::Duration};
 
+/// The largest answer, and the largest transcript, that is taken into memory, in bytes: word by word, some twenty hours of
+/// talk. While it is read it takes ten times as much.
+pub const MAX_ANSWER_BYTES: usize = 24 << 20;
+
 /// What can be asked of the providers. Every call tries again a few times by itself; an error is what was left.
 pub trait ProviderApi {
     /// Whether there is an account to ask with. Without one, every question about the provider's bots ends in

@@ -28,7 +28,8 @@ mod vault;
 #[cfg(any(test, feature = "testing"))]
 pub use api::memory::{File, MemoryApi};
 pub use api::{
-    AccountSettings, ApiError, ApiSettings, Cause, Download, Entries, Patience, ProviderApi, Providers, Refusal,
+    AccountSettings, ApiError, ApiSettings, Cause, Download, Entries, MAX_ANSWER_BYTES, Patience, ProviderApi, Providers,
+    Refusal,
 };
 pub use command::Commander;
 pub use config::Config;

@@ -1,13 +1,10 @@
 //! One account at one API.
 
-use super::{ApiError, Cause, Patience, Refusal, transport::Transport};
+use super::{ApiError, Cause, MAX_ANSWER_BYTES, Patience, Refusal, transport::Transport};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::byte_stream::ByteStream;
 use shared::{ReceivedAt, api::ApiKey, retry_after, url::Downloads};
 use std::time::SystemTime;
-
-/// The largest answer that is taken into memory, in bytes. A transcript of eight hours has about 12 MB.
-const MAX_ANSWER_BYTES: usize = 32 << 20;
 
 /// One account at one API: where it is, and the key to it.
 #[derive(Debug)]
