@@ -11,6 +11,7 @@
 //! - No call to a provider between load and save.
 
 mod api;
+mod archive;
 mod batch;
 mod command;
 mod config;
@@ -28,9 +29,12 @@ mod vault;
 #[cfg(any(test, feature = "testing"))]
 pub use api::memory::{File, MemoryApi};
 pub use api::{
-    AccountSettings, ApiError, ApiSettings, Cause, Download, Entries, MAX_ANSWER_BYTES, Patience, ProviderApi, Providers,
-    Refusal,
+    AccountSettings, ApiError, ApiSettings, Cause, Download, Entries, MAX_ANSWER_BYTES, Patience, ProviderApi,
+    Providers, Refusal,
 };
+#[cfg(any(test, feature = "testing"))]
+pub use archive::memory::MemoryArchive;
+pub use archive::{Archive, ArchiveError, S3Archive, Stored};
 pub use command::Commander;
 pub use config::Config;
 pub use function::{Function, handle, handle_at};

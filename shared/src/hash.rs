@@ -36,6 +36,23 @@ impl FieldHash {
     }
 }
 
+/// SHA-256 over content that comes in pieces.
+#[derive(Clone, Default)]
+pub struct ContentHash(Sha256);
+
+impl ContentHash {
+    /// Adds the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The digest of all pieces as one, as 64 lower-case hexadecimal characters.
+    #[must_use]
+    pub fn hex(self) -> String {
+        hex::encode(self.0.finalize())
+    }
+}
+
 /// The SHA-256 of `bytes` as they are, as 64 lower-case hexadecimal characters.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
@@ -66,6 +83,12 @@ mod tests {
 
     #[test]
     fn the_plain_digest_is_sha256() {
-        assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256_hex(b"abc"), digest);
+        let mut hash = ContentHash::default();
+        for piece in ["a", "", "bc"] {
+            hash.update(piece.as_bytes());
+        }
+        assert_eq!(hash.hex(), digest);
     }
 }
