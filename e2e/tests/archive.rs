@@ -13,7 +13,10 @@ use process_fn::{
     ApiError, ApiSettings, Archive, ArchiveError, Cause, Patience, ProviderApi, Providers, S3Archive, Stored,
 };
 use sha2::{Digest, Sha256};
-use shared::url::{DownloadUrl, Downloads};
+use shared::{
+    event::Artifact,
+    url::{DownloadUrl, Downloads},
+};
 use std::time::Duration;
 use tokio::{net::TcpListener, time::Instant};
 
@@ -45,7 +48,8 @@ async fn host() -> Result<String> {
 
 async fn store(archive: &S3Archive, url: &str, key: &str) -> Result<Result<Stored, ArchiveError>> {
     let settings = ApiSettings { meetstream: None, meetingbaas: None, downloads: Downloads::Anywhere };
-    let download = Providers::new(&settings, Patience::DEFAULT).download(&DownloadUrl::parse(url)?).await?;
+    let download =
+        Providers::new(&settings, Patience::DEFAULT).download(Artifact::Video, &DownloadUrl::parse(url)?).await?;
     Ok(archive.store(key, download, Instant::now() + Duration::from_secs(120)).await)
 }
 

@@ -64,8 +64,13 @@ pub trait ProviderApi {
         which: &Entries,
     ) -> impl Future<Output = Result<CalendarEntries, ApiError>> + Send;
 
-    /// Begins to download. What follows is streamed by [`Download::next`].
-    fn download(&self, url: &DownloadUrl) -> impl Future<Output = Result<Download, ApiError>> + Send;
+    /// Begins to download an artifact. What follows is streamed by [`Download::next`]. What is plainly something else, such as a
+    /// page that asks for patience, is [`Cause::Unreadable`].
+    fn download(
+        &self,
+        artifact: Artifact,
+        url: &DownloadUrl,
+    ) -> impl Future<Output = Result<Download, ApiError>> + Send;
 }
 
 /// Which entries of a calendar.
@@ -111,6 +116,12 @@ pub enum Cause {
     /// The answer broke off.
     #[error("the answer broke off")]
     Truncated,
+    /// The answer is larger than anything of its kind.
+    #[error("the answer is too large")]
+    TooLarge,
+    /// What is said to be there is not.
+    #[error("the provider says that it is there, and does not find it")]
+    Missing,
     /// The answer is not what the API documents.
     #[error("the answer cannot be read")]
     Unreadable,
@@ -146,9 +157,6 @@ pub enum Refusal {
     /// The URL to download from is none that is followed.
     #[error("the URL is not safe to follow")]
     UnsafeUrl,
-    /// The answer is larger than anything of its kind.
-    #[error("the answer is too large")]
-    TooLarge,
     /// This provider's API has no such question.
     #[error("the provider's API does not offer it")]
     NotOffered,
@@ -188,6 +196,8 @@ impl Cause {
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed_out",
             Self::Truncated => "truncated",
+            Self::TooLarge => "too_large",
+            Self::Missing => "missing",
             Self::Unreadable => "unreadable",
             Self::Redirected => "redirected",
             Self::KeyRefused => "key_refused",
@@ -200,7 +210,13 @@ impl Cause {
     fn is_passing(self) -> bool {
         match self {
             Self::Busy | Self::Failing | Self::Unreachable | Self::TimedOut | Self::Truncated => true,
-            Self::Unreadable | Self::Redirected | Self::KeyRefused | Self::NoKey | Self::UrlRefused => false,
+            Self::TooLarge
+            | Self::Missing
+            | Self::Unreadable
+            | Self::Redirected
+            | Self::KeyRefused
+            | Self::NoKey
+            | Self::UrlRefused => false,
         }
     }
 }
@@ -213,7 +229,6 @@ impl Refusal {
             Self::Refused => "refused",
             Self::UnusableId => "unusable_id",
             Self::UnsafeUrl => "unsafe_url",
-            Self::TooLarge => "too_large",
             Self::NotOffered => "not_offered",
         }
     }

@@ -102,6 +102,7 @@ impl SenderId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::url::percent_decoded;
     use proptest::prelude::*;
 
     #[track_caller]
@@ -154,21 +155,9 @@ mod tests {
         check_segment("a line break", "a\nb", None);
     }
 
-    /// What an eager server makes of a path: everything decoded.
+    /// What an eager server makes of a path: everything decoded that can be.
     fn decoded(text: &str) -> String {
-        let mut bytes = Vec::new();
-        let mut rest = text.bytes();
-        while let Some(byte) = rest.next() {
-            let pair: Vec<u8> = if byte == b'%' { rest.clone().take(2).collect() } else { vec![] };
-            match u8::from_str_radix(std::str::from_utf8(&pair).unwrap_or_default(), 16) {
-                Ok(decoded) if pair.len() == 2 => {
-                    bytes.push(decoded);
-                    rest.nth(1);
-                }
-                _ => bytes.push(byte),
-            }
-        }
-        String::from_utf8_lossy(&bytes).into_owned()
+        percent_decoded(text).unwrap_or_else(|| text.to_owned())
     }
 
     proptest! {

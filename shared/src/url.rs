@@ -26,6 +26,22 @@ pub fn percent_encoded(text: &str) -> String {
     encoded
 }
 
+/// The text that was percent-encoded, a plus being a plus; `None` for a broken encoding, or one of something that is no text.
+#[must_use]
+pub fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(rest.next()?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        bytes.push(digit()? << 4 | digit()?);
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// Where downloads may come from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Downloads {
@@ -184,9 +200,23 @@ mod tests {
         assert_eq!(format!("{url:?}"), "[REDACTED]");
     }
 
+    #[test]
+    fn broken_encodings_are_none() {
+        assert_eq!(percent_decoded("a%20b%C3%A9+%7e").as_deref(), Some("a bé+~"));
+        for broken in ["%", "%2", "%zz", "%+1", "%ff"] {
+            assert_eq!(percent_decoded(broken), None, "{broken}");
+        }
+    }
+
     proptest! {
         #[test]
+        fn what_is_encoded_is_decoded(text in ".{0,40}") {
+            prop_assert_eq!(percent_decoded(&percent_encoded(&text)), Some(text));
+        }
+
+        #[test]
         fn no_text_panics(text in ".{0,80}", location in ".{0,80}") {
+            let _ = percent_decoded(&text);
             let _ = DownloadUrl::parse(&text).map(|url| (url.permitted(Downloads::Public), url.redirected(&location)));
             let url = DownloadUrl::parse("https://media.example/a").unwrap();
             let _ = url.redirected(&location);

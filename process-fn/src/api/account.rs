@@ -81,7 +81,7 @@ impl Account {
         while let Some(bytes) = body.next().await {
             let bytes = bytes.map_err(|_| ApiError::later(Cause::Truncated))?;
             if read.len() + bytes.len() > self.max_answer_bytes {
-                return Err(Refusal::TooLarge.into());
+                return Err(ApiError::later(Cause::TooLarge));
             }
             read.extend_from_slice(&bytes);
         }

@@ -4,7 +4,10 @@ use super::{ApiError, Cause, Patience, Refusal, account::asked_wait, addresses::
 use aws_smithy_runtime_api::client::{dns::ResolveDns, orchestrator::HttpResponse};
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::Bytes;
-use shared::url::{DownloadUrl, Downloads};
+use shared::{
+    event::Artifact,
+    url::{DownloadUrl, Downloads},
+};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -31,8 +34,12 @@ impl<R: ResolveDns + Clone + 'static> Downloader<R> {
     }
 
     /// Follows a URL, and its redirects, to a body. Every hop is judged as the first.
-    pub(super) async fn open(&self, url: &DownloadUrl) -> Result<Download, ApiError> {
-        self.patience.with(|| self.attempt(url)).await
+    pub(super) async fn open(&self, artifact: Artifact, url: &DownloadUrl) -> Result<Download, ApiError> {
+        let download = self.patience.with(|| self.attempt(url)).await?;
+        if is_something_else(artifact, download.content_type()) {
+            return Err(ApiError::later(Cause::Unreadable));
+        }
+        Ok(download)
     }
 
     async fn attempt(&self, url: &DownloadUrl) -> Result<Download, ApiError> {
@@ -61,6 +68,15 @@ impl<R: ResolveDns + Clone + 'static> Downloader<R> {
         let length = header("content-length").and_then(|text| text.parse().ok());
         Download::new(content_type, length, ByteStream::new(response.into_body())).stalling(self.patience.stall)
     }
+}
+
+/// Whether this content type is plainly not that of the artifact. Which one it should be cannot be told: storage hosts say
+/// `binary/octet-stream` of anything.
+fn is_something_else(artifact: Artifact, content_type: Option<&str>) -> bool {
+    let kind = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_page = kind == "text/html" || kind == "application/xhtml+xml";
+    let is_text = kind.starts_with("text/") || kind.ends_with("json") || kind.ends_with("xml");
+    is_page || (is_text && matches!(artifact, Artifact::Audio | Artifact::Video))
 }
 
 /// A body on its way. It ends well only if as many bytes came as were announced.
@@ -122,12 +138,12 @@ impl Download {
     /// All of it in memory, where it has at most `limit` bytes.
     ///
     /// # Errors
-    /// As of [`Download::next`], and [`Refusal::TooLarge`].
+    /// As of [`Download::next`], and [`Cause::TooLarge`].
     pub async fn into_bytes(mut self, limit: usize) -> Result<Vec<u8>, ApiError> {
         let mut read = Vec::new();
         while let Some(bytes) = self.next().await? {
             if read.len() + bytes.len() > limit {
-                return Err(Refusal::TooLarge.into());
+                return Err(ApiError::later(Cause::TooLarge));
             }
             read.extend_from_slice(&bytes);
         }

@@ -7,7 +7,7 @@ use super::{
 use shared::{
     SenderId,
     api::{Absence, ApiKey, BotDetail, Content, Located, Unreadable},
-    event::Artifact,
+    event::{Artifact, ArtifactStatus},
     provider::meetstream::rest::{self, Step},
 };
 
@@ -36,27 +36,34 @@ impl MeetStreamApi {
     }
 
     async fn transcript(&self, bot: &SenderId) -> Result<Located, ApiError> {
-        let runs = match self.0.get(&path(bot, "transcriptions")?).await {
-            Ok(Answer::Ready(body)) => rest::runs(&body).map_err(unreadable)?,
-            // Whether there is such a bot is for its detail to say.
-            Ok(Answer::NotYet) | Err(ApiError::Never(Refusal::NotFound)) => vec![],
-            Err(error) => return Err(error),
+        let listed = match self.0.get(&path(bot, "transcriptions")?).await {
+            Ok(Answer::Ready(body)) => rest::runs(&body).map_err(unreadable),
+            Ok(Answer::NotYet) => Ok(vec![]),
+            Err(error) => Err(error),
         };
-        let step = match rest::by_runs(&runs) {
-            Step::AskDetail => rest::by_detail(&runs, &self.whole_detail(bot).await?),
-            step => step,
+        let runs = match listed {
+            Err(error @ ApiError::Later { cause: Cause::KeyRefused, .. }) => return Err(error),
+            // The bot's detail knows the newest run, and whether there is such a bot.
+            listed => listed.unwrap_or_default(),
         };
-        match step {
+        if let Some(run) = rest::succeeded(&runs) {
+            return self.run(run.clone()).await;
+        }
+        match rest::otherwise(&runs, &self.whole_detail(bot).await?) {
             Step::Fetch(run) => self.run(run).await,
             Step::Answer(located) => Ok(located),
-            Step::AskDetail => Ok(Located::Pending),
         }
     }
 
     async fn run(&self, run: SenderId) -> Result<Located, ApiError> {
         let segment = run.path_segment().ok_or(Refusal::UnusableId)?;
         let path = format!("/transcript/{segment}/get_transcript?raw=false");
-        let Answer::Ready(body) = self.0.get(&path).await? else { return Ok(Located::Pending) };
+        let body = match self.0.get(&path).await {
+            Ok(Answer::Ready(body)) => body,
+            Ok(Answer::NotYet) => return Ok(Located::Pending),
+            Err(ApiError::Never(Refusal::NotFound)) => return Err(ApiError::later(Cause::Missing)),
+            Err(error) => return Err(error),
+        };
         if serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_err() {
             return Err(unreadable(Unreadable));
         }
@@ -64,14 +71,21 @@ impl MeetStreamApi {
     }
 
     async fn media(&self, bot: &SenderId, artifact: Artifact, call: &'static str) -> Result<Located, ApiError> {
-        let url = match self.0.get(&path(bot, call)?).await {
-            Ok(Answer::Ready(body)) => rest::media_url(artifact, &body).map_err(unreadable)?,
-            Ok(Answer::NotYet) | Err(ApiError::Never(Refusal::NotFound)) => None,
+        let (url, is_unknown) = match self.0.get(&path(bot, call)?).await {
+            Ok(Answer::Ready(body)) => (rest::media_url(artifact, &body).map_err(unreadable)?, false),
+            Ok(Answer::NotYet) => (None, false),
+            Err(ApiError::Never(Refusal::NotFound)) => (None, true),
             Err(error) => return Err(error),
         };
-        match url {
-            Some(url) => Ok(Located::Found { content: Content::At(url), run: None }),
-            None => Ok(self.whole_detail(bot).await?.bot.missing(artifact)),
+        if let Some(url) = url {
+            return Ok(Located::Found { content: Content::At(url), run: None });
+        }
+        let detail = self.whole_detail(bot).await?.bot;
+        match detail.missing(artifact) {
+            Located::Pending if is_unknown && detail.artifact(artifact) == Some(ArtifactStatus::Ready) => {
+                Err(ApiError::later(Cause::Missing))
+            }
+            located => Ok(located),
         }
     }
 

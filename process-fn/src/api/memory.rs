@@ -121,7 +121,7 @@ impl ProviderApi for MemoryApi {
         self.answer(format!("calendar {}", calendar.encoded()), |state| state.calendars.get_mut(calendar))
     }
 
-    async fn download(&self, url: &DownloadUrl) -> Result<Download, ApiError> {
+    async fn download(&self, _: Artifact, url: &DownloadUrl) -> Result<Download, ApiError> {
         let url = url.expose();
         let file = self.answer(format!("download {url}"), |state| state.files.get_mut(&url))?;
         Ok(Download::new(file.content_type, file.length, ByteStream::from(file.bytes)))

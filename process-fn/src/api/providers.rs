@@ -72,8 +72,8 @@ impl ProviderApi for Providers {
         tell(calendar, "what is in a calendar", entries)
     }
 
-    async fn download(&self, url: &DownloadUrl) -> Result<Download, ApiError> {
-        let opened = self.downloader.open(url).await;
+    async fn download(&self, artifact: Artifact, url: &DownloadUrl) -> Result<Download, ApiError> {
+        let opened = self.downloader.open(artifact, url).await;
         if let Err(error) = &opened {
             tracing::warn!(code = error.code(), "a download did not begin: {error}");
         }

@@ -76,9 +76,9 @@ async fn answers_that_break_off_or_never_end_are_no_answers() {
     check("no answer", vec![], later(Cause::Unreachable), 3).await;
     check("no HTTP", b"hello\r\n\r\n".to_vec(), later(Cause::Unreachable), 3).await;
     let long = "x".repeat(21);
-    check("a body over the limit", reply(200, &[], &long), never(Refusal::TooLarge), 1).await;
+    check("a body over the limit", reply(200, &[], &long), later(Cause::TooLarge), 1).await;
     let long = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{long}").into_bytes();
-    check("a body over the limit of unknown length", long, never(Refusal::TooLarge), 1).await;
+    check("a body over the limit of unknown length", long, later(Cause::TooLarge), 1).await;
     check("a body at the limit", reply(200, &[], &"x".repeat(20)), Ok("xxxxxxxxxxxxxxxxxxxx"), 1).await;
     for given in ["", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"] {
         let host = Host::answering(move |_, _| Reply::Hang(given.as_bytes().to_vec())).await;

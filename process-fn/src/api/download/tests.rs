@@ -8,7 +8,7 @@ fn url(text: &str) -> DownloadUrl {
 }
 
 async fn fetch(text: &str) -> Result<String, ApiError> {
-    let download = Downloader::new(Downloads::Anywhere, SHORT).open(&url(text)).await?;
+    let download = Downloader::new(Downloads::Anywhere, SHORT).open(Artifact::Video, &url(text)).await?;
     Ok(String::from_utf8(download.into_bytes(1000).await?).unwrap())
 }
 
@@ -20,7 +20,8 @@ async fn serving(given: &[u8]) -> Host {
 #[tokio::test]
 async fn a_body_comes_with_what_its_host_says_of_it() {
     let host = serving(&reply(200, &[("Content-Type", "video/mp4")], "bytes")).await;
-    let download = Downloader::new(Downloads::Anywhere, SHORT).open(&url(&host.url("/v?sig=1"))).await.unwrap();
+    let download =
+        Downloader::new(Downloads::Anywhere, SHORT).open(Artifact::Video, &url(&host.url("/v?sig=1"))).await.unwrap();
     assert_eq!((download.content_type(), download.length()), (Some("video/mp4"), Some(5)));
     assert_eq!(download.into_bytes(5).await, Ok(b"bytes".to_vec()));
     let seen = &host.seen()[0];
@@ -45,7 +46,29 @@ async fn a_body_that_breaks_off_is_never_taken_for_a_whole_one() {
         assert_eq!(read.map_err(|error| assert_eq!(error, ApiError::later(Cause::Truncated))), expected, "{announced}");
     }
     let download = Download::new(None, None, ByteStream::from_static(b"half"));
-    assert_eq!(download.into_bytes(3).await, Err(Refusal::TooLarge.into()));
+    assert_eq!(download.into_bytes(3).await, Err(ApiError::later(Cause::TooLarge)));
+}
+
+#[tokio::test]
+async fn a_page_is_never_taken_for_an_artifact() {
+    use Artifact::{Audio, Transcript, Video};
+    let check = async |artifact, kind: &str, taken: bool| {
+        let host = serving(&reply(200, &[("content-type", kind)], "body")).await;
+        let opened = Downloader::new(Downloads::Anywhere, SHORT).open(artifact, &url(&host.url("/"))).await;
+        let expected = if taken { Ok(()) } else { Err(ApiError::later(Cause::Unreadable)) };
+        assert_eq!(opened.map(drop), expected, "{kind} for {artifact:?}");
+    };
+    for artifact in [Audio, Video, Transcript] {
+        check(artifact, "text/html; charset=utf-8", false).await;
+        check(artifact, "Text/HTML", false).await;
+        check(artifact, "binary/octet-stream", true).await;
+        check(artifact, "", true).await;
+    }
+    check(Video, "video/mp4", true).await;
+    check(Video, "application/json", false).await;
+    check(Audio, "application/xml", false).await;
+    check(Transcript, "application/json", true).await;
+    check(Transcript, "text/vtt", true).await;
 }
 
 #[tokio::test]
@@ -109,13 +132,13 @@ async fn nothing_connects_to_an_address_that_is_not_public() {
         format!("https://[::ffff:127.0.0.1]:{port}/"),
         format!("http://media.example:{port}/"),
     ] {
-        let opened = downloader.open(&url(&text)).await.map(drop);
+        let opened = downloader.open(Artifact::Video, &url(&text)).await.map(drop);
         assert_eq!(opened, Err(Refusal::UnsafeUrl.into()), "{text}");
     }
     assert!(host.seen().is_empty());
     // The same name, where the setting for local runs allows it: it is the address that was refused.
     let local = Downloader::resolving(Rebound, Downloads::Anywhere, SHORT);
-    let opened = local.open(&url(&format!("http://media.example:{port}/"))).await;
+    let opened = local.open(Artifact::Video, &url(&format!("http://media.example:{port}/"))).await;
     assert_eq!(opened.unwrap().into_bytes(100).await, Ok(b"secret of this machine".to_vec()));
     assert_eq!(host.seen()[0].headers["host"], format!("media.example:{port}"));
 }

@@ -56,6 +56,22 @@ async fn a_transcript_that_is_not_ready_is_pending_or_explained() {
     .await;
     assert_eq!(located, "Ok(Unavailable(NeverMade))", "streaming only: nothing asks a run that answers 202 for ever");
     assert_eq!(asked, ["/api/v1/bots/b/transcriptions", "/api/v1/bots/b/detail"]);
+    let missing = locate(
+        Artifact::Transcript,
+        &[("/api/v1/bots/b/transcriptions", r#"{"transcriptions":[{"transcript_id":"t","status":"Success"}]}"#)],
+    );
+    assert_eq!(missing.await.0, "Err(Later { cause: Missing, wait: None })");
+    let by_detail = locate(
+        Artifact::Transcript,
+        &[
+            ("/api/v1/bots/b/transcriptions", "400 {}"),
+            ("/api/v1/bots/b/detail", r#"{"bot_details":{"transcript_id":"t"}}"#),
+            ("/api/v1/transcript/t/get_transcript?raw=false", "[]"),
+        ],
+    );
+    assert_eq!(by_detail.await.0, "[] of t", "a list that is not to be had does not stand in the way");
+    let refused = locate(Artifact::Transcript, &[("/api/v1/bots/b/transcriptions", "403 {}")]);
+    assert_eq!(refused.await.0, "Err(Later { cause: KeyRefused, wait: None })");
     let unknown = locate(Artifact::Transcript, &[]).await;
     assert_eq!(unknown.0, "Err(Never(NotFound))");
     let cut = locate(
@@ -80,6 +96,8 @@ async fn recordings_are_located_or_explained() {
         Box::leak(Box::new([("/api/v1/bots/b/get_audio", "202 {}"), ("/api/v1/bots/b/detail", detail)])),
     );
     assert_eq!(failed.await.0, "Ok(Unavailable(Failed))");
+    let missing = locate(Artifact::Audio, &[("/api/v1/bots/b/detail", r#"{"bot_details":{"AudioStatus":"Success"}}"#)]);
+    assert_eq!(missing.await.0, "Err(Later { cause: Missing, wait: None })");
     let pending = locate(Artifact::Video, &[("/api/v1/bots/b/detail", r#"{"bot_details":{"Status":"Recording"}}"#)]);
     let (located, asked) = pending.await;
     assert_eq!(located, "Ok(Pending)");

@@ -24,6 +24,8 @@ pub struct Run {
     pub status: Option<ArtifactStatus>,
     /// When it began.
     pub created_at: Option<OccurredAt>,
+    /// Whether it is one that listens while the meeting lasts. Such a run leaves nothing to fetch, and does not say so.
+    pub is_live: bool,
 }
 
 /// The runs of a bot's transcription, oldest first: `GET /bots/{id}/transcriptions`.
@@ -41,7 +43,10 @@ pub fn runs(body: &[u8]) -> Result<Vec<Run>, Unreadable> {
     let read = |run: &Value| {
         let id = SenderId::try_from(text(run, "transcript_id")?).ok()?;
         let created_at = text(run, "created_at").and_then(|text| OccurredAt::parse(&text).ok());
-        Some(Run { id, status: text(run, "status").and_then(|status| artifact_status(&status)), created_at })
+        let status = text(run, "status").and_then(|status| artifact_status(&status));
+        let provider = text(run, "provider").unwrap_or_default().to_ascii_lowercase();
+        let is_live = provider.ends_with("_streaming") || provider == "meeting_captions";
+        Some(Run { id, status, created_at, is_live })
     };
     let mut runs: Vec<Run> = transcriptions.as_array().into_iter().flatten().filter_map(read).collect();
     // Stable: undated ones stay in the provider's order, before those with a date.
@@ -238,45 +243,51 @@ pub fn media_url(artifact: Artifact, body: &[u8]) -> Result<Option<DownloadUrl>,
 pub enum Step {
     /// Fetch this run.
     Fetch(SenderId),
-    /// What else the bot's detail says is needed to know.
-    AskDetail,
     /// There is nothing to fetch.
     Answer(Located),
 }
 
-/// The transcript by its runs alone: the newest that succeeded, unless a newer one is under way, which is then waited for only
-/// if none has succeeded. What has succeeded is never withheld for what may yet.
+/// The newest run that succeeded. One that is under way does not withhold it; when that has succeeded, it is the newest.
 #[must_use]
-pub fn by_runs(runs: &[Run]) -> Step {
-    match runs.iter().rev().find(|run| run.status == Some(ArtifactStatus::Ready)) {
-        Some(run) => Step::Fetch(run.id.clone()),
-        None if runs.iter().any(|run| run.status.is_none()) => Step::Answer(Located::Pending),
-        None => Step::AskDetail,
-    }
+pub fn succeeded(runs: &[Run]) -> Option<&SenderId> {
+    runs.iter().rev().find(|run| run.status == Some(ArtifactStatus::Ready)).map(|run| &run.id)
 }
 
-/// The transcript by the bot's detail, where no run has succeeded and none is under way: the run that only the detail knows,
-/// else the captions, else why there is none.
+/// The transcript where no run has [`succeeded`]: the run that only the bot's detail knows, else the captions, else why there is
+/// none, or none yet.
 #[must_use]
-pub fn by_detail(runs: &[Run], detail: &Detail) -> Step {
+pub fn otherwise(runs: &[Run], detail: &Detail) -> Step {
+    let unavailable = |absence| Step::Answer(Located::Unavailable(absence));
+    let failed = runs.iter().any(|run| run.status == Some(ArtifactStatus::Failed));
+    let said = detail.bot.artifact(Artifact::Transcript);
+    if detail.bot.is_erased() {
+        return unavailable(Absence::Erased);
+    }
+    match said {
+        // With a run listed that failed, it may be that one's; another that is under way may yet succeed.
+        Some(ArtifactStatus::Failed) if !failed => return unavailable(Absence::Failed),
+        Some(ArtifactStatus::Skipped) if !failed => return unavailable(Absence::Skipped),
+        _ => {}
+    }
+    if runs.iter().any(|run| run.status.is_none() && !run.is_live) {
+        return Step::Answer(Located::Pending);
+    }
     if let Some(id) = detail.transcript_id.as_ref().filter(|id| !runs.iter().any(|run| run.id == **id)) {
-        return match detail.bot.artifact(Artifact::Transcript) {
-            Some(ArtifactStatus::Failed | ArtifactStatus::Skipped) => {
-                Step::Answer(detail.bot.missing(Artifact::Transcript))
-            }
-            _ if detail.bot.is_erased() => Step::Answer(Located::Unavailable(Absence::Erased)),
-            _ => Step::Fetch(id.clone()),
-        };
+        return Step::Fetch(id.clone());
     }
     if let Some(url) = &detail.captions {
         let content = Content::At(url.clone());
         return Step::Answer(Located::Found { content, run: None });
     }
-    if detail.bot.is_erased() {
-        return Step::Answer(Located::Unavailable(Absence::Erased));
+    if failed {
+        return unavailable(Absence::Failed);
     }
-    let failed = runs.iter().any(|run| run.status == Some(ArtifactStatus::Failed));
-    Step::Answer(if failed { Located::Unavailable(Absence::Failed) } else { detail.bot.missing(Artifact::Transcript) })
+    let only_live = !runs.is_empty() && runs.iter().all(|run| run.is_live);
+    // The last that happens to a bot whose transcript was live is that its audio is there, or is not.
+    if only_live && detail.bot.artifact(Artifact::Audio).is_some() {
+        return unavailable(Absence::NeverMade);
+    }
+    Step::Answer(detail.bot.missing(Artifact::Transcript))
 }
 
 #[cfg(test)]

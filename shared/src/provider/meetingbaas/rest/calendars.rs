@@ -6,6 +6,7 @@ use crate::{
     lenient::{Text, object},
     sender_id::SenderId,
     time::OccurredAt,
+    url::percent_decoded,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -35,8 +36,19 @@ pub fn page(body: &[u8]) -> Result<Page, Unreadable> {
     }
     let wire: Wire<'_> = object(body).ok_or(Unreadable)?;
     let Value::Array(entries) = wire.data else { return Err(Unreadable) };
-    let cursor = wire.cursor.get().or(wire.next.get()).map(str::to_owned);
+    let cursor = wire.cursor.get().or(wire.next.get()).map(cursor).transpose()?;
     Ok(Page { entries: entries.iter().filter_map(read).collect(), cursor })
+}
+
+/// The cursor, also where the URL of the next page is given in its place. The URL itself is never followed: it could lead our
+/// key anywhere.
+fn cursor(text: &str) -> Result<String, Unreadable> {
+    if !text.starts_with("https://") && !text.starts_with("http://") {
+        return Ok(text.to_owned());
+    }
+    let query = text.split_once('?').map(|(_, query)| query.split('#').next().unwrap_or_default());
+    let parameter = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("cursor=")));
+    parameter.and_then(percent_decoded).filter(|cursor| !cursor.is_empty()).ok_or(Unreadable)
 }
 
 /// Reads one entry of either version: version 2 puts it into `data`.

@@ -22,6 +22,7 @@ pub struct Meeting {
     video: Option<DownloadUrl>,
     audio: Option<DownloadUrl>,
     transcript: Option<Content>,
+    has_ended: bool,
 }
 
 #[derive(Deserialize, Default)]
@@ -80,6 +81,7 @@ pub fn meeting(body: &[u8]) -> Result<Meeting, Unreadable> {
         reason: None,
     }));
     Ok(Meeting {
+        has_ended: bot.ended_at.get().is_some(),
         detail: BotDetail { status: None, facts, custom_attributes: attributes(bot.extra.0) },
         video,
         audio,
@@ -107,7 +109,7 @@ fn facts(bot: &Bot<'_>) -> Vec<Fact> {
 
 impl Meeting {
     /// Where an artifact is. This version never says that one will not come, so what is missing is pending; but for a bot that
-    /// failed before it was in a meeting.
+    /// ended in an error and left nothing at all.
     #[must_use]
     pub fn located(&self, artifact: Artifact) -> Located {
         let at = |url: &DownloadUrl| Content::At(url.clone());
@@ -119,16 +121,15 @@ impl Meeting {
         };
         match content {
             Some(content) => Located::Found { content, run: None },
-            None if self.never_joined() => Located::Unavailable(Absence::NeverMade),
+            None if self.came_to_nothing() => Located::Unavailable(Absence::NeverMade),
             None => Located::Pending,
         }
     }
 
-    fn never_joined(&self) -> bool {
+    fn came_to_nothing(&self) -> bool {
         let said = |test: fn(&EventKind) -> bool| self.detail.facts.iter().any(|fact| test(&fact.kind));
         let failed = said(|kind| matches!(kind, EventKind::Ended(ended) if ended.certainty == Certainty::Final));
-        let was_there = said(|kind| matches!(kind, EventKind::InCall | EventKind::Artifact(..)));
-        failed && !was_there
+        failed && self.has_ended && !said(|kind| matches!(kind, EventKind::Artifact(..)))
     }
 }
 

@@ -97,7 +97,7 @@ fn ends_are_told_apart() {
 #[test]
 fn runs_are_read_oldest_first() {
     let body = json!({"bot_id": "b", "transcriptions": [
-        {"transcript_id": "second", "status": "Processing", "created_at": "2026-10-06T00:00:00Z", "download_urls": null},
+        {"transcript_id": "second", "provider": "deepgram_streaming", "status": "Processing", "created_at": "2026-10-06T00:00:00Z", "download_urls": null},
         {"transcript_id": "first", "status": "Success", "created_at": "2026-10-05T23:59:59.5+00:00"},
         {"transcript_id": "", "status": "Success"},
         {"status": "Success"},
@@ -105,24 +105,24 @@ fn runs_are_read_oldest_first() {
         {"transcript_id": "undated", "status": "Failed"},
     ]});
     let runs = runs(body.to_string().as_bytes()).unwrap();
-    let read: Vec<_> = runs.iter().map(|run| (run.id.as_sent(), run.status)).collect();
+    let read: Vec<_> = runs.iter().map(|run| (run.id.as_sent(), run.status, run.is_live)).collect();
     use ArtifactStatus::{Failed, Ready};
-    assert_eq!(read, [("undated", Some(Failed)), ("first", Some(Ready)), ("second", None)]);
+    assert_eq!(read, [("undated", Some(Failed), false), ("first", Some(Ready), false), ("second", None, true)]);
     assert_eq!(super::runs(b"{}"), Ok(vec![]));
     assert_eq!(super::runs(b"[]"), Err(Unreadable));
 }
 
-/// What becomes of the transcript, with these runs and this detail. Runs by age: `id status`.
+/// What becomes of the transcript, with these runs and this detail. Runs by age: `id status`, or `id status live`.
 #[track_caller]
 fn check(name: &str, given: &[&str], bot_details: Value, expected: Step) {
     let run = |text: &&str| {
-        let (run, status) = text.split_once(' ').unwrap();
-        Run { id: id(run), status: artifact_status(status), created_at: None }
+        let words: Vec<&str> = text.split(' ').collect();
+        Run { id: id(words[0]), status: artifact_status(words[1]), created_at: None, is_live: words.len() > 2 }
     };
     let runs: Vec<Run> = given.iter().map(run).collect();
-    let step = match by_runs(&runs) {
-        Step::AskDetail => by_detail(&runs, &read(bot_details)),
-        step => step,
+    let step = match succeeded(&runs) {
+        Some(run) => Step::Fetch(run.clone()),
+        None => otherwise(&runs, &read(bot_details)),
     };
     assert_eq!(step, expected, "{name}");
 }
@@ -130,32 +130,44 @@ fn check(name: &str, given: &[&str], bot_details: Value, expected: Step) {
 #[test]
 fn a_transcript_is_the_newest_that_succeeded() {
     let fetch = |run: &str| Step::Fetch(id(run));
-    let absent = |absence| Step::Answer(Located::Unavailable(absence));
-    let pending = || Step::Answer(Located::Pending);
     check("one run", &["a Success"], json!({}), fetch("a"));
     check("a second run", &["a Success", "b Success"], json!({}), fetch("b"));
     check("a second run under way", &["a Success", "b Processing"], json!({}), fetch("a"));
     check("a second run that failed", &["a Success", "b Failed"], json!({}), fetch("a"));
-    check("a retry under way", &["a Failed", "b Processing"], json!({"TranscriptStatus": "Failed"}), pending());
-    check("a status we do not know", &["a Queued"], json!({}), pending());
-    check("failed", &["a Failed"], json!({"transcript_id": "a"}), absent(Absence::Failed));
-    check("failed and done", &["a Failed"], json!({"Status": "Done"}), absent(Absence::Failed));
+    check("a live run that succeeded", &["a Success live"], json!({}), fetch("a"));
     check("a run that is not listed", &[], json!({"transcript_id": "c"}), fetch("c"));
     check("a newer run that is not listed", &["a Failed"], json!({"transcript_id": "c"}), fetch("c"));
-    let failed = json!({"transcript_id": "c", "TranscriptStatus": "Failed"});
-    check("a run that is not listed and failed", &[], failed, absent(Absence::Failed));
-    check("nothing yet", &[], json!({"Status": "InMeeting"}), pending());
-    check("streaming only, never done", &[], json!({"Status": "Stopped", "AudioStatus": "Success"}), pending());
-    check("streaming only, done", &[], json!({"Status": "Done"}), absent(Absence::NeverMade));
-    check("skipped", &[], json!({"TranscriptStatus": "Skipped"}), absent(Absence::Skipped));
-    check("expired", &["a Failed"], json!({"Status": "MediaExpired"}), absent(Absence::Erased));
-    let expired = json!({"transcript_id": "c", "Status": "MediaExpired", "TranscriptStatus": "Success"});
-    check("expired after a run that is not listed", &[], expired, absent(Absence::Erased));
     let url = DownloadUrl::parse("https://s3.example/captions.json?sig=1").unwrap();
     let captions = Step::Answer(Located::Found { content: Content::At(url), run: None });
     let file = json!({"available": true, "url": "https://s3.example/captions.json?sig=1"});
     check("captions only", &[], json!({"caption_file": file, "Status": "Done"}), captions.clone());
     check("captions as a text", &[], json!({"caption_file": "https://s3.example/captions.json?sig=1"}), captions);
+}
+
+#[test]
+fn a_transcript_that_is_not_there_is_pending_or_explained() {
+    let absent = |absence| Step::Answer(Located::Unavailable(absence));
+    let pending = || Step::Answer(Located::Pending);
+    check("under way", &["a Processing"], json!({"transcript_id": "a", "TranscriptStatus": "Processing"}), pending());
+    check("a status we do not know", &["a Queued"], json!({}), pending());
+    check("a retry under way", &["a Failed", "b Processing"], json!({"TranscriptStatus": "Failed"}), pending());
+    check("made again after the end", &["a Failed", "b Processing"], json!({"Status": "Done"}), pending());
+    check("nothing yet", &[], json!({"Status": "InMeeting"}), pending());
+    check("failed", &["a Failed"], json!({"transcript_id": "a"}), absent(Absence::Failed));
+    check("failed and done", &["a Failed"], json!({"Status": "Done"}), absent(Absence::Failed));
+    let failed = || json!({"transcript_id": "a", "TranscriptStatus": "Failed"});
+    check("failed, and the run does not say so", &["a Processing"], failed(), absent(Absence::Failed));
+    check("failed, and no run is listed", &[], failed(), absent(Absence::Failed));
+    check("skipped", &[], json!({"TranscriptStatus": "Skipped"}), absent(Absence::Skipped));
+    check("never made", &[], json!({"Status": "Done"}), absent(Absence::NeverMade));
+    let live = |status: &str| json!({"transcript_id": "a", "Status": "Stopped", "AudioStatus": status});
+    check("live, in the meeting", &["a Processing live"], live("Processing"), pending());
+    check("live, and over", &["a Processing live"], live("Success"), absent(Absence::NeverMade));
+    check("live, and over without audio", &["a Processing live"], live("Skipped"), absent(Absence::NeverMade));
+    check("live, then transcribed", &["a Processing live", "b Processing"], live("Success"), pending());
+    check("expired", &["a Failed"], json!({"Status": "MediaExpired"}), absent(Absence::Erased));
+    let expired = json!({"transcript_id": "c", "Status": "MediaExpired", "TranscriptStatus": "Success"});
+    check("expired after a run that is not listed", &[], expired, absent(Absence::Erased));
 }
 
 #[test]
@@ -180,6 +192,6 @@ proptest! {
         let _ = (runs(&bytes), detail(&bytes), media_url(Artifact::Audio, &bytes));
         let body = format!(r#"{{"bot_details":{{"{name}":{value}}},"transcriptions":{value}}}"#);
         let detail = detail(body.as_bytes()).unwrap();
-        let _ = by_detail(&runs(body.as_bytes()).unwrap(), &detail);
+        let _ = otherwise(&runs(body.as_bytes()).unwrap(), &detail);
     }
 }

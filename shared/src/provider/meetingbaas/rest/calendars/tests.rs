@@ -53,7 +53,17 @@ fn pages_lead_to_the_next() {
     assert_eq!(second.cursor.as_deref(), Some("x=="));
     let last = read(json!({"data": [], "next": null, "cursor": ""})).unwrap();
     assert_eq!(last, Page::default());
-    for odd in [json!({}), json!([]), json!({"data": {}}), json!({"success": false, "error": "Not Found"})] {
+    let url = "https://api.meetingbaas.com/calendar_events/?calendar_id=c&cursor=a%2Bb%3D&status=all";
+    assert_eq!(read(json!({"data": [], "next": url})).unwrap().cursor.as_deref(), Some("a+b="));
+    for odd in [
+        json!({"data": [], "next": "https://api.meetingbaas.com/calendar_events/"}),
+        json!({"data": [], "next": "https://api.meetingbaas.com/?cursor="}),
+        json!({"data": [], "next": "https://api.meetingbaas.com/?cursor=%zz"}),
+        json!({}),
+        json!([]),
+        json!({"data": {}}),
+        json!({"success": false, "error": "Not Found"}),
+    ] {
         assert_eq!(read(odd.clone()), Err(Unreadable), "{odd}");
     }
     assert_eq!(entry(b"{}"), Err(Unreadable));

@@ -51,19 +51,20 @@ fn credentials_in_the_answer_are_not_kept() {
 }
 
 #[test]
-fn a_bot_that_was_never_in_a_meeting_leaves_nothing() {
-    let failed = |bot: Value, mp4: &str| read(&json!({"mp4": mp4, "bot_data": {"bot": bot, "transcripts": []}}));
-    let never = Located::Unavailable(Absence::NeverMade);
-    let meeting = failed(json!({"errors": "TimeoutWaitingToStart"}), "");
-    assert_eq!(meeting.located(Artifact::Transcript), never);
-    assert_eq!(meeting.located(Artifact::Video), never);
+fn a_bot_that_ended_in_an_error_and_left_nothing_leaves_nothing() {
+    let at = "2026-08-20T09:28:00";
+    let located = |bot: Value, mp4: &str| {
+        let meeting = read(&json!({"mp4": mp4, "bot_data": {"bot": bot, "transcripts": []}}));
+        meeting.located(Artifact::Transcript)
+    };
+    let failed = json!({"errors": "TimeoutWaitingToStart", "ended_at": at});
+    assert_eq!(located(failed.clone(), ""), Located::Unavailable(Absence::NeverMade));
+    assert_eq!(located(failed, "https://s3.example/v.mp4"), Located::Pending, "its words may be on their way");
+    assert_eq!(located(json!({"errors": "bot_removed"}), ""), Located::Pending, "it has not ended");
+    assert_eq!(located(json!({"ended_at": at}), ""), Located::Pending, "nothing went wrong");
+    let meeting = read(&json!({"bot_data": {"bot": {"errors": "TimeoutWaitingToStart", "ended_at": at}}}));
     let ended = Ended { outcome: Outcome::NotAdmitted, certainty: Certainty::Final };
     assert_eq!(meeting.detail.facts[0].kind, EventKind::Ended(ended));
-    let joined = json!({"errors": "bot_removed", "bot_joined_at": "2026-08-20T09:00:30"});
-    assert_eq!(failed(joined, "").located(Artifact::Transcript), Located::Pending);
-    let recorded = failed(json!({"errors": "bot_removed"}), "https://s3.example/v.mp4");
-    assert_eq!(recorded.located(Artifact::Transcript), Located::Pending);
-    assert_eq!(failed(json!({}), "").located(Artifact::Transcript), Located::Pending);
 }
 
 #[test]
