@@ -168,9 +168,14 @@ fn is_for_v1(error: &ApiError) -> bool {
     )
 }
 
-/// What version 1 said, unless it does not know either: then what version 2 said, whose bots are the newer ones.
+/// What version 1 said, unless it knows nothing of it and version 2 does.
 fn better<T>(of_v2: ApiError, of_v1: Result<T, ApiError>) -> Result<T, ApiError> {
-    of_v1.map_err(|of_v1| if is_for_v1(&of_v1) { of_v2 } else { of_v1 })
+    use Refusal::{Gone, NotFound, Refused};
+    of_v1.map_err(|of_v1| match (of_v2, of_v1) {
+        (ApiError::Never(NotFound), _) => of_v1,
+        (ApiError::Never(Gone), _) | (_, ApiError::Never(NotFound | Refused)) => of_v2,
+        _ => of_v1,
+    })
 }
 
 fn unreadable(_: Unreadable) -> ApiError {

@@ -36,15 +36,11 @@ impl MeetStreamApi {
     }
 
     async fn transcript(&self, bot: &SenderId) -> Result<Located, ApiError> {
-        let listed = match self.0.get(&path(bot, "transcriptions")?).await {
-            Ok(Answer::Ready(body)) => rest::runs(&body).map_err(unreadable),
-            Ok(Answer::NotYet) => Ok(vec![]),
-            Err(error) => Err(error),
-        };
-        let runs = match listed {
-            Err(error @ ApiError::Later { cause: Cause::KeyRefused, .. }) => return Err(error),
-            // The bot's detail knows the newest run, and whether there is such a bot.
-            listed => listed.unwrap_or_default(),
+        // A list that is not to be had does not stand in the way: the bot's detail knows the newest run, and whether there is
+        // such a bot.
+        let runs = match self.0.get(&path(bot, "transcriptions")?).await {
+            Ok(Answer::Ready(body)) => rest::runs(&body).unwrap_or_default(),
+            Ok(Answer::NotYet) | Err(_) => vec![],
         };
         if let Some(run) = rest::succeeded(&runs) {
             return self.run(run.clone()).await;

@@ -66,19 +66,26 @@ async fn what_the_second_version_does_not_know_the_first_may() {
 }
 
 #[tokio::test]
-async fn what_neither_version_knows_is_told_as_the_second_tells_it() {
-    let check = |of_v2: u16, of_v1: u16, expected: ApiError| async move {
+async fn what_neither_version_gives_is_told_as_the_one_that_knows_tells_it() {
+    let check = async |of_v2: u16, of_v1: u16, expected: ApiError| {
         let host = Host::answering(move |path, _| {
             Reply::Bytes(reply(if path.starts_with("/v2/") { of_v2 } else { of_v1 }, &[], "{}"))
         })
         .await;
         assert_eq!(api(&host).detail(&id("b")).await, Err(expected), "{of_v2} {of_v1}");
     };
+    let refused = ApiError::later(Cause::KeyRefused);
     check(404, 404, Refusal::NotFound.into()).await;
-    check(410, 404, Refusal::Gone.into()).await;
-    check(404, 401, Refusal::NotFound.into()).await;
-    check(401, 404, ApiError::later(Cause::KeyRefused)).await;
+    check(404, 410, Refusal::Gone.into()).await;
+    check(404, 400, Refusal::Refused.into()).await;
+    check(404, 401, refused).await;
     check(404, 500, ApiError::later(Cause::Failing)).await;
+    check(410, 404, Refusal::Gone.into()).await;
+    check(410, 401, Refusal::Gone.into()).await;
+    check(401, 404, refused).await;
+    check(401, 410, Refusal::Gone.into()).await;
+    check(400, 404, Refusal::Refused.into()).await;
+    check(400, 401, refused).await;
     check(500, 200, ApiError::later(Cause::Failing)).await;
 }
 

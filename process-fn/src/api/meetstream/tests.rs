@@ -70,8 +70,6 @@ async fn a_transcript_that_is_not_ready_is_pending_or_explained() {
         ],
     );
     assert_eq!(by_detail.await.0, "[] of t", "a list that is not to be had does not stand in the way");
-    let refused = locate(Artifact::Transcript, &[("/api/v1/bots/b/transcriptions", "403 {}")]);
-    assert_eq!(refused.await.0, "Err(Later { cause: KeyRefused, wait: None })");
     let unknown = locate(Artifact::Transcript, &[]).await;
     assert_eq!(unknown.0, "Err(Never(NotFound))");
     let cut = locate(
