@@ -12,8 +12,8 @@ FORBIDDEN = {
     # The compiler enforces the architecture: what cannot be linked cannot be called.
     "shared": ("tokio", "aws-", "aws_", "lambda_"),
     # The functions' cold start: a second HTTP or TLS stack, or the TLS provider that burns CPU at first use.
-    "ingest-fn": ("aws-config", "aws-lc", "rustls v0.21", "hyper v0.14"),
-    "process-fn": ("aws-config", "aws-lc", "rustls v0.21", "hyper v0.14"),
+    "ingest-fn": ("aws-config", "aws-lc", "rustls v0.21", "hyper v0.14", "simulator"),
+    "process-fn": ("aws-config", "aws-lc", "rustls v0.21", "hyper v0.14", "simulator"),
 }
 """What must not be in a package's dependency tree, by the beginning of `name vVERSION`."""
 

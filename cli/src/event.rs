@@ -1,9 +1,7 @@
 //! `rollcall send event`: one delivery, as its sender would send it.
 
 use crate::{
-    body::{self, Composition, Era, meetingbaas},
-    delivery::{Courier, Delivery},
-    dialect::Dialect,
+    curl::curl,
     escape,
     failure::Failure,
     screen::{self, Look},
@@ -14,6 +12,16 @@ use clap::{Args, value_parser};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use shared::provider;
+use simulator::{
+    body::{
+        self, Composition, Era,
+        meetingbaas::{self, Detail, Unspeakable},
+    },
+    courier::Courier,
+    delivery::Delivery,
+    dialect::Dialect,
+    time::micros,
+};
 use std::{
     io::Read as _,
     path::{Path, PathBuf},
@@ -153,7 +161,7 @@ impl Event {
         let bot = provider::peek(endpoint, &body).session;
         let delivery = Delivery::new(&target, body, Timestamp::now());
         if self.curl {
-            screen::print(&delivery.curl())?;
+            screen::print(&curl(&delivery))?;
         } else {
             screen::print(&announcement(bot.as_ref(), &target))?;
             let what = self.name.as_deref().unwrap_or("the given bytes");
@@ -182,7 +190,7 @@ impl Event {
             let name = escape::text(name);
             screen::remark(&format!("note: MeetStream documents no event \"{name}\"; it is sent as it is"));
         }
-        let now = body::timestamp(Timestamp::now());
+        let now = micros(Timestamp::now());
         let bot_id = self.bot_id.clone().unwrap_or_else(new_id);
         let timestamp = self.timestamp.as_deref().unwrap_or(&now);
         Ok(body::compose(&Composition {
@@ -214,9 +222,11 @@ impl Event {
             message: self.message.as_deref(),
             error_code: self.error_code.as_deref(),
             attributes: self.attributes.as_ref(),
-        })?;
+            results: None,
+        })
+        .map_err(|error| unspeakable(&error, dialect))?;
         let (sender, name) = (dialect.as_str(), escape::text(name));
-        if let Some(flag) = other.or(composed.unused.first().copied()) {
+        if let Some(flag) = other.or(composed.unused.first().copied().map(flag_of)) {
             return Err(Failure::usage(format!("{name} of {sender} has no place for {flag}"))
                 .help("leave it out; --body sends whatever you like"));
         }
@@ -224,6 +234,26 @@ impl Event {
             screen::remark(&format!("note: {sender} documents no \"{name}\"; it is sent as it is"));
         }
         Ok(composed.body)
+    }
+}
+
+fn unspeakable(error: &Unspeakable, dialect: Dialect) -> Failure {
+    let sender = dialect.as_str();
+    match error {
+        Unspeakable::NoCode => {
+            Failure::usage(error.to_string()).help(format!("as in `rollcall send event joining_call --as {sender}`"))
+        }
+        Unspeakable::NoEvent { name } => Failure::usage(format!("{sender} has no event \"{}\"", escape::text(name)))
+            .help(format!("it has {}", meetingbaas::events(dialect).join(", "))),
+    }
+}
+
+fn flag_of(detail: Detail) -> &'static str {
+    match detail {
+        Detail::Timestamp => "--timestamp",
+        Detail::Message => "--message",
+        Detail::ErrorCode => "--error-code",
+        Detail::Attributes => "--attributes",
     }
 }
 
@@ -237,4 +267,19 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let shown = escape::text(&file.to_string_lossy());
     read.map_err(|error| Failure::usage(format!("--body {shown} cannot be read: {error}")))?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_said_is_told_with_what_can() {
+        let told = |error| unspeakable(&error, Dialect::MeetingBaasCallback).to_string();
+        assert_eq!(
+            told(Unspeakable::NoEvent { name: "joining_call".to_owned() }),
+            "meetingbaas-callback has no event \"joining_call\"\n  help: it has bot.completed, bot.failed"
+        );
+        assert!(told(Unspeakable::NoCode).contains("needs a status code"));
+    }
 }

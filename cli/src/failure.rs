@@ -1,5 +1,7 @@
 //! How a command ends when it does not end well.
 
+use crate::escape;
+use simulator::{courier::SendError, delivery::NoSvixKey};
 use std::{fmt, process::ExitCode};
 
 /// Why a command failed, in words for the person who typed it: what happened, and what to do about it.
@@ -86,6 +88,26 @@ impl From<std::io::Error> for Failure {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self { kind: Kind::Unheard, ..Self::new(what) },
             _ => Self::new(what),
+        }
+    }
+}
+
+impl From<NoSvixKey> for Failure {
+    fn from(error: NoSvixKey) -> Self {
+        Self::usage(error.to_string()).help("copy it from the endpoint's page in the dashboard as it is")
+    }
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        let what = escape::text(&error.to_string());
+        match error {
+            SendError::NoUrl { .. } => {
+                Self::usage(what).help("give the whole URL, as in https://HOST/webhooks/meetstream")
+            }
+            SendError::NoClient { .. } => Self::new(what),
+            SendError::NoAnswer { .. } => Self::new(what)
+                .help("is the stack running? `make up` starts the local one, `rollcall urls` shows its URLs"),
         }
     }
 }

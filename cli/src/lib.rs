@@ -1,7 +1,7 @@
 //! What an operator types. Every command is a file of that name.
 //!
-//! A command is an edge around a pure middle: [`stack`] says where to connect, [`table`] and [`bucket`] read, [`delivery`] sends;
-//! [`body`], [`timeline::report`], [`sessions`] and [`screen`] decide what that says.
+//! A command is an edge around a pure middle: [`stack`] says where to connect, [`table`] and [`bucket`] read, and the crate
+//! `simulator` composes and sends as the providers do; [`timeline::report`], [`sessions`] and [`screen`] decide what is shown.
 //!
 //! # Invariants
 //! - The functions do not need any of this, and this changes nothing in the table: it reads it, and it sends deliveries
@@ -9,11 +9,9 @@
 //! - A secret is read only by a command that needs it, and printed only where that is the command's purpose.
 //! - A sender's text reaches a terminal only through [`escape`].
 
-pub mod body;
 pub mod bucket;
 pub mod command;
-pub mod delivery;
-pub mod dialect;
+pub mod curl;
 pub mod escape;
 pub mod event;
 pub mod failure;

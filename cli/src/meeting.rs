@@ -1,18 +1,23 @@
 //! `rollcall send meeting`: every delivery of one plausible meeting.
 
 use crate::{
-    body::{self, Composition, Era, meetingbaas},
-    delivery::{Courier, Delivery, Target},
-    dialect::Dialect,
     failure::Failure,
     screen::{self, Look, Tone},
     send::{Route, announcement, attributes, line, new_id, unexpected},
     stack::Place,
 };
-use clap::{Args, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
+use clap::Args;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
-use shared::provider;
+use shared::{Endpoint, provider};
+use simulator::{
+    BotPlan, Ending,
+    body::Era,
+    courier::Courier,
+    delivery::{Delivery, Target},
+    dialect::Dialect,
+    webhook::Webhook,
+};
 
 /// Play a whole meeting: every delivery of one bot, from joining to done
 ///
@@ -56,29 +61,6 @@ pub struct Meeting {
     route: Route,
 }
 
-/// How a meeting can end for a bot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum Ending {
-    /// the meeting ends
-    #[default]
-    Completed,
-    /// a participant removes the bot
-    Kicked,
-    /// nobody lets the bot in
-    NotAdmitted,
-    /// the host refuses the bot
-    Denied,
-    /// the bot breaks down
-    Failed,
-}
-
-/// One delivery to be: its name, and how many seconds before the last one it happens.
-type Step = (&'static str, i64);
-
-/// One delivery: its name, its time where it has one, and its body.
-type Played = (&'static str, Option<String>, Vec<u8>);
-
 impl Meeting {
     /// Carries the command out.
     ///
@@ -87,13 +69,14 @@ impl Meeting {
     pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
         let endpoint = self.route.endpoint()?;
         let bot_id = self.bot_id.clone().unwrap_or_else(new_id);
-        let played = self.played(&bot_id, Timestamp::now())?;
+        let played = self.played(endpoint, &bot_id, Timestamp::now())?;
         let target = self.route.target(place).await?;
         let courier = Courier::new(&target)?;
-        let bot = played.first().and_then(|(_, _, body)| provider::peek(endpoint, body).session);
+        let bot = played.first().and_then(|webhook| provider::peek(endpoint, &webhook.body).session);
         screen::print(&announcement(bot.as_ref(), &target))?;
         let (mut sent, mut otherwise) = (0, 0);
-        for (name, timestamp, delivery) in self.deliveries(&target, played, Timestamp::now()) {
+        for (webhook, delivery) in self.deliveries(&target, played, Timestamp::now()) {
+            let Webhook { name, timestamp, .. } = &webhook;
             sent += 1;
             match courier.send(&delivery).await {
                 Ok(answer) => {
@@ -101,10 +84,10 @@ impl Meeting {
                     otherwise += u32::from(answer.status != 200);
                 }
                 // The others may still arrive, and a meeting with a gap is a meeting too.
-                Err(failure) => {
-                    let when = timestamp.map(|timestamp| format!("{timestamp}  ")).unwrap_or_default();
+                Err(error) => {
+                    let when = timestamp.as_deref().map(|timestamp| format!("{timestamp}  ")).unwrap_or_default();
                     let status = look.paint("---", Tone::Bad);
-                    screen::print(&format!("{status}  {name:25} {when}{}", failure.what()))?;
+                    screen::print(&format!("{status}  {name:25} {when}{}", Failure::from(error).what()))?;
                     otherwise += 1;
                 }
             }
@@ -116,60 +99,31 @@ impl Meeting {
         Ok(())
     }
 
-    /// Everything that happens, in order.
-    fn played(&self, bot_id: &str, now: Timestamp) -> Result<Vec<Played>, Failure> {
-        let before = |seconds| now.saturating_sub(SignedDuration::from_secs(seconds)).unwrap_or(now);
-        let dialect = self.route.dialect;
-        if dialect == Dialect::MeetStream {
-            let steps = steps(self.outcome, self.deletion).into_iter();
-            return Ok(steps.map(|(name, seconds)| self.of_meetstream(name, bot_id, before(seconds))).collect());
+    /// Everything that is told, in order.
+    fn played(&self, channel: Endpoint, bot_id: &str, now: Timestamp) -> Result<Vec<Webhook>, Failure> {
+        if self.route.dialect != Dialect::MeetStream {
+            self.route.has_no_place_for(&[("--era", self.era.is_some()), ("--deletion", self.deletion)])?;
         }
-        self.route.has_no_place_for(&[("--era", self.era.is_some()), ("--deletion", self.deletion)])?;
-        let play = |(name, seconds)| {
-            let composed = meetingbaas::compose(&meetingbaas::Composition {
-                dialect,
-                name,
-                id: bot_id,
-                now: before(seconds),
-                timestamp: None,
-                no_timestamp: false,
-                message: None,
-                error_code: error_code(dialect, self.outcome),
-                attributes: Some(&self.attributes),
-            })?;
-            Ok((name, composed.timestamp, composed.body))
-        };
-        meetingbaas_steps(dialect, self.outcome).into_iter().map(play).collect()
-    }
-
-    fn of_meetstream(&self, name: &'static str, bot_id: &str, moment: Timestamp) -> Played {
-        let timestamp = body::timestamp(moment);
-        let body = body::compose(&Composition {
-            name,
-            bot_id,
+        let plan = BotPlan {
+            ending: self.outcome,
+            deletion: self.deletion,
             era: self.era.unwrap_or_default(),
-            status: None,
-            message: None,
-            timestamp: Some(&timestamp),
-            attributes: body::echoes_attributes(name).then_some(&self.attributes),
-        });
-        (name, Some(timestamp), body)
+            attributes: self.attributes.clone(),
+            ends_at: now,
+            ..BotPlan::new(channel, bot_id)
+        };
+        Ok(plan.steps().into_iter().filter_map(|step| Webhook::of(&plan, channel, step, None)).collect())
     }
 
     /// What is sent, in the order in which it is sent. A duplicate is the same delivery once more, its proof included.
-    fn deliveries(
-        &self,
-        target: &Target,
-        played: Vec<Played>,
-        now: Timestamp,
-    ) -> Vec<(&'static str, Option<String>, Delivery)> {
+    fn deliveries(&self, target: &Target, played: Vec<Webhook>, now: Timestamp) -> Vec<(Webhook, Delivery)> {
         let mut deliveries = Vec::new();
-        for (name, timestamp, body) in played {
-            let delivery = (name, timestamp, Delivery::new(target, body, now));
+        for webhook in played {
+            let delivery = webhook.delivery(target, now);
             if self.duplicates {
-                deliveries.push(delivery.clone());
+                deliveries.push((webhook.clone(), delivery.clone()));
             }
-            deliveries.push(delivery);
+            deliveries.push((webhook, delivery));
         }
         if self.shuffle {
             fastrand::shuffle(&mut deliveries);
@@ -178,88 +132,16 @@ impl Meeting {
     }
 }
 
-/// The deliveries of a meeting of about three quarters of an hour, as recorded ones went.
-fn steps(ending: Ending, deletion: bool) -> Vec<Step> {
-    const ADMITTED: [Step; 4] =
-        [("bot.joining", 3360), ("bot.in_waiting_room", 3350), ("bot.inmeeting", 3320), ("bot.recording", 3315)];
-    const REFUSED: [Step; 3] = [("bot.joining", 640), ("bot.in_waiting_room", 630), ("bot.leaving", 30)];
-    const RECORDED: [Step; 6] = [
-        ("manifest.completed", 462),
-        ("audio.processed", 420),
-        ("transcription.processed", 262),
-        ("bot.transcriptionready", 261),
-        ("video.processed", 62),
-        ("bot.done", 60),
-    ];
-    let mut steps = match ending {
-        Ending::Completed => [&ADMITTED[..], &[("bot.leaving", 474), ("bot.stopped", 470)], &RECORDED].concat(),
-        Ending::Kicked => [&ADMITTED[..], &[("bot.kicked", 470)], &RECORDED].concat(),
-        Ending::NotAdmitted => [&REFUSED[..], &[("bot.notallowed", 28), ("bot.done", 20)]].concat(),
-        Ending::Denied => [&REFUSED[..], &[("bot.denied", 28), ("bot.done", 20)]].concat(),
-        Ending::Failed => {
-            let rest = [("bot.failed", 470), ("audio.processed", 420), ("transcription.failed", 262), ("bot.done", 60)];
-            [&ADMITTED[..], &rest].concat()
-        }
-    };
-    if deletion {
-        steps.push(("data_deletion", 0));
-    }
-    steps
-}
-
-/// The deliveries of a meeting of about half an hour.
-fn meetingbaas_steps(dialect: Dialect, ending: Ending) -> Vec<Step> {
-    use meetingbaas::{SECONDS_AFTER_MEETING as LEFT, SECONDS_IN_MEETING};
-    const JOINED: i64 = LEFT + SECONDS_IN_MEETING;
-    const ADMITTED: [Step; 5] = [
-        ("queued", JOINED + 60),
-        ("joining_call", JOINED + 30),
-        ("in_waiting_room", JOINED + 20),
-        ("in_call_not_recording", JOINED),
-        ("in_call_recording", JOINED - 5),
-    ];
-    const REFUSED: [Step; 3] = [("queued", 660), ("joining_call", 630), ("in_waiting_room", 620)];
-    let (came, went): (&[Step], &[Step]) = match ending {
-        Ending::Completed => (&ADMITTED, &[("call_ended", LEFT)]),
-        Ending::Kicked => (&ADMITTED, &[("bot_removed", LEFT + 1), ("call_ended", LEFT)]),
-        Ending::NotAdmitted => (&REFUSED, &[("waiting_room_timeout", 20)]),
-        Ending::Denied => (&REFUSED, &[("bot_rejected", 20)]),
-        Ending::Failed => (&ADMITTED, &[("meeting_error", LEFT)]),
-    };
-    let started: &[Step] = if came.len() == ADMITTED.len() { &[("meeting.started", JOINED)] } else { &[] };
-    let last = |well, badly| [(if ending == Ending::Completed { well } else { badly }, 0)];
-    match dialect {
-        Dialect::MeetStream => steps(ending, false),
-        // It knows no queue.
-        Dialect::MeetingBaasV1 => [came.get(1..).unwrap_or_default(), went, &last("complete", "failed")].concat(),
-        Dialect::MeetingBaasV2 => [came, went, &last("bot.completed", "bot.failed")].concat(),
-        Dialect::MeetingBaasCallback => last("bot.completed", "bot.failed").to_vec(),
-        Dialect::MeetingBaasLegacy => [started, &last("meeting.completed", "meeting.failed")].concat(),
-    }
-}
-
-/// Why it ends like that. v1 has its own words.
-fn error_code(dialect: Dialect, ending: Ending) -> Option<&'static str> {
-    let [v2, v1] = match ending {
-        Ending::Completed => return None,
-        Ending::Kicked => ["BOT_REMOVED", "BotRemoved"],
-        Ending::NotAdmitted => ["TIMEOUT_WAITING_TO_START", "TimeoutWaitingToStart"],
-        Ending::Denied => ["BOT_NOT_ACCEPTED", "BotNotAccepted"],
-        Ending::Failed => ["INTERNAL_ERROR", "InternalError"],
-    };
-    Some(if matches!(dialect, Dialect::MeetingBaasV1 | Dialect::MeetingBaasLegacy) { v1 } else { v2 })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::tests::{NOW, target, verify};
     use clap::Parser;
     use shared::{
-        AcceptId, QueueMessage, ReceivedAt, Session,
+        ReceivedAt, Session,
         event::{Outcome, Trust},
         session::{Disposition, State, advance},
     };
+    use simulator::receiver::{NOW, accept, target};
 
     #[derive(Parser)]
     struct Command {
@@ -271,8 +153,10 @@ mod tests {
         Command::try_parse_from(format!("meeting {flags}").split_whitespace()).unwrap().meeting
     }
 
-    fn played(flags: &str) -> Vec<Played> {
-        meeting(flags).played("b-1", "2026-11-22T12:00:00.123456Z".parse().unwrap()).unwrap()
+    fn played(flags: &str) -> Vec<Webhook> {
+        let meeting = meeting(flags);
+        let channel = meeting.route.endpoint().unwrap();
+        meeting.played(channel, "b-1", "2026-11-22T12:00:00.123456Z".parse().unwrap()).unwrap()
     }
 
     /// The session that the pipeline would make of it, and how many deliveries took no effect.
@@ -282,10 +166,8 @@ mod tests {
         let mut session: Option<Session> = None;
         let mut without_effect = 0;
         let deliveries = meeting.deliveries(&target, played(flags), NOW.parse().unwrap());
-        for (at, (name, _, delivery)) in deliveries.into_iter().enumerate() {
-            let (endpoint, verified) = verify(&delivery).unwrap();
-            let message = QueueMessage::new(verified, endpoint, AcceptId::new(at.to_string()), ReceivedAt(0));
-            let event = provider::parse(&message).unwrap();
+        for (at, (Webhook { name, .. }, delivery)) in deliveries.into_iter().enumerate() {
+            let event = provider::parse(&accept(&delivery, &at.to_string()).unwrap()).unwrap();
             let before = session.unwrap_or_else(|| Session::new(event.session.clone(), ReceivedAt(0)));
             let moved = advance(&before, &event);
             assert!(moved.disposition != Disposition::Ignored || name == "meeting_error", "{name}");
@@ -305,7 +187,7 @@ mod tests {
         assert_eq!(session.artifacts().len(), artifacts, "{flags}");
         assert_eq!(session.custom_attributes(), Some(r#"{"sent_by":"rollcall"}"#), "{flags}");
         // Errors on the way are remarks, however often they are made.
-        let counted = played(flags).iter().filter(|(name, ..)| *name != "meeting_error").count();
+        let counted = played(flags).iter().filter(|webhook| webhook.name != "meeting_error").count();
         assert_eq!(duplicates, if flags.contains("--duplicates") { counted } else { 0 }, "{flags}");
     }
 
@@ -342,21 +224,11 @@ mod tests {
     }
 
     #[test]
-    fn every_dialect_has_its_sequence() {
-        let names = |flags: &str| played(flags).into_iter().map(|(name, ..)| name).collect::<Vec<_>>().join(" ");
-        assert_eq!(
-            names("--as meetingbaas-v2"),
-            "queued joining_call in_waiting_room in_call_not_recording in_call_recording call_ended bot.completed"
-        );
-        assert_eq!(
-            names("--as meetingbaas-v1 --outcome not_admitted"),
-            "joining_call in_waiting_room waiting_room_timeout failed"
-        );
-        assert_eq!(names("--as meetingbaas-callback --outcome failed"), "bot.failed");
-        assert_eq!(names("--as meetingbaas-legacy"), "meeting.started meeting.completed");
+    fn flags_of_one_provider_mean_nothing_to_the_other() {
         for nonsense in ["--era both", "--deletion"] {
             let meeting = meeting(&format!("--as meetingbaas-v2 {nonsense}"));
-            assert!(meeting.played("b", Timestamp::UNIX_EPOCH).is_err(), "{nonsense}");
+            let played = meeting.played(Endpoint::MeetingBaasV2, "b", Timestamp::UNIX_EPOCH);
+            assert!(played.is_err(), "{nonsense}");
         }
     }
 
@@ -365,7 +237,7 @@ mod tests {
         for dialect in ["meetstream --deletion", "meetingbaas-v1", "meetingbaas-v2"] {
             for outcome in ["completed", "kicked", "not_admitted", "denied", "failed"] {
                 let played = played(&format!("--as {dialect} --outcome {outcome}"));
-                let times: Vec<String> = played.into_iter().filter_map(|(_, time, _)| time).collect();
+                let times: Vec<String> = played.into_iter().filter_map(|webhook| webhook.timestamp).collect();
                 assert!(times.is_sorted_by(|a, b| a < b), "{outcome}: {times:?}");
                 match (dialect, times.last().map(String::as_str)) {
                     ("meetingbaas-v2", Some("2026-11-22T12:00:00.123Z")) => {}
@@ -379,7 +251,7 @@ mod tests {
 
     #[test]
     fn deletion_is_by_request_and_without_attributes() {
-        let last = |flags| played(flags).pop().map(|(name, _, body)| (name, String::from_utf8(body).unwrap())).unwrap();
+        let last = |flags| played(flags).pop().map(|last| (last.name, String::from_utf8(last.body).unwrap())).unwrap();
         assert_eq!(last("--deletion --no-deletion").0, "bot.done");
         let (name, body) = last("--no-deletion --deletion");
         assert_eq!(name, "data_deletion");

@@ -1,8 +1,6 @@
 //! `rollcall send`: what its two ways of sending have in common.
 
 use crate::{
-    delivery::{Answer, Method, Secret, Target},
-    dialect::Dialect,
     escape,
     event::Event,
     failure::Failure,
@@ -14,6 +12,14 @@ use crate::{
 use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
 use serde_json::{Map, Value};
 use shared::{Endpoint, SessionId, event::Subject};
+use simulator::{
+    courier::Answer,
+    delivery::{Method, Secret, Target},
+    dialect::Dialect,
+};
+
+/// The most of an answer that is shown, in characters. The function's own answers are short.
+const MAX_SHOWN_CHARS: usize = 200;
 
 /// Send deliveries as MeetStream or Meeting BaaS would, proved with the stack's own credentials
 #[derive(Args, Clone, Debug)]
@@ -102,22 +108,22 @@ impl Route {
     pub async fn target(&self, place: &Place) -> Result<Target, Failure> {
         let endpoint = self.endpoint()?;
         let target = match (&self.url, &self.secret) {
-            (Some(url), _) if self.callback => Target::new(endpoint, Secret(url.clone()), Secret(String::new())),
-            (Some(url), Some(secret)) => Target::new(endpoint, Secret(url.clone()), Secret(secret.clone())),
+            (Some(url), _) if self.callback => Target::new(endpoint, Secret(url.clone()), Secret(String::new()))?,
+            (Some(url), Some(secret)) => Target::new(endpoint, Secret(url.clone()), Secret(secret.clone()))?,
             (Some(_), None) => {
                 let or = match self.dialect {
                     Dialect::MeetStream => ", or add --callback if the URL ends in a callback token",
                     _ => "",
                 };
-                Err(Failure::usage("--url without anything to sign with")
-                    .help(format!("set ROLLCALL_SECRET to the endpoint's secret{or}")))
+                return Err(Failure::usage("--url without anything to sign with")
+                    .help(format!("set ROLLCALL_SECRET to the endpoint's secret{or}")));
             }
             (None, Some(secret)) if !self.callback => {
-                Target::new(endpoint, Secret(place.open().await?.url(endpoint)?), Secret(secret.clone()))
+                Target::new(endpoint, Secret(place.open().await?.url(endpoint)?), Secret(secret.clone()))?
             }
-            (None, _) => place.open().await?.target(endpoint).await,
+            (None, _) => place.open().await?.target(endpoint).await?,
         };
-        Ok(target?.by(self.method))
+        Ok(target.by(self.method))
     }
 
     /// Says how to see what became of it. What became of a delivery to some other URL is not to be seen from here.
@@ -160,7 +166,7 @@ pub fn new_id() -> String {
 pub fn announcement(bot: Option<&SessionId>, target: &Target) -> String {
     let subject = subject_name(bot.map_or(Subject::Bot, |bot| bot.subject));
     let bot = bot.map_or_else(|| "none".to_owned(), |bot| escape::text(bot.id.as_sent()));
-    format!("{subject} {bot}\n{:width$} {}", "to", target.shown(), width = subject.len())
+    format!("{subject} {bot}\n{:width$} {}", "to", escape::text(&target.shown()), width = subject.len())
 }
 
 /// One delivery and its answer.
@@ -170,7 +176,8 @@ pub fn line(what: &str, timestamp: Option<&str>, answer: &Answer, expected: u16,
     let status = look.paint(&answer.status.to_string(), tone);
     let took = look.paint(&format!("{} ms", answer.took.as_millis()), Tone::Faint);
     let when = timestamp.map(|timestamp| format!("{timestamp}  ")).unwrap_or_default();
-    format!("{status}  {:25} {when}{}  {took}", escape::text(what), answer.body)
+    let body: String = escape::text(&answer.body).chars().take(MAX_SHOWN_CHARS).collect();
+    format!("{status}  {:25} {when}{body}  {took}", escape::text(what))
 }
 
 /// The status that refuses a forged delivery. The sender of callbacks gives up for good on any 4xx.

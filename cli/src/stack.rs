@@ -7,14 +7,11 @@ mod secret;
 
 pub use aws::Aws;
 
-use crate::{
-    delivery::{Secret, Target},
-    escape,
-    failure::Failure,
-};
+use crate::{escape, failure::Failure};
 use clap::Args;
 use local::{Outputs, Routes};
 use shared::Endpoint;
+use simulator::delivery::{Secret, Target};
 use std::{fmt, path::PathBuf};
 
 /// Where to connect. With none of these: to the stack that `make up` started in this checkout.
@@ -155,10 +152,10 @@ impl Stack {
     pub async fn target(&self, endpoint: Endpoint) -> Result<Target, Failure> {
         let keyring = self.keyring().await?;
         if endpoint == Endpoint::MeetStreamCallback {
-            return Target::new(endpoint, keyring.callback_url()?, Secret(String::new()));
+            return Ok(Target::new(endpoint, keyring.callback_url()?, Secret(String::new()))?);
         }
         let credential = keyring.credential(endpoint)?;
-        Target::new(endpoint, Secret(self.url(endpoint)?), credential)
+        Ok(Target::new(endpoint, Secret(self.url(endpoint)?), credential)?)
     }
 }
 

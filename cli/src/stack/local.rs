@@ -1,8 +1,9 @@
 //! The stack that `make up` started, as it wrote it down.
 
-use crate::{delivery::Secret, escape, failure::Failure};
+use crate::{escape, failure::Failure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use simulator::delivery::Secret;
 use std::{
     fmt,
     path::{Path, PathBuf},

@@ -1,8 +1,9 @@
 //! The stack's secret in Secrets Manager: a JSON object of comma-separated lists, newest first.
 
 use super::Aws;
-use crate::{delivery::Secret, failure::Failure};
+use crate::failure::Failure;
 use aws_sdk_secretsmanager::Client;
+use simulator::delivery::Secret;
 use std::collections::HashMap;
 
 /// Reads all of it.

@@ -1,26 +1,26 @@
-//! Whose deliveries to imitate.
+//! Whose words and whose way of proof.
 
-use clap::ValueEnum;
 use shared::Endpoint;
 
 /// A sender, with its way of proof and its names for what happens.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Dialect {
     /// MeetStream's webhooks, signed; with --callback its unsigned callbacks
     #[default]
-    #[value(name = "meetstream")]
+    #[cfg_attr(feature = "clap", value(name = "meetstream"))]
     MeetStream,
     /// the v1 webhooks of Meeting BaaS, with the account's API key
-    #[value(name = "meetingbaas-v1")]
+    #[cfg_attr(feature = "clap", value(name = "meetingbaas-v1"))]
     MeetingBaasV1,
     /// the v2 webhooks of Meeting BaaS, signed by Svix
-    #[value(name = "meetingbaas-v2")]
+    #[cfg_attr(feature = "clap", value(name = "meetingbaas-v2"))]
     MeetingBaasV2,
     /// the v2 callbacks of Meeting BaaS, with a static secret
-    #[value(name = "meetingbaas-callback")]
+    #[cfg_attr(feature = "clap", value(name = "meetingbaas-callback"))]
     MeetingBaasCallback,
     /// what the web page of Meeting BaaS describes, signed
-    #[value(name = "meetingbaas-legacy")]
+    #[cfg_attr(feature = "clap", value(name = "meetingbaas-legacy"))]
     MeetingBaasLegacy,
 }
 
@@ -37,6 +37,18 @@ impl Dialect {
         }
     }
 
+    /// What is spoken on a route.
+    #[must_use]
+    pub fn of(endpoint: Endpoint) -> Self {
+        match endpoint {
+            Endpoint::MeetStream | Endpoint::MeetStreamCallback => Self::MeetStream,
+            Endpoint::MeetingBaasV1 => Self::MeetingBaasV1,
+            Endpoint::MeetingBaasV2 => Self::MeetingBaasV2,
+            Endpoint::MeetingBaasCallback => Self::MeetingBaasCallback,
+            Endpoint::MeetingBaasLegacy => Self::MeetingBaasLegacy,
+        }
+    }
+
     /// The name on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -44,9 +56,10 @@ impl Dialect {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "clap"))]
 mod tests {
     use super::*;
+    use clap::ValueEnum as _;
 
     #[test]
     fn dialects_are_called_like_their_routes() {

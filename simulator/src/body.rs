@@ -2,12 +2,12 @@
 
 pub mod meetingbaas;
 
-use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// Which of `MeetStream`'s generations a body is of: they differ in where the event's name is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Era {
     /// `event` has the family and `bot_event` the particular name (since September 2026)
     #[default]
@@ -75,12 +75,6 @@ pub const DOCUMENTED: [&str; 30] = [
 #[must_use]
 pub fn echoes_attributes(name: &str) -> bool {
     !matches!(name, "data_deletion" | "bot.error")
-}
-
-/// A time as `MeetStream` writes it: microseconds and a numeric offset.
-#[must_use]
-pub fn timestamp(moment: jiff::Timestamp) -> String {
-    moment.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
 }
 
 /// The body, compact, its fields in the sender's order.
@@ -347,11 +341,5 @@ mod tests {
             &composition,
             r#"{"event":"bot.brandnew","bot_event":"bot.brandnew","bot_id":"b-1","bot_status":"error","message":"a \"quoted\"\u001b word","custom_attributes":{"tenant":"acme"}}"#,
         );
-    }
-
-    #[test]
-    fn times_are_written_as_meetstream_writes_them() {
-        let moment = "2026-10-05T13:59:01.4Z".parse().unwrap();
-        assert_eq!(timestamp(moment), "2026-10-05T13:59:01.400000+00:00");
     }
 }

@@ -1,9 +1,14 @@
 //! Composes the bodies of Meeting BaaS, in each of its dialects.
 
-use crate::{dialect::Dialect, escape, failure::Failure};
+use crate::{
+    dialect::Dialect,
+    script::{SECONDS_AFTER_MEETING, SECONDS_IN_MEETING},
+    time::millis,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::fmt;
 
 const STATUS_CHANGE: &str = "bot.status_change";
 
@@ -28,6 +33,26 @@ pub struct Composition<'a> {
     pub error_code: Option<&'a str>,
     /// The `extra`; null or absent where there is none.
     pub attributes: Option<&'a Map<String, Value>>,
+    /// What the meeting left behind, in a completion.
+    pub results: Option<&'a Results>,
+}
+
+/// What a meeting left behind, as a completion tells it.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "as in the bodies")]
+pub struct Results {
+    pub participants: Vec<String>,
+    pub speakers: Vec<String>,
+    pub joined_at: Timestamp,
+    pub exited_at: Timestamp,
+    pub data_deleted: bool,
+    pub video: Option<String>,
+    pub audio: Option<String>,
+    pub diarization: Option<String>,
+    pub raw_transcription: Option<String>,
+    pub transcription: Option<String>,
+    /// What v1 sends in place of a URL.
+    pub transcript: Option<Value>,
 }
 
 /// A body, and what became of what went into it.
@@ -37,11 +62,44 @@ pub struct Composed {
     pub body: Vec<u8>,
     /// The time in it, if it has one.
     pub timestamp: Option<String>,
-    /// What was given, and has no place in this event: the names of flags.
-    pub unused: Vec<&'static str>,
+    /// What was given, and has no place in this event.
+    pub unused: Vec<Detail>,
     /// Whether the sender documents the event.
     pub is_documented: bool,
 }
+
+/// What can be given, and not every event has a place for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "as in a composition")]
+pub enum Detail {
+    Timestamp,
+    Message,
+    ErrorCode,
+    Attributes,
+}
+
+/// Why there is no such body.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Unspeakable {
+    /// A status change without a status.
+    NoCode,
+    /// The dialect is closed, and has no event of this name.
+    NoEvent {
+        /// The name.
+        name: String,
+    },
+}
+
+impl fmt::Display for Unspeakable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCode => write!(f, "{STATUS_CHANGE} needs a status code"),
+            Self::NoEvent { name } => write!(f, "there is no event {name:?}"),
+        }
+    }
+}
+
+impl std::error::Error for Unspeakable {}
 
 /// The events that the dialect documents, without status changes.
 #[must_use]
@@ -138,17 +196,11 @@ pub fn is_of_a_calendar(name: &str) -> bool {
     name.starts_with("calendar.") || name.starts_with("event.")
 }
 
-/// A time as Meeting BaaS writes it: milliseconds, and Z.
-#[must_use]
-pub fn timestamp(moment: Timestamp) -> String {
-    moment.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
-}
-
 /// The body of one delivery.
 ///
 /// # Errors
 /// When the dialect cannot say that.
-pub fn compose(composition: &Composition<'_>) -> Result<Composed, Failure> {
+pub fn compose(composition: &Composition<'_>) -> Result<Composed, Unspeakable> {
     let Composition { dialect, name, .. } = *composition;
     let what = What::of(dialect, name)?;
     let mut given = Given { composition, time: None, used: Vec::new() };
@@ -188,17 +240,15 @@ enum What<'a> {
 }
 
 impl<'a> What<'a> {
-    fn of(dialect: Dialect, name: &'a str) -> Result<Self, Failure> {
+    fn of(dialect: Dialect, name: &'a str) -> Result<Self, Unspeakable> {
         let has_codes = !codes(dialect).is_empty();
         let code = name.strip_prefix(STATUS_CHANGE).map(|rest| rest.strip_prefix('/').unwrap_or_default());
         match code {
-            Some("") if has_codes => Err(Failure::usage(format!("{STATUS_CHANGE} needs a status code"))
-                .help(format!("as in `rollcall send event joining_call --as {}`", dialect.as_str()))),
+            Some("") if has_codes => Err(Unspeakable::NoCode),
             Some(code) if has_codes => Ok(Self::Status(code)),
             _ if events(dialect).contains(&name) => Ok(Self::Event(name)),
             _ if dialect == Dialect::MeetingBaasCallback || code.is_some() => {
-                let what = format!("{} has no event \"{}\"", dialect.as_str(), escape::text(name));
-                Err(Failure::usage(what).help(format!("it has {}", events(dialect).join(", "))))
+                Err(Unspeakable::NoEvent { name: name.to_owned() })
             }
             _ if codes(dialect).contains(&name) || (has_codes && !name.contains('.')) => Ok(Self::Status(name)),
             _ => Ok(Self::Event(name)),
@@ -210,44 +260,44 @@ impl<'a> What<'a> {
 struct Given<'a> {
     composition: &'a Composition<'a>,
     time: Option<String>,
-    used: Vec<&'static str>,
+    used: Vec<Detail>,
 }
 
 impl<'a> Given<'a> {
     fn time(&mut self) -> Option<String> {
-        self.used.push("--timestamp");
+        self.used.push(Detail::Timestamp);
         let Composition { now, timestamp: given, no_timestamp, .. } = *self.composition;
-        self.time = (!no_timestamp).then(|| given.map_or_else(|| timestamp(now), str::to_owned));
+        self.time = (!no_timestamp).then(|| given.map_or_else(|| millis(now), str::to_owned));
         self.time.clone()
     }
 
     fn message(&mut self) -> Option<&'a str> {
-        self.used.push("--message");
+        self.used.push(Detail::Message);
         self.composition.message
     }
 
     fn attributes(&mut self) -> Option<Map<String, Value>> {
-        self.used.push("--attributes");
+        self.used.push(Detail::Attributes);
         self.composition.attributes.cloned()
     }
 
     /// The error code and its message.
     fn error(&mut self, usual: &'static str) -> (&'a str, &'a str) {
-        self.used.push("--error-code");
+        self.used.push(Detail::ErrorCode);
         let code = self.composition.error_code.unwrap_or(usual);
         (code, self.message().unwrap_or(explained(code)))
     }
 
-    fn unused(&self) -> Vec<&'static str> {
+    fn unused(&self) -> Vec<Detail> {
         let Composition { timestamp, message, error_code, attributes, .. } = self.composition;
         let given = [
-            ("--timestamp", timestamp.is_some()),
-            ("--message", message.is_some()),
-            ("--error-code", error_code.is_some()),
-            ("--attributes", attributes.is_some()),
+            (Detail::Timestamp, timestamp.is_some()),
+            (Detail::Message, message.is_some()),
+            (Detail::ErrorCode, error_code.is_some()),
+            (Detail::Attributes, attributes.is_some()),
         ];
-        let unused = given.into_iter().filter(|(flag, is_given)| *is_given && !self.used.contains(flag));
-        unused.map(|(flag, _)| flag).collect()
+        let unused = given.into_iter().filter(|(detail, is_given)| *is_given && !self.used.contains(detail));
+        unused.map(|(detail, _)| detail).collect()
     }
 
     fn status_change(&mut self, code: &str) -> Value {
@@ -334,66 +384,87 @@ impl<'a> Given<'a> {
 
     /// v1 has the transcript inside, and no time at all.
     fn complete(&mut self) -> Value {
-        let words = json!([
-            { "start": 1.5, "end": 1.9, "word": "Good" },
-            { "start": 2.0, "end": 2.4, "word": "morning" },
+        let results = self.results();
+        let data = object([
+            ("bot_id", Some(self.composition.id.into())),
+            ("event_uuid", Some(ENTRY.into())),
+            ("transcript", results.transcript),
+            ("speakers", Some(results.speakers.into())),
+            ("mp4", Some(results.video.into())),
+            ("audio", results.audio.map(Value::from)),
+            ("event", Some("complete".into())),
         ]);
-        let said =
-            json!({ "speaker": "Priya Raman", "offset": 1.5, "start_time": 1.5, "end_time": 2.4, "words": words });
-        let data = json!({
-            "bot_id": self.composition.id,
-            "event_uuid": "d2f5c0de-1c64-4f3b-9f2d-6a7d0f3b1c22",
-            "transcript": [said],
-            "speakers": ["Priya Raman", "Tom Ilves"],
-            "mp4": "https://bots-videos.example.invalid/v.mp4?X-Amz-Signature=abc",
-            "audio": "https://bots-videos.example.invalid/a.wav?X-Amz-Signature=abc",
-            "event": "complete",
-        });
         with(data, "extra", self.attributes().map(Value::from))
     }
 
     fn completed(&mut self) -> Value {
-        let url = |file: &str| format!("https://s3.example.invalid/{file}?X-Amz-Expires=14400");
-        let before =
-            |moment: Timestamp, seconds| moment.saturating_sub(SignedDuration::from_secs(seconds)).unwrap_or(moment);
         let whole = |moment: Timestamp| moment.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string();
-        let exited = before(self.composition.now, SECONDS_AFTER_MEETING);
+        let results = self.results();
+        let has_transcript = results.transcription.is_some();
         let data = json!({
             "bot_id": self.composition.id,
             "event_id": null,
-            "participants": [
-                { "name": "Priya Raman", "id": 1, "display_name": "Priya" },
-                { "name": "Tom Ilves", "id": 2 },
-            ],
-            "speakers": [{ "name": "Priya Raman", "id": 1 }],
-            "duration_seconds": SECONDS_IN_MEETING,
-            "joined_at": whole(before(exited, SECONDS_IN_MEETING)),
-            "exited_at": whole(exited),
-            "data_deleted": false,
-            "video": url("video.mp4"),
-            "audio": url("audio.flac"),
-            "diarization": url("diarization.jsonl"),
-            "raw_transcription": null,
-            "transcription": url("output_transcription.json"),
-            "transcription_provider": "gladia",
-            "transcription_ids": ["g-10c2"],
+            "participants": people(&results.participants),
+            "speakers": people(&results.speakers),
+            "duration_seconds": results.exited_at.duration_since(results.joined_at).as_secs(),
+            "joined_at": whole(results.joined_at),
+            "exited_at": whole(results.exited_at),
+            "data_deleted": results.data_deleted,
+            "video": results.video,
+            "audio": results.audio,
+            "diarization": results.diarization,
+            "raw_transcription": results.raw_transcription,
+            "transcription": results.transcription,
+            "transcription_provider": has_transcript.then_some("gladia"),
+            "transcription_ids": has_transcript.then_some(["g-10c2"]),
         });
         with(data, "sent_at", self.time().map(Value::from))
+    }
+
+    /// What was given, or a small example with URLs that lead nowhere.
+    fn results(&self) -> Results {
+        if let Some(results) = self.composition.results {
+            return results.clone();
+        }
+        let before =
+            |moment: Timestamp, seconds| moment.saturating_sub(SignedDuration::from_secs(seconds)).unwrap_or(moment);
+        let exited_at = before(self.composition.now, SECONDS_AFTER_MEETING);
+        let (priya, tom) = ("Priya Raman".to_owned(), "Tom Ilves".to_owned());
+        let is_v2 = matches!(self.composition.dialect, Dialect::MeetingBaasV2 | Dialect::MeetingBaasCallback);
+        let url = |v1: &str, v2: &str| {
+            Some(if is_v2 {
+                format!("https://s3.example.invalid/{v2}?X-Amz-Expires=14400")
+            } else {
+                format!("https://bots-videos.example.invalid/{v1}?X-Amz-Signature=abc")
+            })
+        };
+        let words = json!([
+            { "start": 1.5, "end": 1.9, "word": "Good" },
+            { "start": 2.0, "end": 2.4, "word": "morning" },
+        ]);
+        let said = json!({ "speaker": priya, "offset": 1.5, "start_time": 1.5, "end_time": 2.4, "words": words });
+        Results {
+            speakers: if is_v2 { vec![priya.clone()] } else { vec![priya.clone(), tom.clone()] },
+            participants: vec![priya, tom],
+            joined_at: before(exited_at, SECONDS_IN_MEETING),
+            exited_at,
+            data_deleted: false,
+            video: url("v.mp4", "video.mp4"),
+            audio: url("a.wav", "audio.flac"),
+            diarization: url("", "diarization.jsonl"),
+            raw_transcription: None,
+            transcription: url("", "output_transcription.json"),
+            transcript: Some(json!([said])),
+        }
     }
 
     /// A connection that is a day old.
     fn updated(&mut self, connection: Value) -> Value {
         let now = self.composition.now;
-        let created = timestamp(now.saturating_sub(SignedDuration::from_hours(24)).unwrap_or(now));
+        let created = millis(now.saturating_sub(SignedDuration::from_hours(24)).unwrap_or(now));
         with(with(connection, "created_at", Some(created.into())), "updated_at", self.time().map(Value::from))
     }
 }
-
-/// How long a bot of ours stays in its meeting.
-pub const SECONDS_IN_MEETING: i64 = 1620;
-
-/// How long after it everything is ready.
-pub const SECONDS_AFTER_MEETING: i64 = 214;
 
 const ENTRY: &str = "d2f5c0de-1c64-4f3b-9f2d-6a7d0f3b1c22";
 const OTHER_ENTRY: &str = "e7a1b0c2-3d4e-4f50-8a6b-7c8d9e0f1a2b";
@@ -406,6 +477,13 @@ fn explained(code: &str) -> &'static str {
         "meeting_not_found" => "The meeting could not be found",
         _ => "The bot could not go on",
     }
+}
+
+/// People as v2 lists them.
+#[must_use]
+pub fn people(names: &[String]) -> Value {
+    let people = names.iter().zip(1_u32..).map(|(name, id)| json!({ "name": name, "id": id }));
+    people.collect()
 }
 
 fn connection(id: &str, status: &str) -> Value {
@@ -462,6 +540,7 @@ mod tests {
             message: None,
             error_code: None,
             attributes: None,
+            results: None,
         }
     }
 
@@ -515,6 +594,12 @@ mod tests {
                         composed["data"].as_object_mut().unwrap().remove(more);
                     }
                     composed["data"]["speakers"] = json!([]);
+                }
+                // Some have a name for show as well.
+                for list in ["participants", "speakers"] {
+                    for person in recorded["data"].get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                        person.as_object_mut().map(|person| person.remove("display_name"));
+                    }
                 }
                 // A new one for every message.
                 if name == "bot.chat_message" {
@@ -575,13 +660,9 @@ mod tests {
         check(V2, "bot.brand_new", Ok(("bot.brand_new", None, false)));
         check(V2, "bot.status_change", Err("needs a status code"));
         check(V1, "bot.status_change/", Err("needs a status code"));
-        check(
-            Callback,
-            "joining_call",
-            Err("meetingbaas-callback has no event \"joining_call\"\n  help: it has bot.completed, bot.failed"),
-        );
-        check(Callback, "bot.status_change/completed", Err("has no event"));
-        check(Legacy, "bot.status_change/completed", Err("has no event"));
+        check(Callback, "joining_call", Err("there is no event \"joining_call\""));
+        check(Callback, "bot.status_change/completed", Err("no event"));
+        check(Legacy, "bot.status_change/completed", Err("no event"));
         check(Legacy, "meeting.started", Ok(("meeting.started", None, true)));
         check(Legacy, "joining_call", Ok(("joining_call", None, false)));
     }
@@ -597,7 +678,7 @@ mod tests {
             ..given(dialect, name)
         };
         let failed = all(Dialect::MeetingBaasV2, "bot.failed");
-        assert_eq!(compose(&failed).unwrap().unused, Vec::<&str>::new());
+        assert_eq!(compose(&failed).unwrap().unused, []);
         let expected = json!({
             "event": "bot.failed",
             "data": {
@@ -608,11 +689,11 @@ mod tests {
         });
         assert_eq!(body(&failed), expected);
         let unused = |dialect, name| compose(&all(dialect, name)).unwrap().unused;
-        assert_eq!(unused(Dialect::MeetingBaasV1, "complete"), ["--timestamp", "--message", "--error-code"]);
-        assert_eq!(unused(Dialect::MeetingBaasV1, "joining_call"), ["--error-code", "--attributes"]);
+        assert_eq!(unused(Dialect::MeetingBaasV1, "complete"), [Detail::Timestamp, Detail::Message, Detail::ErrorCode]);
+        assert_eq!(unused(Dialect::MeetingBaasV1, "joining_call"), [Detail::ErrorCode, Detail::Attributes]);
         assert_eq!(
             unused(Dialect::MeetingBaasV2, "calendar.connection_created"),
-            ["--message", "--error-code", "--attributes"]
+            [Detail::Message, Detail::ErrorCode, Detail::Attributes]
         );
         let timeless = Composition { no_timestamp: true, ..given(Dialect::MeetingBaasV2, "queued") };
         assert_eq!(body(&timeless)["data"]["status"], json!({ "code": "queued" }));
