@@ -3,21 +3,37 @@
 //! For tests and for operators; the functions never link it.
 
 pub mod body;
+mod calendar;
 pub mod courier;
 pub mod delivery;
 pub mod dialect;
+mod encoding;
 mod fault;
+mod knobs;
 mod plan;
+mod presigned;
 #[cfg(any(test, feature = "testing"))]
 pub mod receiver;
 mod recording;
+mod request;
+mod rest;
+mod results;
 pub mod script;
+mod server;
+mod simulation;
 pub mod time;
 mod transcript;
+mod truth;
 pub mod webhook;
+mod world;
 
+pub use calendar::{CalendarEntry, CalendarPlan};
 pub use fault::{Fault, Operation, PlannedFault, RetryAfter, Times};
+pub use knobs::{Erased, Knobs, WebhookKnobs};
 pub use plan::{Api, BotPlan};
 pub use recording::{Format, Recording};
+pub use request::{Host, Request, Violation};
 pub use script::{Ending, Transcription};
+pub use simulation::{Bot, Calendar, Simulator};
 pub use transcript::{Transcript, Utterance, Word};
+pub use truth::{Content, Expected, Reason, Truth};
