@@ -213,7 +213,8 @@ impl<'a> Body<'a> {
 }
 
 /// The generic name of an event: all ends are called `bot.stopped` in `event`.
-fn family(name: &str) -> &str {
+#[must_use]
+pub fn family(name: &str) -> &str {
     match name {
         "bot.kicked" | "bot.notallowed" | "bot.denied" | "bot.failed" => "bot.stopped",
         own => own,

@@ -60,7 +60,14 @@ impl CalendarPlan {
         let at = entry.updated_at;
         self.entries.push(entry);
         let timestamp = (name == "calendar.sync_events").then(|| millis(at));
-        Webhook { endpoint: self.channel, name, at, timestamp, body: body.to_string().into_bytes() }
+        Webhook {
+            endpoint: self.channel,
+            name,
+            name_in_session: name.to_owned(),
+            at,
+            timestamp,
+            body: body.to_string().into_bytes(),
+        }
     }
 }
 

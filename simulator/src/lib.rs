@@ -9,8 +9,11 @@ pub mod delivery;
 pub mod dialect;
 mod encoding;
 mod fault;
+mod fleet;
+mod itinerary;
 mod knobs;
 mod plan;
+mod player;
 mod presigned;
 #[cfg(any(test, feature = "testing"))]
 pub mod receiver;
@@ -29,8 +32,10 @@ mod world;
 
 pub use calendar::{CalendarEntry, CalendarPlan};
 pub use fault::{Fault, Operation, PlannedFault, RetryAfter, Times};
+pub use fleet::Fleet;
 pub use knobs::{Erased, Knobs, WebhookKnobs};
 pub use plan::{Api, BotPlan};
+pub use player::{Fate, Player, Receiver, Sent};
 pub use recording::{Format, Recording};
 pub use request::{Host, Request, Violation};
 pub use script::{Ending, Transcription};

@@ -2,7 +2,7 @@
 
 use crate::{
     body::{
-        Composition, compose, echoes_attributes,
+        Composition, Era, compose, echoes_attributes, family,
         meetingbaas::{self, Results},
     },
     delivery::{Delivery, Target},
@@ -21,6 +21,8 @@ pub struct Webhook {
     pub endpoint: Endpoint,
     /// What happened, in the sender's words: an event, or the code of a status change.
     pub name: &'static str,
+    /// What a session calls it: the event, as far as the body tells, and of a status change the code with it.
+    pub name_in_session: String,
     /// When it happened.
     pub at: Timestamp,
     /// The time in it, if it has one.
@@ -41,7 +43,8 @@ impl Webhook {
             }
             dialect => of_meetingbaas(plan, dialect, step, at, results)?,
         };
-        Some(Self { endpoint: channel, name: step.name, at, timestamp, body })
+        let name_in_session = name_in_session(plan, Dialect::of(channel), step);
+        Some(Self { endpoint: channel, name: step.name, name_in_session, at, timestamp, body })
     }
 
     /// The request that brings it to `target`, sent at `now`.
@@ -49,18 +52,16 @@ impl Webhook {
     pub fn delivery(&self, target: &Target, now: Timestamp) -> Delivery {
         Delivery::new(target, self.body.clone(), now)
     }
+}
 
-    /// What a session calls it. Of a status change, that is the event and the code.
-    #[must_use]
-    pub fn name_in_session(&self) -> String {
-        let dialect = Dialect::of(self.endpoint);
-        let name = self.event_name();
-        let is_event = meetingbaas::events(dialect).contains(&name);
-        if dialect == Dialect::MeetStream || is_event { name.to_owned() } else { format!("bot.status_change/{name}") }
-    }
-
-    fn event_name(&self) -> &'static str {
-        if self.name == ERASED { "bot.completed" } else { self.name }
+/// What a session calls a step that was told in this dialect.
+fn name_in_session(plan: &BotPlan, dialect: Dialect, step: Step) -> String {
+    let name = if step.name == ERASED { "bot.completed" } else { step.name };
+    match dialect {
+        Dialect::MeetStream if plan.era == Era::Event => family(name).to_owned(),
+        Dialect::MeetStream => name.to_owned(),
+        _ if meetingbaas::events(dialect).contains(&name) => name.to_owned(),
+        _ => format!("bot.status_change/{name}"),
     }
 }
 
