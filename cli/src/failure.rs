@@ -1,7 +1,7 @@
 //! How a command ends when it does not end well.
 
 use crate::escape;
-use simulator::{courier::SendError, delivery::NoSvixKey};
+use simulator::{courier::SendError, signature::NoSvixKey};
 use std::{fmt, process::ExitCode};
 
 /// Why a command failed, in words for the person who typed it: what happened, and what to do about it.

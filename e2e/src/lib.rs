@@ -17,7 +17,7 @@
 //! - The functions are real processes, reached only through what AWS would give them: the Runtime API, environment
 //!   variables, and an AWS endpoint. Nothing here links their code.
 //! - No child process outlives the harness: every one is killed when its handle is dropped.
-//! - Nothing leaves the machine: every listener is on the loopback address, and there is no TLS to reach further with.
+//! - Nothing leaves the machine: every listener is on the loopback address, and what is sent goes without TLS.
 //! - No state is shared between two tests unless they share a handle.
 
 pub mod binary;

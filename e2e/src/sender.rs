@@ -20,11 +20,10 @@ use crate::runtime_api::{Function, Invocation};
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use hmac::{Hmac, KeyInit, Mac};
 use hyper::Request;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use sha2::Sha256;
+use simulator::signature;
 use std::time::Duration;
 
 /// The header that carries the signature.
@@ -69,7 +68,7 @@ impl Delivery {
     /// A workspace webhook: signed, sent now, to the signed route.
     pub fn signed(secret: &str, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
-        let signature = signature(secret, &body);
+        let signature = signature::meetstream(secret, &body);
         Self::unsigned("/webhooks/meetstream", body)
             .header(SIGNATURE, &signature)
             .header(TIMESTAMP, &Timestamp::now().to_string())
@@ -77,18 +76,16 @@ impl Delivery {
 
     /// A webhook of Meeting BaaS v2, signed as Svix does; `secret` as its dashboard shows it.
     pub fn svix(secret: &str, id: &str, body: impl Into<Vec<u8>>) -> Result<Self> {
-        let (body, now) = (body.into(), Timestamp::now().as_second().to_string());
-        let key = BASE64.decode(secret.trim_start_matches("whsec_")).context("no Svix secret")?;
-        let signed = [id.as_bytes(), b".", now.as_bytes(), b".", &body].concat();
-        let signature = format!("v1,{}", BASE64.encode(hmac(&key, &signed)));
+        let (body, now) = (body.into(), Timestamp::now().as_second());
+        let signature = signature::svix(&signature::svix_key(secret)?, id, now, &body);
         let delivery = Self::unsigned("/webhooks/meetingbaas/v2", body).header("svix-id", id);
-        Ok(delivery.header("svix-timestamp", &now).header("svix-signature", &signature))
+        Ok(delivery.header("svix-timestamp", &now.to_string()).header("svix-signature", &signature))
     }
 
     /// What the web page of Meeting BaaS describes: a bare signature over the body.
     pub fn meetingbaas_legacy(secret: &str, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
-        let signature = hex::encode(hmac(secret.as_bytes(), &body));
+        let signature = signature::bare(secret, &body);
         Self::unsigned("/webhooks/meetingbaas", body).header("X-MeetingBaas-Signature", &signature)
     }
 
@@ -253,30 +250,11 @@ impl Reply {
     }
 }
 
-/// `sha256=` and the lower-case hex of HMAC-SHA256 over the body's bytes.
-pub fn signature(secret: &str, body: &[u8]) -> String {
-    format!("sha256={}", hex::encode(hmac(secret.as_bytes(), body)))
-}
-
-fn hmac(key: &[u8], signed: &[u8]) -> Vec<u8> {
-    #[expect(clippy::expect_used, reason = "HMAC accepts keys of any length")]
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC accepts keys of any length");
-    mac.update(signed);
-    mac.finalize().into_bytes().to_vec()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const BODY: &str = r#"{"event":"bot.done","bot_id":"b"}"#;
-
-    /// RFC 4231, test case 2.
-    #[test]
-    fn signs_as_the_standard_says() {
-        let expected = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        assert_eq!(signature("Jefe", b"what do ya want for nothing?"), expected);
-    }
 
     #[test]
     fn makes_the_event_of_a_function_url() {
@@ -285,7 +263,7 @@ mod tests {
         assert_eq!(event["rawPath"], "/webhooks/meetstream");
         assert_eq!(event["rawQueryString"], "a=1");
         assert_eq!(event["requestContext"]["http"]["method"], "POST");
-        assert_eq!(event["headers"]["x-meetstream-signature"], signature("s", BODY.as_bytes()));
+        assert_eq!(event["headers"]["x-meetstream-signature"], signature::meetstream("s", BODY.as_bytes()));
         assert_eq!(event["body"], BODY);
         assert_eq!(event["isBase64Encoded"], false);
 
@@ -335,7 +313,7 @@ mod tests {
             let (parts, body) = request.into_parts();
             let body = axum::body::to_bytes(body, 1024).await.unwrap();
             let header = |name: &str| parts.headers[name].to_str().unwrap().to_owned();
-            let signed = signature("s", &body) == header(SIGNATURE);
+            let signed = signature::meetstream("s", &body) == header(SIGNATURE);
             format!("{} {} {} {signed}", parts.method, parts.uri, header("host"))
         };
         let app = axum::Router::new().fallback(axum::routing::any(echo));

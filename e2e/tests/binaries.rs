@@ -361,7 +361,7 @@ async fn every_delivery_has_one_line_on_each_side_and_no_line_tells_too_much() -
 
     let everything: Vec<_> =
         pipeline.ingest.logs().into_iter().chain(pipeline.process.logs()).map(|line| line.text).collect();
-    let signature = e2e::sender::signature(SECRET, body.to_string().as_bytes());
+    let signature = simulator::signature::meetstream(SECRET, body.to_string().as_bytes());
     for secret in [SECRET, TOKEN, "Priya", "marker-of-the-tenant", signature.trim_start_matches("sha256=")] {
         let told: Vec<_> = everything.iter().filter(|line| line.contains(secret)).collect();
         assert!(told.is_empty(), "{secret}: {told:?}");

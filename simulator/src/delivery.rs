@@ -1,26 +1,15 @@
 //! One webhook request, to the byte, proved as its sender would prove it.
 
-use crate::time::micros;
-use base64::{
-    Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD as BASE64},
+use crate::{
+    signature::{self, NoSvixKey},
+    time::micros,
 };
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use shared::{Endpoint, auth::StaticHeader};
 use std::fmt;
 
 const SIGNATURE_HEADER: &str = "X-MeetStream-Signature";
 const TIMESTAMP_HEADER: &str = "X-MeetStream-Timestamp";
 const BARE_SIGNATURE_HEADER: &str = "X-MeetingBaas-Signature";
-
-const SVIX_KEY_PREFIX: &str = "whsec_";
-
-/// Base64 as dashboards show keys: some cut the padding.
-const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// A text that must not end up on a screen by accident.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,18 +42,6 @@ enum Proof {
     /// The bare digits of a signature over the body.
     BareSignature(Secret),
 }
-
-/// That a text is not the key of a Svix endpoint. It does not say which text: it is a secret even where it is none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NoSvixKey;
-
-impl fmt::Display for NoSvixKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("that is no Svix key: one is base64, usually after whsec_")
-    }
-}
-
-impl std::error::Error for NoSvixKey {}
 
 /// The bytes of a signing key.
 #[derive(Clone, PartialEq, Eq)]
@@ -117,7 +94,7 @@ impl Target {
             Endpoint::MeetStream => Proof::Signature(credential),
             Endpoint::MeetStreamCallback => Proof::Token,
             Endpoint::MeetingBaasV1 => Proof::Header(StaticHeader::MEETINGBAAS_API_KEY, credential),
-            Endpoint::MeetingBaasV2 => Proof::Svix(Key::of_svix(&credential)?),
+            Endpoint::MeetingBaasV2 => Proof::Svix(Key(signature::svix_key(&credential.0)?)),
             Endpoint::MeetingBaasCallback => Proof::Header(StaticHeader::MEETINGBAAS_CALLBACK_SECRET, credential),
             Endpoint::MeetingBaasLegacy => Proof::BareSignature(credential),
         };
@@ -164,14 +141,6 @@ impl Target {
     }
 }
 
-impl Key {
-    fn of_svix(secret: &Secret) -> Result<Self, NoSvixKey> {
-        let key = secret.0.trim();
-        let bytes = KEY_BASE64.decode(key.strip_prefix(SVIX_KEY_PREFIX).unwrap_or(key)).unwrap_or_default();
-        if bytes.is_empty() { Err(NoSvixKey) } else { Ok(Self(bytes)) }
-    }
-}
-
 impl Delivery {
     /// A request to `target` with exactly these bytes, sent at `now`. Sent again, it is the sender's next try of the same
     /// delivery.
@@ -180,7 +149,7 @@ impl Delivery {
         let mut headers = vec![("Content-Type", "application/json".to_owned())];
         match &target.proof {
             Proof::Signature(secret) => {
-                headers.push((SIGNATURE_HEADER, format!("sha256={}", digits(secret, &body))));
+                headers.push((SIGNATURE_HEADER, signature::meetstream(&secret.0, &body)));
                 headers.push((TIMESTAMP_HEADER, micros(now)));
             }
             Proof::Token => {}
@@ -188,11 +157,10 @@ impl Delivery {
             Proof::Svix(key) => {
                 let id: String = std::iter::repeat_with(fastrand::alphanumeric).take(27).collect();
                 let (id, timestamp) = (format!("msg_{id}"), now.as_second().to_string());
-                let signed = [id.as_bytes(), b".", timestamp.as_bytes(), b".", &body].concat();
-                let signature = format!("v1,{}", BASE64.encode(hmac(&key.0, &signed)));
+                let signature = signature::svix(&key.0, &id, now.as_second(), &body);
                 headers.extend([("svix-id", id), ("svix-timestamp", timestamp), ("svix-signature", signature)]);
             }
-            Proof::BareSignature(secret) => headers.push((BARE_SIGNATURE_HEADER, digits(secret, &body))),
+            Proof::BareSignature(secret) => headers.push((BARE_SIGNATURE_HEADER, signature::bare(&secret.0, &body))),
         }
         Self { url: target.url.clone(), method: target.method, headers, body }
     }
@@ -220,17 +188,6 @@ impl Delivery {
     pub fn body(&self) -> &[u8] {
         &self.body
     }
-}
-
-/// HMAC-SHA256 over the bytes as they are.
-fn hmac(key: &[u8], signed: &[u8]) -> [u8; 32] {
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key").chain_update(signed);
-    mac.finalize().into_bytes().into()
-}
-
-fn digits(secret: &Secret, body: &[u8]) -> String {
-    hex::encode(hmac(secret.0.as_bytes(), body))
 }
 
 #[cfg(test)]
@@ -263,18 +220,6 @@ mod tests {
         assert!(id(&first).starts_with("msg_") && id(&first).len() == 31, "{}", id(&first));
         assert_eq!(id(&first), id(&first));
         assert_ne!(id(&first), id(&second));
-    }
-
-    #[test]
-    fn a_svix_key_is_base64() {
-        let new = |key: &str| Target::new(Endpoint::MeetingBaasV2, Secret(String::new()), Secret(key.to_owned()));
-        for good in ["whsec_c2VjcmV0", "c2VjcmV0", " whsec_c2VjcmV0cw "] {
-            assert!(new(good).is_ok(), "{good}");
-        }
-        for bad in ["", "whsec_", "not base64!"] {
-            let failure = new(bad).unwrap_err().to_string();
-            assert!(failure.contains("no Svix key") && (bad.is_empty() || !failure.contains("base64!")), "{failure}");
-        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod rest;
 mod results;
 pub mod script;
 mod server;
+pub mod signature;
 mod simulation;
 pub mod time;
 mod transcript;

@@ -93,41 +93,46 @@ impl Truth {
     pub fn of(plan: &BotPlan) -> Self {
         let artifacts = [Artifact::Audio, Artifact::Video, Artifact::Transcript];
         Self {
-            state: state(plan),
-            outcome: outcome(plan),
+            state: plan.state_in_the_end(),
+            outcome: plan.outcome_in_the_end(),
             announced: announced(plan),
             artifacts: artifacts.into_iter().map(|artifact| (artifact, expected(plan, artifact))).collect(),
         }
     }
 }
 
-fn state(plan: &BotPlan) -> Option<State> {
-    let is_verified = plan.channels.iter().any(|channel| *channel != Endpoint::MeetStreamCallback);
-    match (plan.ending, plan.api()) {
-        (Ending::Cancelled, _) => (!plan.steps().is_empty()
-            && !plan.channels.iter().all(|channel| *channel == Endpoint::MeetingBaasCallback))
-        .then_some(State::Scheduled),
-        // A deletion that nobody proved hides nothing.
-        (_, Api::MeetStream) if plan.deletion && is_verified => Some(State::Deleted),
-        (Ending::Completed, Api::MeetingBaasV2) if plan.deletion => Some(State::Deleted),
-        (Ending::Completed | Ending::Kicked, Api::MeetStream) if plan.transcription == Transcription::Streaming => {
-            Some(State::Ended)
+impl BotPlan {
+    /// How far its session comes by its deliveries alone; `None` if there are none.
+    #[must_use]
+    pub fn state_in_the_end(&self) -> Option<State> {
+        let is_verified = self.channels.iter().any(|channel| *channel != Endpoint::MeetStreamCallback);
+        let only_calls_back = self.channels.iter().all(|channel| *channel == Endpoint::MeetingBaasCallback);
+        match (self.ending, self.api()) {
+            (Ending::Cancelled, _) => (!self.steps().is_empty() && !only_calls_back).then_some(State::Scheduled),
+            // A deletion that nobody proved hides nothing.
+            (_, Api::MeetStream) if self.deletion && is_verified => Some(State::Deleted),
+            (Ending::Completed, Api::MeetingBaasV2) if self.deletion => Some(State::Deleted),
+            (Ending::Completed | Ending::Kicked, Api::MeetStream) if self.transcription == Transcription::Streaming => {
+                Some(State::Ended)
+            }
+            _ => Some(State::Done),
         }
-        _ => Some(State::Done),
     }
-}
 
-fn outcome(plan: &BotPlan) -> Option<Outcome> {
-    Some(match plan.ending {
-        Ending::Cancelled => return None,
-        Ending::Completed => Outcome::Completed,
-        // That generation has no word for it.
-        Ending::Kicked if plan.api() == Api::MeetStream && plan.era == Era::Event => Outcome::Completed,
-        Ending::Kicked => Outcome::Kicked,
-        Ending::NotAdmitted => Outcome::NotAdmitted,
-        Ending::Denied => Outcome::Denied,
-        Ending::Failed => Outcome::Failed,
-    })
+    /// How its session ends by its deliveries alone; `None` if none of them tells.
+    #[must_use]
+    pub fn outcome_in_the_end(&self) -> Option<Outcome> {
+        Some(match self.ending {
+            Ending::Cancelled => return None,
+            Ending::Completed => Outcome::Completed,
+            // That generation has no word for it.
+            Ending::Kicked if self.api() == Api::MeetStream && self.era == Era::Event => Outcome::Completed,
+            Ending::Kicked => Outcome::Kicked,
+            Ending::NotAdmitted => Outcome::NotAdmitted,
+            Ending::Denied => Outcome::Denied,
+            Ending::Failed => Outcome::Failed,
+        })
+    }
 }
 
 fn announced(plan: &BotPlan) -> BTreeMap<Artifact, ArtifactStatus> {
