@@ -1,8 +1,8 @@
 //! What can be typed.
 
 use crate::{
-    failure::Failure, screen::Look, send::Send, sessions::Sessions, stack::Place, timeline::Timeline,
-    transcript::PrintTranscript, urls::Urls,
+    failure::Failure, screen::Look, send::Send, sessions::Sessions, simulate::Simulate, stack::Place,
+    timeline::Timeline, transcript::PrintTranscript, urls::Urls,
 };
 use clap::{Parser, Subcommand};
 
@@ -22,6 +22,7 @@ Examples:
   rollcall timeline meetstream <BOT ID>          see what became of it
   rollcall send meeting --as meetingbaas-v2      the same from Meeting BaaS
   rollcall transcript meetstream <BOT ID>        read what was said
+  rollcall simulate --bots 40 --duplicate 0.1    play many at once, and count what became of them
   rollcall sessions --state in_call              which bots are in a meeting?
   rollcall urls --stack rollcall --region eu-central-1
 
@@ -37,6 +38,7 @@ pub struct Rollcall {
 #[derive(Subcommand, Clone, Debug)]
 enum Command {
     Send(Box<Send>),
+    Simulate(Box<Simulate>),
     Timeline(Timeline),
     Transcript(PrintTranscript),
     Sessions(Sessions),
@@ -51,6 +53,7 @@ impl Rollcall {
     pub async fn run(self, look: Look) -> Result<(), Failure> {
         match self.command {
             Command::Send(send) => send.run(&self.place, look).await,
+            Command::Simulate(simulate) => simulate.run(&self.place, look).await,
             Command::Timeline(timeline) => timeline.run(&self.place, look).await,
             Command::Transcript(transcript) => transcript.run(&self.place).await,
             Command::Sessions(sessions) => sessions.run(&self.place, look).await,
@@ -107,6 +110,15 @@ mod tests {
             "rollcall sessions --provider meetingbaas --state in_call --days 3 --limit 5 --json --stack s --region r --profile p",
             None,
         );
+        check(
+            "rollcall simulate --bots 3 --drop 0.1 --duplicate 1 --reorder 0 --seed 7 --providers meetstream,meetingbaas",
+            None,
+        );
+        check("rollcall simulate --routes meetingbaas-v1,meetstream-callback --serve-api 4800 --stay --json", None);
+        check("rollcall simulate --drop 1.1", Some(E::ValueValidation));
+        check("rollcall simulate --routes meetingbaas-legacy", Some(E::InvalidValue));
+        check("rollcall simulate --providers meetstream --routes meetstream", Some(E::ArgumentConflict));
+        check("rollcall simulate --stay", Some(E::MissingRequiredArgument));
         check("rollcall --stack s urls", None);
         check("rollcall --outputs x", Some(E::MissingSubcommand));
     }

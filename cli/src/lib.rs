@@ -19,6 +19,7 @@ pub mod meeting;
 pub mod screen;
 pub mod send;
 pub mod sessions;
+pub mod simulate;
 pub mod stack;
 pub mod table;
 pub mod timeline;

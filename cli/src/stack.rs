@@ -150,12 +150,7 @@ impl Stack {
     /// # Errors
     /// When the credential cannot be read, or there is none.
     pub async fn target(&self, endpoint: Endpoint) -> Result<Target, Failure> {
-        let keyring = self.keyring().await?;
-        if endpoint == Endpoint::MeetStreamCallback {
-            return Ok(Target::new(endpoint, keyring.callback_url()?, Secret(String::new()))?);
-        }
-        let credential = keyring.credential(endpoint)?;
-        Ok(Target::new(endpoint, Secret(self.url(endpoint)?), credential)?)
+        self.keyring().await?.target(endpoint)
     }
 }
 
@@ -166,6 +161,18 @@ impl fmt::Debug for Keyring<'_> {
 }
 
 impl Keyring<'_> {
+    /// A route and the proof that it asks for.
+    ///
+    /// # Errors
+    /// When there is no such route, or its credential is none.
+    pub fn target(&self, endpoint: Endpoint) -> Result<Target, Failure> {
+        if endpoint == Endpoint::MeetStreamCallback {
+            return Ok(Target::new(endpoint, self.callback_url()?, Secret(String::new()))?);
+        }
+        let credential = self.credential(endpoint)?;
+        Ok(Target::new(endpoint, Secret(self.stack.url(endpoint)?), credential)?)
+    }
+
     /// The newest credential of a route. Of unsigned callbacks it is in [`Self::callback_url`].
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 mod recent;
 
-pub use recent::{Found, recent};
+pub use recent::{Found, recent, sessions};
 
 use crate::{escape, failure::Failure, stack::Stack};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};

@@ -161,4 +161,10 @@ impl Known {
     pub fn state(&self) -> State {
         self.session.as_ref().map_or(State::Unknown, |(session, _)| session.state())
     }
+
+    /// How many deliveries are missing from the session, because they were parked.
+    #[must_use]
+    pub fn holes(&self) -> usize {
+        self.session.as_ref().map_or(0, |(session, _)| session.holes().len())
+    }
 }

@@ -29,17 +29,19 @@ pub struct Fleet {
     pub largest: u64,
     /// What all chance comes from.
     pub seed: u64,
+    /// What the bots' ids come from, and nothing else: in another run other bots have the same fates.
+    pub run: u64,
 }
 
 impl Fleet {
     /// The bots. The same fleet has the same bots.
     #[must_use]
     pub fn plans(&self) -> Vec<BotPlan> {
-        let mut rng = Rng::with_seed(self.seed);
-        (0..self.bots).map(|number| self.plan(number, &mut rng)).collect()
+        let (mut rng, mut ids) = (Rng::with_seed(self.seed), Rng::with_seed(self.run));
+        (0..self.bots).map(|number| self.plan(number, new_id(&mut ids), &mut rng)).collect()
     }
 
-    fn plan(&self, number: usize, rng: &mut Rng) -> BotPlan {
+    fn plan(&self, number: usize, bot_id: String, rng: &mut Rng) -> BotPlan {
         // In turn, so that a small fleet has some of each.
         let channel = self.channels.get(number % self.channels.len().max(1)).copied().unwrap_or(Endpoint::MeetStream);
         let size = |rng: &mut Rng| rng.u64(1..=self.largest.max(1));
@@ -59,7 +61,7 @@ impl Fleet {
             inline_transcript: chance(rng, 0.7),
             stale_webhook_urls: chance(rng, 0.1),
             seed: rng.u64(..),
-            ..BotPlan::new(channel, new_id(rng))
+            ..BotPlan::new(channel, bot_id)
         };
         plan.channels.extend(self.second_channel(channel).filter(|_| chance(rng, 0.3)));
         self.schedule(&mut plan, rng);
@@ -194,6 +196,7 @@ mod tests {
             api_faults: 0.5,
             largest: 100_000,
             seed: 9,
+            run: 1,
         }
     }
 
@@ -223,6 +226,10 @@ mod tests {
     fn a_fleet_repeats_itself_by_its_seed() {
         assert_eq!(fleet().plans(), fleet().plans());
         assert_ne!(fleet().plans(), Fleet { seed: 10, ..fleet() }.plans());
+        for (one, other) in fleet().plans().into_iter().zip(Fleet { run: 2, ..fleet() }.plans()) {
+            assert_ne!(one.bot_id, other.bot_id);
+            assert_eq!(one, BotPlan { bot_id: one.bot_id.clone(), ..other });
+        }
     }
 
     #[test]

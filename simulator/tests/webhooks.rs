@@ -268,6 +268,7 @@ async fn lost_and_repeated_deliveries_are_told_of() {
         api_faults: 0.0,
         largest: 1000,
         seed: 4,
+        run: 1,
     };
     let (mut lost, mut copies, mut arrived, mut all) = (0, 0, 0, 0);
     for plan in fleet.plans() {

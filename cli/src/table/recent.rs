@@ -7,10 +7,10 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, KeysAndAttributes},
 };
 use shared::{
-    Provider, ReceivedAt, Session,
+    Provider, ReceivedAt, Session, SessionId,
     event::Subject,
     session::State,
-    table::{BY_FIRST_SEEN, FIRST_SEEN_DAY, PK, SESSION_SORT_KEY, SK, day},
+    table::{BY_FIRST_SEEN, FIRST_SEEN_DAY, PK, SESSION_SORT_KEY, SK, day, partition_key},
 };
 use std::{collections::HashMap, time::Duration};
 
@@ -87,6 +87,20 @@ pub async fn recent(
         }
     }
     Ok((sessions, unreadable))
+}
+
+/// The sessions of these bots and calendars, those that there are. `now` is in seconds since the Unix epoch.
+///
+/// # Errors
+/// When the table cannot be read, or holds what this version does not understand.
+pub async fn sessions(client: &Client, stack: &Stack, ids: &[SessionId], now: i64) -> Result<Vec<Session>, Failure> {
+    let key = |id| {
+        let value = |text: &str| AttributeValue::S(text.to_owned());
+        Item::from([(PK.to_owned(), value(&partition_key(id))), (SK.to_owned(), value(SESSION_SORT_KEY))])
+    };
+    let keys: Vec<Item> = ids.iter().map(key).collect();
+    let found = fetch(client, stack, &keys).await?;
+    found.iter().filter(|item| !has_expired(item, now)).map(document::<Session>).collect()
 }
 
 /// The whole items that the index has keys of, in the order of the index. Those that are gone by now are left out.

@@ -1,0 +1,49 @@
+//! A fleet of made-up bots against the deployed template, by the operator's command.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::process::Command;
+
+/// Runs `rollcall simulate` and reads what it found.
+fn simulate(flags: &str) -> Result<(Option<i32>, Value)> {
+    let answer = Command::new(e2e::binary::built("rollcall")?)
+        .args(["simulate", "--json", "--wait", "120"])
+        .args(flags.split_whitespace())
+        .output()?;
+    let told = String::from_utf8_lossy(&answer.stderr).into_owned();
+    let findings = serde_json::from_slice(&answer.stdout).with_context(|| told.clone())?;
+    Ok((answer.status.code(), findings))
+}
+
+fn number(findings: &Value, name: &str) -> u64 {
+    findings[name].as_u64().unwrap_or_default()
+}
+
+fn sum(findings: &Value, name: &str) -> u64 {
+    findings[name].as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum()
+}
+
+/// Nothing is lost here, so every session must be as its meeting was.
+#[test]
+fn every_delivery_of_a_fleet_is_accounted_for() -> Result<()> {
+    let (code, findings) = simulate("--bots 30 --duration 10 --duplicate 0.2 --reorder 0.2 --delay 0.1 --seed 7")?;
+    ensure!(code == Some(0), "{findings:#}");
+    assert_eq!(findings["unaccounted"], Value::Array(vec![]), "{findings:#}");
+    assert_eq!(findings["otherwise"], Value::Array(vec![]), "{findings:#}");
+    assert_eq!(findings["answers"]["200"].as_u64(), Some(number(&findings, "sent")), "{findings:#}");
+    assert_eq!(sum(&findings, "deliveries"), number(&findings, "sent"), "{findings:#}");
+    assert!(number(&findings, "copies") > 10 && number(&findings, "bots") == 30, "{findings:#}");
+    Ok(())
+}
+
+/// What is lost on the way is excused, and nothing else is.
+#[test]
+fn what_was_lost_on_the_way_is_told_apart_from_what_was_accepted() -> Result<()> {
+    let (code, findings) = simulate("--bots 15 --duration 5 --drop 0.3 --providers meetstream --seed 8")?;
+    ensure!(code == Some(0), "{findings:#}");
+    assert!(number(&findings, "dropped") > 10, "{findings:#}");
+    let otherwise = findings["otherwise"].as_array().context("a list")?;
+    assert!(!otherwise.is_empty(), "some ends were lost: {findings:#}");
+    assert!(otherwise.iter().all(|bot| bot["lost"].as_array().is_some_and(|lost| !lost.is_empty())), "{findings:#}");
+    Ok(())
+}
