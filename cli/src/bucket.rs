@@ -1,94 +1,156 @@
-//! Reads the bucket. Nothing here writes to it.
+//! The bucket, as far as an operator needs it.
 
 use crate::{failure::Failure, stack::Stack};
-use aws_sdk_s3::{Client, config::Builder};
+use aws_sdk_s3::{
+    Client,
+    config::Builder,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::{get_object::GetObjectError, head_object::HeadObjectError},
+    primitives::{ByteStream, DateTime},
+};
+use jiff::Timestamp;
+use std::collections::HashMap;
 
-/// An object, as a list tells of it.
+/// A stack's bucket.
+#[derive(Clone, Debug)]
+pub struct Bucket<'a> {
+    client: Client,
+    stack: &'a Stack,
+}
+
+/// An object that is there.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Listed {
+pub struct Stored {
     /// Its key.
     pub key: String,
-    /// When it was written, in milliseconds since the Unix epoch.
-    pub written_at: i64,
+    /// Since when.
+    pub stored_at: Option<Timestamp>,
 }
 
-/// A connection to the bucket of a stack.
-#[must_use]
-pub fn client(stack: &Stack) -> Client {
-    // A local AWS has no host name for each bucket.
-    let path_style = stack.aws.config.endpoint_url().is_some();
-    Client::from_conf(Builder::from(&stack.aws.config).force_path_style(path_style).build())
+/// An object's content.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Object {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// What stands beside them, by name.
+    pub metadata: HashMap<String, String>,
 }
 
-/// The objects whose keys begin so.
-///
-/// # Errors
-/// When the bucket cannot be listed.
-pub async fn list(client: &Client, stack: &Stack, prefix: &str) -> Result<Vec<Listed>, Failure> {
-    let mut pages = client.list_objects_v2().bucket(&stack.bucket).prefix(prefix).into_paginator().send();
-    let mut listed = Vec::new();
-    while let Some(page) = pages.next().await {
-        let doing = format!("listing the bucket {}", stack.bucket);
-        let page = page.map_err(|error| stack.aws.failure(&doing, &error))?;
-        listed.extend(page.contents().iter().filter_map(|object| {
-            let written_at = object.last_modified().and_then(|time| time.to_millis().ok()).unwrap_or_default();
-            Some(Listed { key: object.key()?.to_owned(), written_at })
-        }));
+impl<'a> Bucket<'a> {
+    /// Connects to a stack's bucket.
+    #[must_use]
+    pub fn of(stack: &'a Stack) -> Self {
+        // A local AWS has no host name for each bucket.
+        let path_style = stack.aws.config.endpoint_url().is_some();
+        Self::with(Client::from_conf(Builder::from(&stack.aws.config).force_path_style(path_style).build()), stack)
     }
-    Ok(listed)
-}
 
-/// What an object holds.
-///
-/// # Errors
-/// When it cannot be read.
-pub async fn read(client: &Client, stack: &Stack, key: &str) -> Result<Vec<u8>, Failure> {
-    let doing = format!("reading {key} in the bucket {}", stack.bucket);
-    let object = client.get_object().bucket(&stack.bucket).key(key).send().await;
-    let object = object.map_err(|error| stack.aws.failure(&doing, &error))?;
-    let body = object.body.collect().await.map_err(|error| Failure::new(format!("{doing} broke off: {error}")))?;
-    Ok(body.to_vec())
+    pub(crate) fn with(client: Client, stack: &'a Stack) -> Self {
+        Self { client, stack }
+    }
+
+    /// The objects whose keys begin with `prefix`, in the order of their keys.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<Stored>, Failure> {
+        let request = self.client.list_objects_v2().bucket(&self.stack.bucket).prefix(prefix);
+        let mut pages = request.into_paginator().send();
+        let mut listed = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.failure(&format!("listing {prefix}"), &error))?;
+            listed.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
+                let seconds = object.last_modified.as_ref().map(DateTime::secs);
+                let stored_at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+                Some(Stored { key: object.key?, stored_at })
+            }));
+        }
+        Ok(listed)
+    }
+
+    /// An object; `None` if there is none for certain.
+    ///
+    /// # Errors
+    /// When nobody knows, or it breaks off.
+    pub async fn fetch(&self, key: &str) -> Result<Option<Object>, Failure> {
+        let found = match self.client.get_object().bucket(&self.stack.bucket).key(key).send().await {
+            Ok(found) => found,
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => return Ok(None),
+            Err(error) => return Err(self.failure(&format!("reading {key}"), &error)),
+        };
+        let metadata = found.metadata.unwrap_or_default();
+        let bytes = found.body.collect().await.map_err(|error| Failure::new(format!("{key} broke off: {error}")))?;
+        Ok(Some(Object { bytes: bytes.to_vec(), metadata }))
+    }
+
+    /// What stands beside an object; `None` if there is none for certain.
+    ///
+    /// # Errors
+    /// When nobody knows.
+    pub async fn metadata(&self, key: &str) -> Result<Option<HashMap<String, String>>, Failure> {
+        match self.client.head_object().bucket(&self.stack.bucket).key(key).send().await {
+            Ok(found) => Ok(Some(found.metadata.unwrap_or_default())),
+            // The answer to HEAD has no body, so its code is made of the status.
+            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(None),
+            Err(error) => Err(self.failure(&format!("reading {key}"), &error)),
+        }
+    }
+
+    /// Stores an object. `Ok` means that it is there to stay.
+    ///
+    /// # Errors
+    /// When the bucket did not confirm.
+    pub async fn put(&self, key: &str, bytes: Vec<u8>, metadata: &[(&'static str, String)]) -> Result<(), Failure> {
+        let mut put =
+            self.client.put_object().bucket(&self.stack.bucket).key(key).content_type("application/octet-stream");
+        for (name, value) in metadata {
+            put = put.metadata(*name, value);
+        }
+        let stored = put.body(ByteStream::from(bytes)).send().await;
+        let stored = stored.map_err(|error| self.failure(&format!("storing {key}"), &error))?;
+        self.confirmed(stored.e_tag(), key)
+    }
+
+    /// Copies an object with its metadata; `false` if it is not there any more.
+    ///
+    /// # Errors
+    /// When the bucket did not confirm.
+    pub async fn copy(&self, from: &str, to: &str) -> Result<bool, Failure> {
+        // Keys are made of characters that need no encoding.
+        let source = format!("{}/{from}", self.stack.bucket);
+        match self.client.copy_object().bucket(&self.stack.bucket).copy_source(source).key(to).send().await {
+            Ok(copied) => {
+                self.confirmed(copied.copy_object_result().and_then(|result| result.e_tag()), to)?;
+                Ok(true)
+            }
+            Err(error) if error.code() == Some("NoSuchKey") => Ok(false),
+            Err(error) => Err(self.failure(&format!("copying {from}"), &error)),
+        }
+    }
+
+    /// Removes an object; one that is not there is removed already.
+    ///
+    /// # Errors
+    /// When the bucket did not confirm.
+    pub async fn remove(&self, key: &str) -> Result<(), Failure> {
+        let removed = self.client.delete_object().bucket(&self.stack.bucket).key(key).send().await;
+        removed.map(drop).map_err(|error| self.failure(&format!("removing {key}"), &error))
+    }
+
+    /// Whatever else answers 200 on the way to S3 gives no entity tag.
+    fn confirmed(&self, e_tag: Option<&str>, key: &str) -> Result<(), Failure> {
+        let unconfirmed = || Failure::new(format!("storing {key}: no confirmation from {}", self.stack.aws.name));
+        e_tag.map(drop).ok_or_else(unconfirmed)
+    }
+
+    fn failure<E, R>(&self, doing: &str, error: &SdkError<E, R>) -> Failure
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        R: std::fmt::Debug + 'static,
+    {
+        self.stack.aws.failure(&format!("{doing} in the bucket {}", self.stack.bucket), error)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stack::tests::stack;
-    use aws_sdk_s3::{
-        operation::{get_object::GetObjectOutput, list_objects_v2::ListObjectsV2Output},
-        primitives::{ByteStream, DateTime},
-        types::Object,
-    };
-    use aws_smithy_mocks::{RuleMode, mock, mock_client};
-
-    #[tokio::test]
-    async fn all_pages_of_a_list_are_read() {
-        let page = |key: &str, more: bool| {
-            let object = Object::builder().key(key).last_modified(DateTime::from_millis(1500)).build();
-            let token = more.then(|| "more".to_owned());
-            ListObjectsV2Output::builder()
-                .contents(object)
-                .set_next_continuation_token(token)
-                .is_truncated(more)
-                .build()
-        };
-        let first = mock!(Client::list_objects_v2)
-            .match_requests(|request| request.prefix() == Some("p/") && request.continuation_token().is_none())
-            .then_output(move || page("p/1", true));
-        let second = mock!(Client::list_objects_v2)
-            .match_requests(|request| request.continuation_token() == Some("more"))
-            .then_output(move || page("p/2", false));
-        let client = mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&first, &second]);
-        let listed = list(&client, &stack(), "p/").await.unwrap();
-        assert_eq!(listed, ["p/1", "p/2"].map(|key| Listed { key: key.to_owned(), written_at: 1500 }));
-    }
-
-    #[tokio::test]
-    async fn an_object_is_read_whole() {
-        let rule = mock!(Client::get_object)
-            .match_requests(|request| request.bucket() == Some("bucket") && request.key() == Some("p/1"))
-            .then_output(|| GetObjectOutput::builder().body(ByteStream::from_static(b"bytes")).build());
-        let client = mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&rule]);
-        assert_eq!(read(&client, &stack(), "p/1").await, Ok(b"bytes".to_vec()));
-    }
-}
+mod tests;

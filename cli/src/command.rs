@@ -1,14 +1,23 @@
 //! What can be typed.
 
 use crate::{
-    failure::Failure, screen::Look, send::Send, sessions::Sessions, simulate::Simulate, stack::Place,
-    timeline::Timeline, transcript::PrintTranscript, urls::Urls,
+    dlq::Dlq,
+    failure::Failure,
+    kept::{Parked, Quarantine, Spool},
+    screen::Look,
+    send::Send,
+    sessions::Sessions,
+    simulate::Simulate,
+    stack::Place,
+    timeline::Timeline,
+    transcript::PrintTranscript,
+    urls::Urls,
 };
 use clap::{Parser, Subcommand};
 
 /// Rollcall receives the webhooks of meeting bots and accounts for every one of them.
 ///
-/// This command sends deliveries as a provider would, and shows what became of them. Without flags it works on the stack
+/// This command sends deliveries as a provider would, shows what became of them, and puts back what was set aside. Without flags it works on the stack
 /// that `make up` started in this checkout; with --stack NAME on the one that `make deploy` put on AWS.
 #[derive(Parser, Clone, Debug)]
 #[command(
@@ -24,6 +33,7 @@ Examples:
   rollcall transcript meetstream <BOT ID>        read what was said
   rollcall simulate --bots 40 --duplicate 0.1    play many at once, and count what became of them
   rollcall sessions --state in_call              which bots are in a meeting?
+  rollcall parked replay --all --wait            put back what failed, once the cause is repaired
   rollcall urls --stack rollcall --region eu-central-1
 
 Exit codes: 0 done, 1 failed, 2 cannot be done as asked, 3 not found."
@@ -42,6 +52,10 @@ enum Command {
     Timeline(Timeline),
     Transcript(PrintTranscript),
     Sessions(Sessions),
+    Parked(Parked),
+    Quarantine(Quarantine),
+    Dlq(Dlq),
+    Spool(Spool),
     Urls(Urls),
 }
 
@@ -57,6 +71,10 @@ impl Rollcall {
             Command::Timeline(timeline) => timeline.run(&self.place, look).await,
             Command::Transcript(transcript) => transcript.run(&self.place).await,
             Command::Sessions(sessions) => sessions.run(&self.place, look).await,
+            Command::Parked(parked) => parked.run(&self.place, look).await,
+            Command::Quarantine(quarantine) => quarantine.run(&self.place, look).await,
+            Command::Dlq(dlq) => dlq.run(&self.place, look).await,
+            Command::Spool(spool) => spool.run(&self.place, look).await,
             Command::Urls(urls) => urls.run(&self.place, look).await,
         }
     }
@@ -120,6 +138,31 @@ mod tests {
         check("rollcall simulate --providers meetstream --routes meetstream", Some(E::ArgumentConflict));
         check("rollcall simulate --stay", Some(E::MissingRequiredArgument));
         check("rollcall --stack s urls", None);
+        for folder in ["parked", "quarantine"] {
+            check(&format!("rollcall {folder} list --bot meetstream -b --reason r --limit 5 --json"), None);
+            check(&format!("rollcall {folder} show k --raw"), None);
+            check(&format!("rollcall {folder} show"), Some(E::MissingRequiredArgument));
+            check(&format!("rollcall {folder} replay --all --dry-run"), None);
+            check(&format!("rollcall {folder} replay --key a --key b --wait --timeout 5"), None);
+            check(&format!("rollcall {folder} replay --calendar meetingbaas c --reason r"), None);
+            check(&format!("rollcall {folder} replay"), Some(E::MissingRequiredArgument));
+            check(&format!("rollcall {folder} replay --dry-run"), Some(E::MissingRequiredArgument));
+            check(&format!("rollcall {folder} replay --all --reason r"), Some(E::ArgumentConflict));
+            check(&format!("rollcall {folder} replay --key k --bot meetstream b"), Some(E::ArgumentConflict));
+            check(&format!("rollcall {folder} replay --bot meetstream"), Some(E::WrongNumberOfValues));
+            check(&format!("rollcall {folder} replay --all --dry-run --wait"), Some(E::ArgumentConflict));
+        }
+        check("rollcall spool list --json", None);
+        check("rollcall spool drain --all", None);
+        check("rollcall spool drain", Some(E::MissingRequiredArgument));
+        check("rollcall dlq list --commands --json", None);
+        check("rollcall dlq --commands replay --all", None);
+        check("rollcall dlq show m --raw", None);
+        check("rollcall dlq replay --id a --id b --wait", None);
+        check("rollcall dlq replay --bot meetstream b --dry-run", None);
+        check("rollcall dlq replay", Some(E::MissingRequiredArgument));
+        check("rollcall dlq replay --commands", Some(E::MissingRequiredArgument));
+        check("rollcall dlq replay --all --id m", Some(E::ArgumentConflict));
         check("rollcall --outputs x", Some(E::MissingSubcommand));
     }
 }

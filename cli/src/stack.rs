@@ -47,9 +47,11 @@ pub struct Stack {
     pub dlq_url: String,
     /// Slow and timed work.
     pub commands_url: String,
+    /// Commands that failed on every try.
+    pub commands_dlq_url: String,
     /// Sessions.
     pub table: String,
-    /// Quarantined and parked deliveries.
+    /// Spooled, parked and quarantined deliveries, and large bodies.
     pub bucket: String,
     /// The connection to it.
     pub aws: Aws,
@@ -113,6 +115,7 @@ impl Stack {
             queue_url: outputs.queue_url,
             dlq_url: outputs.dlq_url,
             commands_url: outputs.commands_url,
+            commands_dlq_url: outputs.commands_dlq_url,
             table: outputs.table,
             bucket: outputs.bucket,
             aws: Aws::local(outputs.endpoint_url, outputs.region),
@@ -262,7 +265,7 @@ pub(crate) mod tests {
     use serde_json::{Map, Value};
 
     /// What `make up` writes down, every value being its name, but for a route that is off and one that is not known.
-    const OUTPUTS: [&str; 16] = [
+    const OUTPUTS: [&str; 17] = [
         "stack_name",
         "endpoint_url",
         "region",
@@ -278,6 +281,7 @@ pub(crate) mod tests {
         "queue_url",
         "dlq_url",
         "commands_url",
+        "commands_dlq_url",
         "bucket",
     ];
 

@@ -1,7 +1,7 @@
 //! `rollcall transcript`: what was said in a meeting.
 
 use crate::{
-    bucket::{self, Listed},
+    bucket::{self, Bucket},
     escape,
     failure::Failure,
     screen,
@@ -9,6 +9,7 @@ use crate::{
     timeline::{providers, session_id},
 };
 use clap::Args;
+use jiff::Timestamp;
 use shared::{
     SessionId,
     artifacts::{self, NORMALISED, RAW},
@@ -71,7 +72,7 @@ struct Form {
 struct Stored<'a> {
     raw: Option<&'a str>,
     normalised: Option<&'a str>,
-    written_at: i64,
+    stored_at: Option<Timestamp>,
 }
 
 impl PrintTranscript {
@@ -82,9 +83,9 @@ impl PrintTranscript {
     pub async fn run(self, place: &Place) -> Result<(), Failure> {
         let bot = session_id(&self.provider, Subject::Bot, &self.id)?;
         let stack = place.open().await?;
-        let client = bucket::client(&stack);
+        let bucket = Bucket::of(&stack);
         let folder = artifacts::folder(&bot, Artifact::Transcript);
-        let listed = bucket::list(&client, &stack, &folder).await?;
+        let listed = bucket.list(&folder).await?;
         let Some(stored) = newest(&listed, &folder) else {
             let shown = escape::text(&self.id);
             let what = format!("no transcript of {} bot \"{shown}\" is stored on {}", bot.provider, stack.aws.name);
@@ -100,7 +101,9 @@ impl PrintTranscript {
             (true, None, _) => return Err(Failure::not_found("what the provider wrote is not stored")),
             (false, raw, normalised) => normalised.or(raw).unwrap_or_default(),
         };
-        let body = bucket::read(&client, &stack, key).await?;
+        let Some(bucket::Object { bytes: body, .. }) = bucket.fetch(key).await? else {
+            return Err(Failure::not_found(format!("{key} was removed while it was being looked for")));
+        };
         let is_terminal = io::stdout().is_terminal();
         if self.form.raw {
             return print_bytes(&body, is_terminal);
@@ -131,7 +134,7 @@ impl Form {
 }
 
 /// The run that was stored last, and its objects.
-fn newest<'a>(listed: &'a [Listed], folder: &str) -> Option<Stored<'a>> {
+fn newest<'a>(listed: &'a [bucket::Stored], folder: &str) -> Option<Stored<'a>> {
     let mut runs: BTreeMap<&str, Stored<'a>> = BTreeMap::new();
     for object in listed {
         let Some((run, name)) = object.key.strip_prefix(folder).and_then(|rest| rest.split_once('/')) else { continue };
@@ -141,9 +144,9 @@ fn newest<'a>(listed: &'a [Listed], folder: &str) -> Option<Stored<'a>> {
             NORMALISED => stored.normalised = Some(&object.key),
             _ => continue,
         }
-        stored.written_at = stored.written_at.max(object.written_at);
+        stored.stored_at = stored.stored_at.max(object.stored_at);
     }
-    runs.into_values().filter(|run| run.raw.or(run.normalised).is_some()).max_by_key(|run| run.written_at)
+    runs.into_values().filter(|run| run.raw.or(run.normalised).is_some()).max_by_key(|run| run.stored_at)
 }
 
 /// A transcript that could not be normalised when it was stored may be readable by now.
@@ -172,8 +175,12 @@ mod tests {
     use super::*;
     use shared::{Provider, SenderId};
 
-    fn listed(objects: &[(&str, i64)]) -> Vec<Listed> {
-        objects.iter().map(|(key, written_at)| Listed { key: (*key).to_owned(), written_at: *written_at }).collect()
+    fn listed(objects: &[(&str, i64)]) -> Vec<bucket::Stored> {
+        let stored = |(key, seconds): &(&str, i64)| bucket::Stored {
+            key: (*key).to_owned(),
+            stored_at: Timestamp::from_second(*seconds).ok(),
+        };
+        objects.iter().map(stored).collect()
     }
 
     #[test]

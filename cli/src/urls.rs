@@ -40,6 +40,7 @@ struct Everything<'a> {
     queue_url: &'a str,
     dlq_url: &'a str,
     commands_url: &'a str,
+    commands_dlq_url: &'a str,
     table: &'a str,
     bucket: &'a str,
 }
@@ -97,6 +98,7 @@ impl<'a> Everything<'a> {
             queue_url: &stack.queue_url,
             dlq_url: &stack.dlq_url,
             commands_url: &stack.commands_url,
+            commands_dlq_url: &stack.commands_dlq_url,
             table: &stack.table,
             bucket: &stack.bucket,
         };
@@ -134,6 +136,7 @@ impl<'a> Everything<'a> {
             format!("events queue      {}", self.queue_url),
             format!("  dead letters    {}", self.dlq_url),
             format!("commands queue    {}", self.commands_url),
+            format!("  dead letters    {}", self.commands_dlq_url),
             format!("table             {}", self.table),
             format!("bucket            {}", self.bucket),
         ]);

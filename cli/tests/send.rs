@@ -202,6 +202,7 @@ fn a_stack_without_the_dialect_says_what_is_missing() {
         "queue_url",
         "dlq_url",
         "commands_url",
+        "commands_dlq_url",
         "bucket",
     ];
     let fields: Vec<String> = names.iter().map(|name| format!("\"{name}\": \"http://localhost:1\"")).collect();

@@ -33,6 +33,7 @@ pub(super) async fn stack(aws: Aws, name: &str) -> Result<Stack, Failure> {
         queue_url: output("EventsQueueUrl")?,
         dlq_url: output("EventsDeadLetterQueueUrl")?,
         commands_url: output("CommandsQueueUrl")?,
+        commands_dlq_url: output("CommandsDeadLetterQueueUrl")?,
         table: output("TableName")?,
         bucket: output("BucketName")?,
         secrets: Secrets::Stored { name: output("SecretName")? },

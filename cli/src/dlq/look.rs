@@ -1,0 +1,114 @@
+//! `list` and `show`.
+
+use super::{List, Of, Show, is_asked_for, is_of, missing, scan::Scan};
+use crate::{
+    bucket::Bucket,
+    failure::Failure,
+    kept::show,
+    queue::Letter,
+    replay::{
+        content::{Content, Refusal},
+        line::{self, Line},
+        open,
+    },
+    screen::{self, Look},
+    stack::Stack,
+};
+use shared::{Command, SessionId};
+
+impl List {
+    pub(super) async fn run(self, of: Of, stack: &Stack, look: Look) -> Result<(), Failure> {
+        let session = of.session(&self.whose)?;
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let bucket = Bucket::of(stack);
+        let mut scan = Scan::begin(of.dead(stack)).await?;
+        let listed = list(&bucket, &mut scan, of, session.as_ref(), limit).await;
+        let expected = scan.expected();
+        let unseen = scan.close().await;
+        let (lines, unseen) = (listed?, unseen?);
+        if lines.is_empty() && !self.json {
+            screen::remark(&format!("nothing like that in {} on {}", of.dead(stack).name(), stack.aws.name));
+        } else {
+            line::print(&lines, self.json, look)?;
+        }
+        if lines.len() >= limit {
+            screen::remark(&format!("these are {limit} of about {expected}; --limit N shows more"));
+        } else if let Some(remark) = unseen.remark() {
+            screen::remark(&remark);
+        }
+        Ok(())
+    }
+}
+
+async fn list(
+    bucket: &Bucket<'_>,
+    scan: &mut Scan<'_>,
+    of: Of,
+    session: Option<&SessionId>,
+    limit: usize,
+) -> Result<Vec<Line>, Failure> {
+    let mut lines = Vec::new();
+    while lines.len() < limit {
+        let letters = scan.next().await?;
+        if letters.is_empty() {
+            break;
+        }
+        for letter in letters {
+            if lines.len() < limit && is_of(&letter, session) {
+                lines.push(describe(bucket, of, &letter).await?.0);
+            }
+            scan.hold(letter);
+        }
+    }
+    Ok(lines)
+}
+
+/// What there is to say of a dead letter, and its body: of a delivery that of its sender, of everything else all of it.
+async fn describe(bucket: &Bucket<'_>, of: Of, letter: &Letter) -> Result<(Line, Vec<u8>), Failure> {
+    let line = Line { key: letter.id.clone(), kept_at: letter.sent_at, ..Line::default() };
+    let whole = letter.body.clone().into_bytes();
+    if of == Of::Commands {
+        let line = match Command::decode(&letter.body) {
+            Ok(command) => Line { event: Some(command.as_str().to_owned()), size_bytes: Some(whole.len()), ..line },
+            Err(_) => line.with_refusal(&Refusal::Command),
+        };
+        return Ok((line, whole));
+    }
+    let content = Content::of_record(letter.body.clone());
+    let line = line.with_content(&content);
+    let Ok(content) = content else { return Ok((line, whole)) };
+    let opened = open(bucket, content).await?;
+    let line = line.with_opened(&opened);
+    Ok((line, opened.map_or(whole, |opened| opened.message().body().to_vec())))
+}
+
+impl Show {
+    pub(super) async fn run(self, of: Of, stack: &Stack) -> Result<(), Failure> {
+        let mut scan = Scan::begin(of.dead(stack)).await?;
+        let found = find(&mut scan, &self.id).await;
+        let unseen = scan.close().await?;
+        let Some(letter) = found? else {
+            unseen.remark().iter().for_each(|remark| screen::remark(remark));
+            return Err(missing(&self.id, of.dead(stack).name()));
+        };
+        let (line, body) = describe(&Bucket::of(stack), of, &letter).await?;
+        show::print(&line, &body, self.raw)
+    }
+}
+
+async fn find(scan: &mut Scan<'_>, id: &str) -> Result<Option<Letter>, Failure> {
+    let mut found = None;
+    while found.is_none() {
+        let letters = scan.next().await?;
+        if letters.is_empty() {
+            break;
+        }
+        for letter in letters {
+            if found.is_none() && is_asked_for(&letter, id) {
+                found = Some(letter.clone());
+            }
+            scan.hold(letter);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,98 @@
+//! Looking through a queue, which means receiving everything in it.
+
+use crate::{
+    failure::Failure,
+    queue::{Depth, HIDDEN_SECONDS, Letter, Queue},
+};
+use std::collections::HashSet;
+
+/// One pass over a queue: everything is received at most once, and given back in the end.
+///
+/// In a FIFO queue a group is locked while any of its messages is received, and one receive gives at most ten of it. So what is
+/// behind the first ten of a group shows only when those are gone.
+#[derive(Debug)]
+pub(super) struct Scan<'a> {
+    queue: Queue<'a>,
+    seen: HashSet<String>,
+    held: Vec<Letter>,
+    is_over: bool,
+    /// How it was before the pass. SQS counts late, so afterwards it would count what the pass itself has moved.
+    before: Depth,
+}
+
+/// What a pass could not look at, by the queue's own approximate count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Unseen {
+    /// Behind others of their group.
+    pub(super) behind: usize,
+    /// In somebody else's hands.
+    pub(super) elsewhere: usize,
+}
+
+impl<'a> Scan<'a> {
+    /// Begins.
+    ///
+    /// # Errors
+    /// When the queue does not answer.
+    pub(super) async fn begin(queue: Queue<'a>) -> Result<Self, Failure> {
+        let before = queue.depth().await?;
+        Ok(Self { queue, seen: HashSet::new(), held: Vec::new(), is_over: false, before })
+    }
+
+    /// How many messages there are to be looked at, about.
+    pub(super) fn expected(&self) -> usize {
+        self.before.visible
+    }
+
+    /// The next messages; none at the end. Each is to be deleted or given to [`Self::hold`].
+    ///
+    /// # Errors
+    /// When the queue does not answer.
+    pub(super) async fn next(&mut self) -> Result<Vec<Letter>, Failure> {
+        if self.is_over {
+            return Ok(Vec::new());
+        }
+        let received = self.queue.receive().await?;
+        let (new, again): (Vec<_>, Vec<_>) =
+            received.into_iter().partition(|letter| self.seen.insert(letter.id.clone()));
+        // What comes a second time was held for too long: everything has been seen.
+        self.is_over = new.is_empty() || !again.is_empty();
+        self.held.extend(again);
+        Ok(new)
+    }
+
+    /// Keeps a message until the end, so that it does not come again.
+    pub(super) fn hold(&mut self, letter: Letter) {
+        self.held.push(letter);
+    }
+
+    /// Gives everything back that was held, and says what was not looked at.
+    ///
+    /// # Errors
+    /// When the queue does not answer; then what was held comes back by itself.
+    pub(super) async fn close(self) -> Result<Unseen, Failure> {
+        self.queue.release(&self.held).await?;
+        // Whoever stopped before the end knows why.
+        let behind = if self.is_over { self.before.visible.saturating_sub(self.seen.len()) } else { 0 };
+        Ok(Unseen { behind, elsewhere: self.before.hidden })
+    }
+}
+
+impl Unseen {
+    /// What to tell about it; `None` if there is nothing.
+    pub(super) fn remark(self) -> Option<String> {
+        let Self { behind, elsewhere } = self;
+        let behind = (behind > 0)
+            .then(|| format!("about {behind} more are behind others of their bots, and show when those are gone"));
+        let elsewhere = (elsewhere > 0).then(|| {
+            format!(
+                "about {elsewhere} are in the hands of another command, or of one that was interrupted: they show within {HIDDEN_SECONDS} seconds"
+            )
+        });
+        let parts: Vec<_> = [behind, elsewhere].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| format!("note: {}", parts.join("; ")))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,261 @@
+//! `rollcall parked`, `rollcall quarantine`, `rollcall spool`: what is kept in the bucket, and how it comes back.
+
+mod find;
+pub(crate) mod show;
+
+use crate::{
+    bucket::{Bucket, Stored},
+    escape,
+    failure::Failure,
+    queue::Queue,
+    replay::{
+        Fate, Replay,
+        content::Content,
+        follow,
+        line::{self, Line},
+        open,
+        progress::{Progress, Words},
+        selection::{Filter, How, Which},
+    },
+    screen::{self, Look},
+    stack::{Place, Stack},
+};
+use clap::{Args, Subcommand, value_parser};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use shared::kept::{Folder, metadata};
+use std::time::Duration;
+
+/// How many objects are read or put back at a time.
+const CONCURRENT: usize = 8;
+
+/// Deliveries that failed on every try: list them, look at them, put them back
+///
+/// After about three hours of retries a delivery is set aside with its bytes, and its bot's session marks the gap
+/// (`rollcall timeline`: missing). When the cause is repaired, put it back: it is processed like any other, and the gap closes.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  rollcall parked list
+  rollcall parked replay --all --dry-run
+  rollcall parked replay --bot meetstream 7c1e4a92 --wait
+  rollcall parked replay --reason store_unavailable")]
+pub struct Parked {
+    #[command(subcommand)]
+    action: Action,
+}
+
+/// Deliveries that cannot be read: list them, look at them, put them back
+///
+/// They are authentic, were answered 200, and take no effect. Put them back once the code can read them; before that they
+/// only come here again.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  rollcall quarantine list --reason no_event_name
+  rollcall quarantine show 5f0c2a9e-…
+  rollcall quarantine show 5f0c2a9e-… --raw > events/provider/meetstream/new.json
+  rollcall quarantine replay --reason no_event_name --wait")]
+pub struct Quarantine {
+    #[command(subcommand)]
+    action: Action,
+}
+
+/// Deliveries that the queue refused: list them, put them into the queue
+///
+/// The sweep does the same every minute. This is for when it does not run.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  rollcall spool list
+  rollcall spool drain --all")]
+pub struct Spool {
+    #[command(subcommand)]
+    action: SpoolAction,
+}
+
+#[derive(Subcommand, Clone, Debug)]
+enum Action {
+    List(List),
+    Show(Show),
+    /// Put deliveries back into the events queue
+    ///
+    /// Each one is removed from here only when the queue has confirmed it. Interrupting this, or doing it twice, does no harm:
+    /// a delivery that took effect is recognised.
+    #[command(after_help = PUT_BACK_HELP)]
+    Replay(PutBack),
+}
+
+#[derive(Subcommand, Clone, Debug)]
+enum SpoolAction {
+    List(List),
+    /// Put deliveries into the events queue
+    ///
+    /// Each one is removed from here only when the queue has confirmed it. Interrupting this, doing it twice or beside the
+    /// sweep does no harm: a delivery that took effect is recognised.
+    #[command(after_help = PUT_BACK_HELP)]
+    Drain(PutBack),
+}
+
+const PUT_BACK_HELP: &str = "\
+Exits with 0 when all that was selected is in the queue (with --wait: took
+effect), even if that is nothing; with 1 when something was not put back, or
+failed again; with 3 when there is nothing under a --key.";
+
+/// List them, the longest here first
+#[derive(Args, Clone, Debug)]
+struct List {
+    #[command(flatten)]
+    filter: Filter,
+    /// How many at most
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Print a JSON list
+    #[arg(long)]
+    json: bool,
+}
+
+/// Print one with its body
+///
+/// The body may contain what people said. What would act on a terminal in it is shown as an escape.
+#[derive(Args, Clone, Debug)]
+struct Show {
+    /// Its key, or its last part, the id
+    key: String,
+    /// Write nothing but the body's bytes, exactly as they were sent
+    #[arg(long)]
+    raw: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+struct PutBack {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    how: How,
+}
+
+impl Parked {
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// When something cannot be read, is not there, or was not put back.
+    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
+        self.action.run(Folder::Parked, place, look).await
+    }
+}
+
+impl Quarantine {
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// When something cannot be read, is not there, or was not put back.
+    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
+        self.action.run(Folder::Quarantine, place, look).await
+    }
+}
+
+impl Spool {
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// When something cannot be read, is not there, or was not put back.
+    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
+        let stack = place.open().await?;
+        match self.action {
+            SpoolAction::List(list) => list.run(Folder::Spool, &stack, look).await,
+            SpoolAction::Drain(drain) => drain.run(Folder::Spool, &stack, look).await,
+        }
+    }
+}
+
+impl Action {
+    async fn run(self, folder: Folder, place: &Place, look: Look) -> Result<(), Failure> {
+        let stack = place.open().await?;
+        match self {
+            Self::List(list) => list.run(folder, &stack, look).await,
+            Self::Show(show) => show.run(folder, &stack).await,
+            Self::Replay(replay) => replay.run(folder, &stack, look).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self, folder: Folder, stack: &Stack, look: Look) -> Result<(), Failure> {
+        let bucket = Bucket::of(stack);
+        let found = find::filtered(&bucket, folder, &self.filter).await?;
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let reading = stream::iter(found.iter().take(limit)).map(|stored| describe(&bucket, stored));
+        let lines: Vec<Option<Line>> = reading.buffered(CONCURRENT).try_collect().await?;
+        let lines: Vec<Line> = lines.into_iter().flatten().collect();
+        if lines.is_empty() && !self.json {
+            screen::remark(&format!("nothing like that in {} on {}", folder.prefix(), stack.aws.name));
+            return Ok(());
+        }
+        line::print(&lines, self.json, look)?;
+        if found.len() > limit {
+            screen::remark(&format!("these are {limit} of {}; --limit N shows more", found.len()));
+        }
+        Ok(())
+    }
+}
+
+/// What there is to say of an object; `None` if it is gone by now.
+async fn describe(bucket: &Bucket<'_>, stored: &Stored) -> Result<Option<Line>, Failure> {
+    let Some(object) = bucket.fetch(&stored.key).await? else { return Ok(None) };
+    let find = |name: &str| object.metadata.get(name).cloned();
+    let line =
+        Line { key: stored.key.clone(), kept_at: stored.stored_at, reason: find(metadata::REASON), ..Line::default() };
+    let content = Content::of_object(find, object.bytes);
+    let line = line.with_content(&content);
+    Ok(Some(match content {
+        Ok(content) => line.with_opened(&open(bucket, content).await?),
+        Err(_) => line,
+    }))
+}
+
+impl PutBack {
+    async fn run(self, folder: Folder, stack: &Stack, look: Look) -> Result<(), Failure> {
+        let bucket = Bucket::of(stack);
+        let found = find::selected(&bucket, folder, &self.which).await?;
+        let words = Words { into: "the events queue", dry_run: self.how.dry_run };
+        let replay = Replay::new(bucket.clone(), Queue::events(stack), words.dry_run);
+        let mut progress = Progress::new(found.len(), words);
+        let mut followed = Vec::new();
+        let replay = &replay;
+        let putting_back =
+            stream::iter(&found).map(|stored| async move { (stored, replay.object(folder, &stored.key).await) });
+        let mut fates = putting_back.buffer_unordered(CONCURRENT);
+        while let Some((stored, fate)) = fates.next().await {
+            let key = escape::text(&stored.key);
+            let whose = if let Fate::PutBack(Some(followed)) = &fate {
+                format!(", {}", followed.name())
+            } else {
+                String::new()
+            };
+            progress.note(&format!("{key}{whose}"), &fate)?;
+            if let Fate::PutBack(Some(one)) = fate {
+                followed.push(one);
+            }
+        }
+        let tally = progress.close();
+        screen::print(&tally.summary(words, look))?;
+        finish(self.how, stack, &bucket, followed, tally.result(), look).await
+    }
+}
+
+/// Follows what was put back, if that is asked for, and says how the command ends.
+pub(crate) async fn finish(
+    how: How,
+    stack: &Stack,
+    bucket: &Bucket<'_>,
+    followed: Vec<follow::Followed>,
+    result: Result<(), Failure>,
+    look: Look,
+) -> Result<(), Failure> {
+    if !how.wait || followed.is_empty() {
+        return result;
+    }
+    let ended = follow::follow(stack, bucket, followed, Duration::from_secs(how.timeout)).await?;
+    screen::print(&follow::report(&ended, look))?;
+    result.and_then(|()| follow::result(&ended))
+}

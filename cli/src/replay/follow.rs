@@ -1,0 +1,266 @@
+//! `--wait`: what became of deliveries after they were put back.
+
+use super::content::Returning;
+use crate::{
+    bucket::Bucket,
+    escape,
+    failure::Failure,
+    screen::{Look, Tone},
+    stack::Stack,
+    table::{self, Known},
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use shared::{
+    AcceptId, SessionId,
+    kept::{Folder, key},
+    session::Disposition,
+};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::{Duration, Instant},
+};
+
+/// How often it is looked while waiting.
+const WAIT_BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// How many bots are looked at at a time.
+const CONCURRENT: usize = 8;
+
+/// Where a failing delivery would be kept again.
+const AGAIN: [Folder; 2] = [Folder::Parked, Folder::Quarantine];
+
+/// A delivery that was put back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Followed {
+    accept_id: AcceptId,
+    session: Option<SessionId>,
+    group: String,
+}
+
+/// What became of it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Ending {
+    /// Its bot's timeline has it, and no hole.
+    Seen(Disposition),
+    /// It failed again, and is kept again.
+    Kept(Folder),
+    /// Nothing was seen of it in time.
+    Unseen,
+    /// Its body names no bot that this version can see, so there is no timeline to look at.
+    Nameless,
+}
+
+/// Follows deliveries until each has met its end, or time is up.
+///
+/// # Errors
+/// When the table or the bucket cannot be read.
+pub async fn follow(
+    stack: &Stack,
+    bucket: &Bucket<'_>,
+    open: Vec<Followed>,
+    limit: Duration,
+) -> Result<Vec<(Followed, Ending)>, Failure> {
+    let table = aws_sdk_dynamodb::Client::new(&stack.aws.config);
+    let deadline = Instant::now() + limit;
+    let mut by_group: BTreeMap<String, Vec<Followed>> = BTreeMap::new();
+    for followed in open {
+        by_group.entry(followed.group.clone()).or_default().push(followed);
+    }
+    let mut ended = Vec::new();
+    loop {
+        let looks = stream::iter(by_group).map(|(group, followed)| look(stack, &table, bucket, group, followed));
+        let looks: Vec<_> = looks.buffer_unordered(CONCURRENT).try_collect().await?;
+        by_group = BTreeMap::new();
+        for (group, followed, endings) in looks {
+            let mut open = Vec::new();
+            for (followed, ending) in followed.into_iter().zip(endings) {
+                match ending {
+                    Some(ending) => ended.push((followed, ending)),
+                    None => open.push(followed),
+                }
+            }
+            if !open.is_empty() {
+                by_group.insert(group, open);
+            }
+        }
+        if by_group.is_empty() || Instant::now() >= deadline {
+            let left = by_group.into_values().flatten();
+            ended.extend(left.map(|followed| {
+                let ending = if followed.session.is_some() { Ending::Unseen } else { Ending::Nameless };
+                (followed, ending)
+            }));
+            return Ok(ended);
+        }
+        tokio::time::sleep(WAIT_BETWEEN_LOOKS).await;
+    }
+}
+
+/// One look at everything of one group, which is one bot's.
+async fn look(
+    stack: &Stack,
+    table: &aws_sdk_dynamodb::Client,
+    bucket: &Bucket<'_>,
+    group: String,
+    followed: Vec<Followed>,
+) -> Result<(String, Vec<Followed>, Vec<Option<Ending>>), Failure> {
+    let mut kept = HashSet::new();
+    for folder in AGAIN {
+        kept.extend(bucket.list(&folder.prefix_of(&group)).await?.into_iter().map(|object| object.key));
+    }
+    let known = match followed.iter().find_map(|followed| followed.session.as_ref()) {
+        Some(id) => table::known(table, stack, id, jiff::Timestamp::now().as_second()).await?,
+        None => None,
+    };
+    let endings = followed.iter().map(|followed| followed.ending(known.as_ref(), &kept)).collect();
+    Ok((group, followed, endings))
+}
+
+impl Followed {
+    /// What there is to follow of a delivery.
+    #[must_use]
+    pub fn of(returning: &Returning) -> Self {
+        let Returning { accept_id, session, group, .. } = returning.clone();
+        Self { accept_id, session, group }
+    }
+
+    /// Whose it is, harmless for terminals.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let id = escape::text(self.accept_id.as_str());
+        match &self.session {
+            Some(session) => format!("{} {} ({id})", session.provider, escape::text(session.id.as_sent())),
+            None => id,
+        }
+    }
+
+    /// What became of it, by what is known of its bot and the keys of what is kept of it; `None` if that does not show yet.
+    fn ending(&self, known: Option<&Known>, kept: &HashSet<String>) -> Option<Ending> {
+        let is_kept = |folder: &Folder| kept.contains(&key(*folder, &self.group, self.accept_id.as_str()));
+        // Its key was vacated before it was sent, so whatever is there now came after.
+        if let Some(folder) = AGAIN.into_iter().find(is_kept) {
+            return Some(Ending::Kept(folder));
+        }
+        let known = known?;
+        let holes = known.session.as_ref().map(|(session, _)| session.holes()).unwrap_or_default();
+        if holes.iter().any(|hole| hole.accept_id == self.accept_id) {
+            return None;
+        }
+        // A note that it was quarantined may be of the first time.
+        let lines = known.entries.iter().filter(|entry| entry.accept_id == self.accept_id);
+        lines.map(|entry| entry.disposition).find(|end| *end != Disposition::Quarantined).map(Ending::Seen)
+    }
+}
+
+impl Ending {
+    fn is_good(&self) -> bool {
+        matches!(self, Self::Seen(_))
+    }
+
+    fn told(&self) -> String {
+        match self {
+            Self::Seen(disposition) => disposition.as_str().to_owned(),
+            Self::Kept(folder) => format!("failed again, in {}", folder.prefix()),
+            Self::Unseen => "not seen yet".to_owned(),
+            Self::Nameless => "of no bot that this rollcall can see".to_owned(),
+        }
+    }
+}
+
+/// What became of all of them in a line, and before it one line for each that did not end well.
+#[must_use]
+pub fn report(ended: &[(Followed, Ending)], look: Look) -> String {
+    let mut counts: BTreeMap<&Ending, usize> = BTreeMap::new();
+    for (_, ending) in ended {
+        *counts.entry(ending).or_default() += 1;
+    }
+    let counts = counts.into_iter().map(|(ending, count)| {
+        let tone = if ending.is_good() { Tone::Good } else { Tone::Bad };
+        look.paint(&format!("{count} {}", ending.told()), tone)
+    });
+    let summary = counts.collect::<Vec<_>>().join(", ");
+    let bad = ended.iter().filter(|(_, ending)| !ending.is_good());
+    let lines = bad.map(|(followed, ending)| format!("{}: {}", followed.name(), ending.told()));
+    lines.chain([format!("of these: {summary}")]).collect::<Vec<_>>().join("\n")
+}
+
+/// How the command ends.
+///
+/// # Errors
+/// When not everything has taken effect.
+pub fn result(ended: &[(Followed, Ending)]) -> Result<(), Failure> {
+    let count = ended.iter().filter(|(_, ending)| !ending.is_good()).count();
+    if count == 0 {
+        return Ok(());
+    }
+    let help =
+        "those not seen yet are on their way or waiting to be tried again; `rollcall timeline` shows when they come";
+    Err(Failure::new(format!("{count} put back and without effect so far")).help(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::tests::{entry, session};
+    use serde_json::{Value, json};
+    use shared::{Provider, SenderId};
+
+    fn followed() -> Followed {
+        let id = SessionId::bot(Provider::MeetStream, SenderId::try_from("b").unwrap());
+        Followed { accept_id: AcceptId::new("a"), group: "g".to_owned(), session: Some(id) }
+    }
+
+    fn known(timeline: &[Value], holes: &[&str], beside: &[Value]) -> Known {
+        let mut document = session("b", timeline);
+        let holes: Vec<_> = holes
+            .iter()
+            .map(|id| json!({"accept_id": id, "received_at": 0, "parked_as": format!("parked/g/{id}"), "reason": "r"}))
+            .collect();
+        document["holes"] = holes.into();
+        let entries = timeline.iter().chain(beside).map(|entry| serde_json::from_value(entry.clone()).unwrap());
+        Known { session: Some((serde_json::from_value(document).unwrap(), 1)), entries: entries.collect() }
+    }
+
+    #[track_caller]
+    fn check(name: &str, known: Option<&Known>, kept: &[&str], expected: Option<Ending>) {
+        let kept = kept.iter().map(|key| (*key).to_owned()).collect();
+        assert_eq!(followed().ending(known, &kept), expected, "{name}");
+    }
+
+    #[test]
+    fn the_end_of_a_delivery_is_told_from_its_beginning() {
+        let line = |accept_id| entry("key", accept_id, 1, "bot.joining");
+        let beside = |disposition: &str| {
+            let mut entry = line("a");
+            entry["d"] = disposition.into();
+            entry
+        };
+        let applied = Some(Ending::Seen(Disposition::Applied));
+        check("nothing known", None, &[], None);
+        check("applied", Some(&known(&[line("a")], &[], &[])), &[], applied.clone());
+        check("another's hole", Some(&known(&[line("a")], &["other"], &[])), &[], applied);
+        check("only others", Some(&known(&[line("other")], &[], &[])), &[], None);
+        check("its hole is still there", Some(&known(&[], &["a"], &[beside("ignored")])), &[], None);
+        let duplicate = Some(Ending::Seen(Disposition::Duplicate));
+        check("a duplicate", Some(&known(&[line("other")], &[], &[beside("duplicate")])), &[], duplicate);
+        check("quarantined the first time", Some(&known(&[], &[], &[beside("quarantined")])), &[], None);
+        let in_hand = ["parked/g/a~run", "parked/g/other", "quarantine/x/a"];
+        check("what others have in hand", None, &in_hand, None);
+        check("parked again", Some(&known(&[], &["a"], &[])), &["parked/g/a"], Some(Ending::Kept(Folder::Parked)));
+        let quarantined = Some(Ending::Kept(Folder::Quarantine));
+        check("quarantined again", None, &["quarantine/g/a"], quarantined);
+    }
+
+    #[test]
+    fn only_what_took_effect_is_success() {
+        let good = (followed(), Ending::Seen(Disposition::Applied));
+        let bad = (followed(), Ending::Kept(Folder::Quarantine));
+        assert_eq!(report(&[good.clone(), good.clone()], Look::PLAIN), "of these: 2 applied");
+        assert!(result(std::slice::from_ref(&good)).is_ok());
+        let text = report(&[good.clone(), bad.clone()], Look::PLAIN);
+        let expected =
+            "meetstream b (a): failed again, in quarantine/\nof these: 1 applied, 1 failed again, in quarantine/";
+        assert_eq!(text, expected);
+        assert!(result(&[good, bad]).is_err());
+        assert!(result(&[(followed(), Ending::Unseen)]).is_err());
+    }
+}
