@@ -6,6 +6,7 @@
 //! | put faults between a function and AWS, and count its calls | [`fault_proxy`] |
 //! | reach the local AWS, get a private set of queues, table and bucket | [`local_aws`], [`scratch`] |
 //! | have both functions wired together, for a scenario | [`pipeline`] |
+//! | run the operator's command on a scratch | [`operator`] |
 //! | send the recorded bodies of the providers, about bots of one's own | [`recordings`] |
 //! | play the event source mapping over a scratch queue | [`pump`] |
 //! | compose, sign and send deliveries as MeetStream does | [`sender`] |
@@ -23,6 +24,7 @@
 pub mod binary;
 pub mod fault_proxy;
 pub mod local_aws;
+pub mod operator;
 pub mod pipeline;
 mod plain_http;
 pub mod pump;

@@ -49,7 +49,14 @@ impl Pipeline {
     /// # Errors
     /// As for [`Pipeline::start`].
     pub async fn with(settings: &[(&str, &str)]) -> Result<Self> {
-        let rules = QueueRules { visibility: Duration::from_secs(5), max_receives: 50 };
+        Self::with_rules(QueueRules { visibility: Duration::from_secs(5), max_receives: 50 }, settings).await
+    }
+
+    /// The same, over queues with rules of the test's own.
+    ///
+    /// # Errors
+    /// As for [`Pipeline::start`].
+    pub async fn with_rules(rules: QueueRules, settings: &[(&str, &str)]) -> Result<Self> {
         let scratch = Scratch::with_rules(&LocalAws::from_env()?, rules).await?;
         let upstream = &scratch.aws.outputs.endpoint_url;
         let (ingest_proxy, process_proxy) = (FaultProxy::start(upstream).await?, FaultProxy::start(upstream).await?);
