@@ -26,6 +26,7 @@ from tools import script
 
 WEBHOOK_SECRETS = "meetstream_webhook_secrets"
 CALLBACK_TOKENS = "meetstream_callback_tokens"
+MEETSTREAM_API_KEYS = "meetstream_api_keys"
 API_KEYS = "meetingbaas_api_keys"
 SVIX_SECRETS = "meetingbaas_svix_secrets"
 CALLBACK_SECRETS = "meetingbaas_callback_secrets"
@@ -34,6 +35,7 @@ LEGACY_SECRETS = "meetingbaas_legacy_secrets"
 RANDOM = {
     WEBHOOK_SECRETS: lambda: secrets.token_hex(32),
     CALLBACK_TOKENS: lambda: secrets.token_urlsafe(32),
+    MEETSTREAM_API_KEYS: lambda: secrets.token_hex(32),
     API_KEYS: lambda: secrets.token_hex(32),
     SVIX_SECRETS: lambda: "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode(),
     CALLBACK_SECRETS: lambda: secrets.token_hex(32),

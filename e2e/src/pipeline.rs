@@ -74,6 +74,7 @@ impl Pipeline {
             .env("BUCKET_NAME", &scratch.bucket)
             .env("EVENTS_QUEUE_URL", &scratch.queue.url)
             .env("COMMANDS_QUEUE_URL", &scratch.commands.url)
+            .env("EVENT_BUS_NAME", "default") // every account has it, and nobody listens here
             .env("PARK_AFTER_RECEIVES", "4")
             .env("RETRY_BASE_SECONDS", "1")
             .env("RETRY_MAX_SECONDS", "1");
@@ -121,6 +122,14 @@ impl Pipeline {
     pub async fn command(&self, text: &str) -> Result<Batch> {
         self.scratch.aws.sqs.send_message().queue_url(&self.scratch.commands.url).message_body(text).send().await?;
         self.commands.pump().await?.context("the command did not arrive")
+    }
+
+    /// Takes every command that waits through the process function.
+    ///
+    /// # Errors
+    /// If some are left after `limit`.
+    pub async fn run_commands(&self, limit: Duration) -> Result<Vec<Batch>> {
+        self.commands.drain(limit).await
     }
 
     /// One sweep, as the schedule asks for it.

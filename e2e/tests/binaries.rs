@@ -39,7 +39,8 @@ async fn a_group_costs_one_read_and_one_conditional_write_per_batch() -> Result<
         .sum();
     let calls: Vec<_> = pipeline.process_proxy.records().into_iter().map(|record| record.call.operation).collect();
     let count = |name: &str| calls.iter().filter(|call| *call == name).count();
-    assert_eq!((count("GetItem"), count("PutItem"), calls.len()), (groups, groups, 2 * groups), "{calls:?}");
+    assert_eq!((count("GetItem"), count("PutItem"), count("PutEvents")), (groups, groups, groups), "{calls:?}");
+    assert_eq!(calls.len(), 3 * groups, "and nothing else: {calls:?}");
     for bot in ["a", "b"] {
         assert_eq!(pipeline.session(bot).await?.context("no session")?["state"], "recording");
     }
@@ -390,7 +391,7 @@ async fn half_configured_functions_do_not_start() -> Result<()> {
         (
             "process-fn",
             "TABLE_NAME",
-            vec![("BUCKET_NAME", "b"), ("EVENTS_QUEUE_URL", "u"), ("COMMANDS_QUEUE_URL", "u")],
+            vec![("BUCKET_NAME", "b"), ("EVENTS_QUEUE_URL", "u"), ("COMMANDS_QUEUE_URL", "u"), ("EVENT_BUS_NAME", "b")],
         ),
     ];
     for (name, blamed, settings) in cases {

@@ -1,6 +1,7 @@
 //! One batch of deliveries: its records by group, the groups beside each other, and the answer record by record.
 
 use crate::{
+    commands::Commands,
     function::Invocation,
     process::Processor,
     publish::Publisher,
@@ -16,7 +17,7 @@ use std::panic::AssertUnwindSafe;
 /// How many groups are processed beside each other: as many as a FIFO batch can have.
 const CONCURRENT_GROUPS: usize = 10;
 
-impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, R> {
+impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Processor<S, V, P, R, C> {
     /// Processes a batch and answers for each of its records.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The function's settings.
 
-use crate::process::Policy;
+use crate::{api::ApiSettings, process::Policy};
 use shared::env::{self, ConfigError, Lookup};
 use std::time::Duration;
 
@@ -13,8 +13,16 @@ pub struct Config {
     pub bucket_name: String,
     /// The queue of deliveries.
     pub events_queue_url: String,
-    /// The name of the queue of commands.
-    pub commands_queue_name: String,
+    /// The queue of commands.
+    pub commands_queue_url: String,
+    /// The bus for events.
+    pub event_bus_name: String,
+    /// The providers' APIs.
+    pub api: ApiSettings,
+    /// How long after it was announced an artifact is given up, and a claim no longer asked about.
+    pub artifact_patience: Duration,
+    /// Whether sound and picture are kept, beside transcripts.
+    pub keeps_recordings: bool,
     /// How long a session is kept after its last change.
     pub session_retention: Duration,
     /// How failures are met.
@@ -22,6 +30,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// The name of the queue of commands, as invocations tell it.
+    #[must_use]
+    pub fn commands_queue_name(&self) -> String {
+        self.commands_queue_url.rsplit('/').next().unwrap_or_default().to_owned()
+    }
+
     /// Reads the settings.
     ///
     /// # Errors
@@ -31,12 +45,16 @@ impl Config {
         let retry_base = seconds("RETRY_BASE_SECONDS", 2, 0..=900)?;
         let retry_max = seconds("RETRY_MAX_SECONDS", 900, 0..=43_200)?;
         let days = seconds("SESSION_RETENTION_DAYS", 90, 8..=3650)?;
-        let commands_queue_url = env::required(lookup, "COMMANDS_QUEUE_URL")?;
+        let hours = seconds("ARTIFACT_PATIENCE_HOURS", 24, 1..=720)?;
         Ok(Self {
             table_name: env::required(lookup, "TABLE_NAME")?,
             bucket_name: env::required(lookup, "BUCKET_NAME")?,
             events_queue_url: env::required(lookup, "EVENTS_QUEUE_URL")?,
-            commands_queue_name: commands_queue_url.rsplit('/').next().unwrap_or_default().to_owned(),
+            commands_queue_url: env::required(lookup, "COMMANDS_QUEUE_URL")?,
+            event_bus_name: env::required(lookup, "EVENT_BUS_NAME")?,
+            api: ApiSettings::from_env(lookup)?,
+            artifact_patience: Duration::from_secs(hours * 3600),
+            keeps_recordings: env::number(lookup, "KEEP_RECORDINGS", 0, 0..=1)? == 1,
             session_retention: Duration::from_secs(days * 86_400),
             policy: Policy {
                 park_after_receives: env::number(lookup, "PARK_AFTER_RECEIVES", 20, 2..=1000)?,
@@ -51,11 +69,12 @@ impl Config {
 mod tests {
     use super::*;
 
-    const COMPLETE: [(&str, &str); 4] = [
+    const COMPLETE: [(&str, &str); 5] = [
         ("TABLE_NAME", "table"),
         ("BUCKET_NAME", "bucket"),
         ("EVENTS_QUEUE_URL", "https://sqs/1/events.fifo"),
         ("COMMANDS_QUEUE_URL", "https://sqs/1/commands"),
+        ("EVENT_BUS_NAME", "bus"),
     ];
 
     fn config(settings: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -66,7 +85,8 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_documents() {
         let config = config(&COMPLETE).unwrap();
-        assert_eq!(config.commands_queue_name, "commands");
+        assert_eq!(config.commands_queue_name(), "commands");
+        assert_eq!((config.artifact_patience.as_secs(), config.keeps_recordings), (24 * 3600, false));
         assert_eq!(config.session_retention, Duration::from_secs(90 * 86_400));
         assert_eq!(config.policy.park_after_receives, 20);
         assert_eq!((config.policy.retry_base.as_secs(), config.policy.retry_max.as_secs()), (2, 900));

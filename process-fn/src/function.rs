@@ -1,8 +1,8 @@
 //! One invocation, from whichever queue.
 
 use crate::{
-    command::Commander, process::Processor, publish::Publisher, record::NoMessageId, redelivery::Redelivery,
-    requeue::Requeue, store::SessionStore, vault::Vault,
+    api::ProviderApi, archive::Archive, command::Commander, commands::Commands, process::Processor, publish::Publisher,
+    record::NoMessageId, redelivery::Redelivery, requeue::Requeue, store::SessionStore, vault::Vault,
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Context, LambdaEvent};
@@ -20,6 +20,10 @@ pub struct Function<P, C> {
     pub commands_queue_name: String,
 }
 
+/// The most time that a batch of deliveries takes. The function's own limit is made for commands; a webhook that is stuck is
+/// better tried again.
+const FOR_DELIVERIES: Duration = Duration::from_secs(30);
+
 /// The time and the name of one invocation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Invocation<'a> {
@@ -34,9 +38,9 @@ pub(crate) struct Invocation<'a> {
 }
 
 impl<'a> Invocation<'a> {
-    /// The invocation that begins `now`, as the time since the Unix epoch.
-    pub(crate) fn new(context: &'a Context, now: Duration) -> Self {
-        let time = Duration::from_millis(context.deadline).saturating_sub(now);
+    /// The invocation that begins `now`, as the time since the Unix epoch. It takes `at_most` so much of the time it has.
+    pub(crate) fn new(context: &'a Context, now: Duration, at_most: Duration) -> Self {
+        let time = Duration::from_millis(context.deadline).saturating_sub(now).min(at_most);
         Self {
             request_id: &context.request_id,
             // A fifth of the time is for handing back what is not done, and some of that for the answer itself.
@@ -51,10 +55,21 @@ impl<'a> Invocation<'a> {
 ///
 /// # Errors
 /// [`NoMessageId`] for a batch that cannot be answered record by record; Lambda then delivers all of it again.
-pub async fn handle<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, Q: Requeue>(
-    function: &Function<Processor<S, V, P, R>, Commander<V, Q>>,
+#[expect(clippy::type_complexity, reason = "both halves of the function name every port there is")]
+pub async fn handle<S, V, P, R, C, Q, A, I>(
+    function: &Function<Processor<S, V, P, R, C>, Commander<S, V, Q, C, A, I, P>>,
     event: LambdaEvent<SqsEvent>,
-) -> Result<SqsBatchResponse, NoMessageId> {
+) -> Result<SqsBatchResponse, NoMessageId>
+where
+    S: SessionStore,
+    V: Vault,
+    P: Publisher,
+    R: Redelivery,
+    C: Commands,
+    Q: Requeue,
+    A: Archive,
+    I: ProviderApi,
+{
     handle_at(function, event, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()).await
 }
 
@@ -62,17 +77,27 @@ pub async fn handle<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, Q: R
 ///
 /// # Errors
 /// As for [`handle`].
-pub async fn handle_at<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, Q: Requeue>(
-    function: &Function<Processor<S, V, P, R>, Commander<V, Q>>,
+#[expect(clippy::type_complexity, reason = "both halves of the function name every port there is")]
+pub async fn handle_at<S, V, P, R, C, Q, A, I>(
+    function: &Function<Processor<S, V, P, R, C>, Commander<S, V, Q, C, A, I, P>>,
     event: LambdaEvent<SqsEvent>,
     now: Duration,
-) -> Result<SqsBatchResponse, NoMessageId> {
+) -> Result<SqsBatchResponse, NoMessageId>
+where
+    S: SessionStore,
+    V: Vault,
+    P: Publisher,
+    R: Redelivery,
+    C: Commands,
+    Q: Requeue,
+    A: Archive,
+    I: ProviderApi,
+{
     let LambdaEvent { payload, context } = event;
-    let invocation = Invocation::new(&context, now);
     if came_from(&function.commands_queue_name, &payload) {
-        return Ok(function.commander.run(payload, invocation).await);
+        return Ok(function.commander.run(payload, Invocation::new(&context, now, Duration::MAX)).await);
     }
-    function.processor.process_batch(payload, invocation).await
+    function.processor.process_batch(payload, Invocation::new(&context, now, FOR_DELIVERIES)).await
 }
 
 fn came_from(queue_name: &str, event: &SqsEvent) -> bool {

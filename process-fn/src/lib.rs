@@ -14,7 +14,9 @@ mod api;
 mod archive;
 mod batch;
 mod command;
+mod commands;
 mod config;
+mod errand;
 mod function;
 mod log;
 mod process;
@@ -36,17 +38,19 @@ pub use api::{
 pub use archive::memory::MemoryArchive;
 pub use archive::{Archive, ArchiveError, S3Archive, Stored};
 pub use command::Commander;
+pub use commands::{Commands, NotSent, SqsCommands};
 pub use config::Config;
+pub use errand::Errands;
 pub use function::{Function, handle, handle_at};
 pub use process::{Policy, Processor};
-pub use publish::{NoSubscribers, PublishError, Publisher};
+pub use publish::{EventBridge, PublishError, Publisher};
 pub use record::Record;
 pub use redelivery::{Redelivery, SqsRedelivery};
 pub use requeue::{Requeue, RequeueError, Returned, SqsRequeue};
 pub use store::{DynamoStore, Loaded, Recorded, SessionStore, StoreError, Version};
 #[cfg(any(test, feature = "testing"))]
 pub use store::{contract, memory::MemoryStore};
-pub use sweep::{Sweep, Swept};
+pub use sweep::{NotSwept, Sweep, Swept};
 #[cfg(any(test, feature = "testing"))]
 pub use vault::memory::MemoryVault;
 pub use vault::{Kept, Listed, S3Vault, Vault, VaultError};

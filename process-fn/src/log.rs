@@ -1,11 +1,15 @@
 //! The lines this function writes. Never a body, a name of a person or a secret.
 
-use crate::{record::Record, sweep::Swept};
+use crate::{errand::Setback, record::Record, sweep::Swept};
 use aws_smithy_runtime_api::client::result::SdkError;
 use edge::aws::causes;
 use edge::telemetry::{self, Metric};
 use serde::Serialize;
-use shared::{AcceptId, DeliveryKey, ReceivedAt, session::Disposition};
+use shared::{
+    AcceptId, DeliveryKey, ReceivedAt, Session, SessionId,
+    event::Outcome,
+    session::{Disposition, Errand},
+};
 use std::{
     fmt::Debug,
     time::{Duration, SystemTime},
@@ -83,6 +87,30 @@ pub(crate) fn outcome(request_id: &str, record: &Record, disposition: Option<Dis
     telemetry::line(&[&["Outcome"], &[]], &metrics, &fields);
 }
 
+/// What the line of a meeting's end says beside its metrics.
+#[derive(Serialize)]
+struct MeetingFields {
+    #[serde(rename = "MeetingOutcome")]
+    outcome: &'static str,
+    level: &'static str,
+    bot: String,
+}
+
+/// Writes the line of a meeting's end, when it is first heard of or turns out to be another than it was `before`.
+pub(crate) fn meeting(before: Option<Outcome>, session: &Session) {
+    let Some(outcome) = session.outcome().filter(|outcome| before != Some(*outcome)) else { return };
+    let has_failed = |outcome| matches!(outcome, Outcome::NotAdmitted | Outcome::Denied | Outcome::Failed);
+    let fails_now = has_failed(outcome) && !before.is_some_and(has_failed);
+    let metrics = [
+        Metric::count("Meetings", before.is_none().then_some(1)),
+        // What the alarm on bots that were not let in looks at.
+        Metric::count("FailedMeetings", fails_now.then_some(1)),
+    ];
+    let level = if has_failed(outcome) { "WARN" } else { "INFO" };
+    let fields = MeetingFields { outcome: outcome.as_str(), level, bot: session.id().encoded() };
+    telemetry::line(&[&["MeetingOutcome"], &[]], &metrics, &fields);
+}
+
 /// What the line of a sweep says beside its metrics.
 #[derive(Serialize)]
 struct SweepFields {
@@ -91,12 +119,13 @@ struct SweepFields {
 
 /// Writes the line of one sweep; `None` for one that could not even look.
 pub(crate) fn swept(swept: Option<Swept>) {
-    let Swept { put_back, quarantined, left, oldest } = swept.unwrap_or_default();
+    let Swept { put_back, quarantined, left, reminded, oldest } = swept.unwrap_or_default();
     let metrics = [
         // Those that got through: the alarm hears when there are none.
         Metric::count("Sweeps", u32::from(swept.is_some())),
         Metric::count("PutBack", put_back),
         Metric::count("SpoolLeft", left),
+        Metric::count("Reminded", reminded),
         // What the alarm on a spool that does not empty looks at.
         Metric::time("SpoolAge", oldest),
         Metric::count("Quarantined", (quarantined > 0).then_some(quarantined)),
@@ -108,6 +137,31 @@ pub(crate) fn swept(swept: Option<Swept>) {
         Some(_) => "INFO",
     };
     telemetry::line(&[&[]], &metrics, &SweepFields { level });
+}
+
+/// What the line of an errand says beside its metrics.
+#[derive(Serialize)]
+struct ErrandFields {
+    #[serde(rename = "Errand")]
+    errand: &'static str,
+    #[serde(rename = "End")]
+    end: &'static str,
+    level: &'static str,
+    bot: String,
+    attempts: String,
+}
+
+/// Writes the line of one try of an errand, after so many in vain.
+pub(crate) fn errand(id: &SessionId, errand: Errand, attempts: u32, end: Result<&'static str, Setback>) {
+    let metrics = [Metric::count("Errands", 1), Metric::count("Setbacks", end.is_err().then_some(1))];
+    let fields = ErrandFields {
+        errand: errand.as_str(),
+        end: end.unwrap_or_else(Setback::code),
+        level: if end.is_err() { "WARN" } else { "INFO" },
+        bot: id.encoded(),
+        attempts: attempts.to_string(),
+    };
+    telemetry::line(&[&["Errand", "End"], &[]], &metrics, &fields);
 }
 
 /// Writes why a call to AWS failed: its name, and the error's own words.

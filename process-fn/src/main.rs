@@ -4,8 +4,8 @@ use aws_lambda_events::sqs::SqsEvent;
 use edge::{aws, telemetry};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use process_fn::{
-    Commander, Config, DynamoStore, Function, NoSubscribers, Processor, S3Vault, SqsRedelivery, SqsRequeue, Sweep,
-    handle,
+    Commander, Config, DynamoStore, Errands, EventBridge, Function, Patience, Processor, Providers, S3Archive, S3Vault,
+    SqsCommands, SqsRedelivery, SqsRequeue, Sweep, handle,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -15,18 +15,31 @@ async fn main() -> Result<(), Error> {
         Config::from_env(&edge::environment).inspect_err(|error| tracing::error!(%error, "refusing to start"))?;
     let connection = aws::connection(&edge::environment, process_fn::AWS_CALL_BUDGET)
         .inspect_err(|error| tracing::error!(%error, "refusing to start"))?;
-    let vault = S3Vault::new(&connection, config.bucket_name);
+    let commands_queue_name = config.commands_queue_name();
+    let store = DynamoStore::new(&connection, config.table_name, config.session_retention);
+    let vault = S3Vault::new(&connection, config.bucket_name.clone());
+    let commands = SqsCommands::new(&connection, config.commands_queue_url);
+    let publisher = EventBridge::new(&connection, config.event_bus_name);
     let commander = Commander {
-        sweep: Sweep { vault: vault.clone(), queue: SqsRequeue::new(&connection, config.events_queue_url.clone()) },
+        sweep: Sweep {
+            store: store.clone(),
+            commands: commands.clone(),
+            vault: vault.clone(),
+            queue: SqsRequeue::new(&connection, config.events_queue_url.clone()),
+        },
+        errands: Errands {
+            store: store.clone(),
+            vault: vault.clone(),
+            archive: S3Archive::new(&connection, config.bucket_name),
+            api: Providers::new(&config.api, Patience::DEFAULT),
+            publisher: publisher.clone(),
+            patience: config.artifact_patience,
+            keeps_recordings: config.keeps_recordings,
+        },
     };
-    let processor = Processor {
-        store: DynamoStore::new(&connection, config.table_name, config.session_retention),
-        vault,
-        publisher: NoSubscribers,
-        redelivery: SqsRedelivery::new(&connection, config.events_queue_url),
-        policy: config.policy,
-    };
+    let redelivery = SqsRedelivery::new(&connection, config.events_queue_url);
+    let processor = Processor { store, vault, publisher, redelivery, commands, policy: config.policy };
     processor.store.warm_up().await;
-    let function = Function { processor, commander, commands_queue_name: config.commands_queue_name };
+    let function = Function { processor, commander, commands_queue_name };
     run(service_fn(|event: LambdaEvent<SqsEvent>| async { Ok::<_, Error>(handle(&function, event).await?) })).await
 }

@@ -7,22 +7,23 @@
 mod set_aside;
 
 use crate::{
+    commands::Commands,
     function::Invocation,
     log::{self, Told},
     publish::{PublishError, Publisher},
     record::Record,
     redelivery::{Redelivery, backoff},
     store::{Loaded, Recorded, SessionStore, StoreError, Version},
-    vault::{Vault, VaultError},
+    vault::{Kept, Vault, VaultError},
 };
 use futures_util::FutureExt;
 use shared::{
-    Event, QueueMessage, ReceivedAt, Session, SessionId,
+    Command, Event, QueueMessage, ReceivedAt, Session, SessionId,
     message::{Carried, Claim, ClaimError, DecodeError},
     provider::{self, ParseError},
-    session::{Disposition, Entry, advance},
+    session::{Disposition, Entry, Errand, Progress, advance},
 };
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
 /// How often a session is read again when somebody else saved it in between.
@@ -41,7 +42,7 @@ pub struct Policy {
 
 /// Everything that processing needs from outside.
 #[derive(Debug)]
-pub struct Processor<S, V, P, R> {
+pub struct Processor<S, V, P, R, C> {
     /// Where sessions live.
     pub store: S,
     /// Where bytes are kept that could not take effect.
@@ -50,6 +51,8 @@ pub struct Processor<S, V, P, R> {
     pub publisher: P,
     /// The queue, as far as it can be asked for patience.
     pub redelivery: R,
+    /// Where the errands go that a delivery gives rise to.
+    pub commands: C,
     /// How failures are met.
     pub policy: Policy,
 }
@@ -93,15 +96,22 @@ impl ProcessError {
 
 /// A record, understood as far as it can be.
 enum Read {
-    Event(Box<Event>),
+    Event(Box<Understood>),
     Unreadable(QueueMessage, ParseError),
     Unredeemable(Claim, ClaimError),
+}
+
+/// A delivery that became an event.
+struct Understood {
+    event: Event,
+    /// Its body, if that carries a transcript: the only copy that we may ever get.
+    carried: Option<Vec<u8>>,
 }
 
 /// What became of one record, and what its line says.
 type Outcome = (Disposition, Told);
 
-impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, R> {
+impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Processor<S, V, P, R, C> {
     /// Processes the records of one group in their order. Returns how many of them, from the first, have met their end; the
     /// rest are to be reported as failed.
     pub(crate) async fn process_group(&self, group: &[Record], invocation: Invocation<'_>) -> usize {
@@ -176,7 +186,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
     ) -> Result<Vec<Outcome>, ProcessError> {
         let Some((head, followers)) = rest.split_first() else { return Ok(vec![]) };
         let event = match self.read(head).await? {
-            Read::Event(event) => event,
+            Read::Event(understood) => understood,
             Read::Unreadable(message, error) => {
                 return Ok(vec![self.quarantine(head, &message, error.code(), now).await?]);
             }
@@ -186,8 +196,8 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
         if head.receive_count <= 1 {
             for follower in followers.iter().take_while(|record| record.receive_count <= 1) {
                 match self.read(follower).await {
-                    Ok(Read::Event(event)) if events.iter().all(|first| first.session == event.session) => {
-                        events.push(*event);
+                    Ok(Read::Event(next)) if events.iter().all(|first| first.event.session == next.event.session) => {
+                        events.push(*next);
                     }
                     _ => break,
                 }
@@ -210,7 +220,10 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
             Err((claim, error)) => return Ok(Read::Unredeemable(claim, error)),
         };
         Ok(match provider::parse(&message) {
-            Ok(event) => Read::Event(Box::new(event)),
+            Ok(event) => {
+                let carried = provider::carries_transcript(&message).then(|| message.into_body());
+                Read::Event(Box::new(Understood { event, carried }))
+            }
             Err(error) => Read::Unreadable(message, error),
         })
     }
@@ -228,21 +241,22 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
     /// Moves one session through `events` and saves it once. What the last step saved is not read again.
     async fn apply(
         &self,
-        events: &[Event],
+        events: &[Understood],
         saved: &mut Option<(Session, Version)>,
         now: i64,
     ) -> Result<Vec<Outcome>, ProcessError> {
         let Some(first) = events.first() else { return Ok(vec![]) };
         for _ in 0..MAX_ATTEMPTS {
             let (mut session, version) = match saved.take() {
-                Some((session, version)) if *session.id() == first.session => (session, version),
-                _ => self.load_or_new(&first.session, began(events), now).await?,
+                Some((session, version)) if *session.id() == first.event.session => (session, version),
+                _ => self.load_or_new(&first.event.session, began(events), now).await?,
             };
+            let (errands, outcome) = (session.errands().clone(), session.outcome());
             let mut changed = false;
             let mut outcomes = Vec::with_capacity(events.len());
             let mut announcements = Vec::new();
             let mut records = Vec::new();
-            for event in events {
+            for Understood { event, .. } in events {
                 let transition = advance(&session, event);
                 if let Some(next) = transition.session {
                     session = next;
@@ -254,11 +268,12 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
             }
             for ((disposition, _), beside) in outcomes.iter_mut().zip(&records) {
                 for entry in beside {
-                    if self.record(&first.session, entry, now).await? {
+                    if self.record(session.id(), entry, now).await? {
                         *disposition = Disposition::Duplicate;
                     }
                 }
             }
+            self.keep_carried(events, &session).await?;
             if !announcements.is_empty() {
                 self.publisher.publish(&announcements).await?;
             }
@@ -267,6 +282,8 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
             }
             match self.store.save(&session, version, now).await {
                 Ok(version) => {
+                    self.send_errands(&errands, &session).await;
+                    log::meeting(outcome, &session);
                     *saved = Some((session, version));
                     return Ok(outcomes);
                 }
@@ -275,6 +292,27 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
             }
         }
         Err(ProcessError::Contended)
+    }
+
+    /// Keeps the transcripts that came with deliveries where the errand will find them. Of an erased bot none is kept.
+    async fn keep_carried(&self, events: &[Understood], session: &Session) -> Result<(), VaultError> {
+        for Understood { event, carried } in events {
+            if let Some(body) = carried.as_ref().filter(|_| !session.is_erased()) {
+                self.vault.keep(&Kept::carried(event, body)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what the session wants done now and did not want before. The intent is saved: should a command get lost, the sweep
+    /// sends it again, so none is waited for.
+    async fn send_errands(&self, before: &BTreeMap<Errand, Progress>, session: &Session) {
+        for (errand, _) in session.all_pending() {
+            let wanted = |errands: &BTreeMap<Errand, Progress>| errands.get(&errand).map(Progress::wanted);
+            if wanted(session.errands()) != wanted(before) {
+                let _ = self.commands.send(&Command::Errand { session: session.id().clone(), errand }).await;
+            }
+        }
     }
 
     async fn load_or_new(
@@ -301,9 +339,10 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
 }
 
 /// When the first of the events that a session acts on was received.
-fn began(events: &[Event]) -> ReceivedAt {
-    let acting = events.iter().filter(|event| event.kind.acts()).map(|event| event.received_at).min();
-    acting.or_else(|| events.first().map(|event| event.received_at)).unwrap_or(ReceivedAt(0))
+fn began(events: &[Understood]) -> ReceivedAt {
+    let events = || events.iter().map(|understood| &understood.event);
+    let acting = events().filter(|event| event.kind.acts()).map(|event| event.received_at).min();
+    acting.or_else(|| events().next().map(|event| event.received_at)).unwrap_or(ReceivedAt(0))
 }
 
 fn decode(record: &Record) -> Result<Carried, ProcessError> {

@@ -1,5 +1,9 @@
 //! Telling the rest of the system.
 
+mod event_bridge;
+
+pub use event_bridge::EventBridge;
+
 use shared::session::Announcement;
 use std::future::Future;
 
@@ -14,13 +18,3 @@ pub trait Publisher {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the announcements were not taken")]
 pub struct PublishError;
-
-/// Nobody listens yet: the template has no event bus.
-#[derive(Clone, Copy, Debug)]
-pub struct NoSubscribers;
-
-impl Publisher for NoSubscribers {
-    async fn publish(&self, _: &[Announcement]) -> Result<(), PublishError> {
-        Ok(())
-    }
-}

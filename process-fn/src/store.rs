@@ -8,7 +8,7 @@ pub(crate) mod memory;
 
 pub use dynamo::DynamoStore;
 
-use shared::{Session, SessionId, session::Entry};
+use shared::{SenderId, Session, SessionId, api::CalendarEntry, session::Entry};
 use std::future::Future;
 
 /// Which write of a session was read.
@@ -67,6 +67,31 @@ pub trait SessionStore {
         expected: Version,
         now: i64,
     ) -> impl Future<Output = Result<Version, StoreError>> + Send;
+
+    /// The sessions for which something is due by `now`, at most some hundreds, as far as an index knows that is a moment behind.
+    fn due(&self, now: i64) -> impl Future<Output = Result<Vec<Session>, StoreError>> + Send;
+
+    /// An entry of a calendar, as it was mirrored last.
+    fn calendar_entry(
+        &self,
+        id: &SessionId,
+        entry: &SenderId,
+        now: i64,
+    ) -> impl Future<Output = Result<Option<CalendarEntry>, StoreError>> + Send;
+
+    /// Mirrors an entry of a calendar, whatever was mirrored before.
+    fn mirror(
+        &self,
+        id: &SessionId,
+        entry: &CalendarEntry,
+        now: i64,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Removes the mirror of an entry.
+    fn unmirror(&self, id: &SessionId, entry: &SenderId) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Removes everything that is kept beside a session.
+    fn forget_entries(&self, id: &SessionId) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Keeps an entry beside its session for 7 days, unless its place is taken.
     fn record(

@@ -1,17 +1,19 @@
 //! The sweep: what is overdue goes on its way. Every minute, started by a schedule.
 //!
-//! It brings spooled deliveries into the queue and removes each only when the queue has confirmed it. Ending midway, running
+//! It sends errands again that are overdue, and brings spooled deliveries into the queue and removes each only when the queue has confirmed it. Ending midway, running
 //! twice, or beside another sweep does no harm: a delivery that goes in twice is recognised by its accept id. Order does not
 //! matter either, because the session does not depend on it.
 
 use crate::{
+    commands::Commands,
     log,
     requeue::{Requeue, RequeueError, Returned},
+    store::{Loaded, SessionStore, StoreError},
     vault::{Kept, Listed, Vault, VaultError},
 };
 use futures_util::{StreamExt, stream};
 use shared::{
-    QueueMessage,
+    Command, QueueMessage,
     kept::{Folder, group_of, name_of},
 };
 use std::{
@@ -25,7 +27,11 @@ const CONCURRENT: usize = 8;
 
 /// What a sweep needs from outside.
 #[derive(Debug)]
-pub struct Sweep<V, Q> {
+pub struct Sweep<S, V, Q, C> {
+    /// Where the sessions are that something is due for.
+    pub store: S,
+    /// Where commands go.
+    pub commands: C,
     /// Where the spool is.
     pub vault: V,
     /// Where it goes.
@@ -41,8 +47,21 @@ pub struct Swept {
     pub quarantined: u32,
     /// Deliveries that are known to be in the spool still.
     pub left: u32,
+    /// Errands that were sent again.
+    pub reminded: u32,
     /// How long the oldest of all had been there.
     pub oldest: Duration,
+}
+
+/// Nobody knows what there was to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotSwept {
+    /// The bucket did not say what is in the spool.
+    #[error(transparent)]
+    Spool(#[from] VaultError),
+    /// The table did not say what is due.
+    #[error(transparent)]
+    Due(#[from] StoreError),
 }
 
 /// What became of one spooled delivery.
@@ -55,12 +74,19 @@ enum Fate {
     Left,
 }
 
-impl<V: Vault, Q: Requeue> Sweep<V, Q> {
-    /// Empties the spool, as far as the time until `deadline` allows. `now` is in seconds since the Unix epoch.
+impl<S: SessionStore, V: Vault, Q: Requeue, C: Commands> Sweep<S, V, Q, C> {
+    /// Does all of it, as far as the time until `deadline` allows. `now` is in seconds since the Unix epoch.
     ///
     /// # Errors
-    /// [`VaultError`] if nobody knows what is in the spool.
-    pub async fn run(&self, now: i64, deadline: Instant) -> Result<Swept, VaultError> {
+    /// [`NotSwept`] if nobody knows what is in the spool, or what is due.
+    pub async fn run(&self, now: i64, deadline: Instant) -> Result<Swept, NotSwept> {
+        // Deliveries first, and neither of the two is to suffer from what is wrong with the other.
+        let swept = self.drain_spool(now, deadline).await;
+        let reminded = self.remind(now).await;
+        Ok(Swept { reminded: reminded?, ..swept? })
+    }
+
+    async fn drain_spool(&self, now: i64, deadline: Instant) -> Result<Swept, VaultError> {
         let mut swept = Swept::default();
         loop {
             let page = self.vault.list(&Folder::Spool.prefix()).await?;
@@ -81,6 +107,25 @@ impl<V: Vault, Q: Requeue> Sweep<V, Q> {
                 return Ok(swept);
             }
         }
+    }
+
+    /// Sends the errands again that are overdue. The intent says that they were, so that the next sweep does not: they may be
+    /// waiting in the queue all the while.
+    async fn remind(&self, now: i64) -> Result<u32, StoreError> {
+        let mut reminded = 0;
+        for session in self.store.due(now).await? {
+            let id = session.id();
+            for (errand, _) in session.all_pending().filter(|(_, due_at)| *due_at <= now) {
+                if self.commands.send(&Command::Errand { session: id.clone(), errand }).await.is_err() {
+                    continue;
+                }
+                reminded += 1;
+                let Loaded { session: Some(found), version } = self.store.load(id, now).await? else { continue };
+                // Whoever saved it in between knows better; at worst it is sent once more.
+                let _ = self.store.save(&found.with_reminder(errand, now), version, now).await;
+            }
+        }
+        Ok(reminded)
     }
 
     async fn put_all_back(&self, page: &[Listed], deadline: Instant) -> Vec<Fate> {
@@ -126,7 +171,11 @@ fn quarantined(group: &str, accept_id: &str, text: &str) -> Kept {
 }
 
 /// Runs one sweep and writes its line. A sweep that fails is not tried again: the next one comes in a minute.
-pub(crate) async fn run<V: Vault, Q: Requeue>(sweep: &Sweep<V, Q>, now: i64, deadline: Instant) {
+pub(crate) async fn run<S: SessionStore, V: Vault, Q: Requeue, C: Commands>(
+    sweep: &Sweep<S, V, Q, C>,
+    now: i64,
+    deadline: Instant,
+) {
     log::swept(sweep.run(now, deadline).await.ok());
 }
 

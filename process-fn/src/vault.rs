@@ -7,7 +7,7 @@ mod s3;
 pub use s3::S3Vault;
 
 use shared::{
-    QueueMessage,
+    Event, QueueMessage, artifacts,
     hash::sha256_hex,
     kept::{Folder, beside_a_delivery, beside_a_record, key, metadata},
     message::Head,
@@ -41,6 +41,13 @@ impl Kept {
     pub fn claim(folder: Folder, group: &str, head: &Head, record: &str, reason: &'static str) -> Self {
         let key = key(folder, group, head.accept_id.as_str());
         Self { key, bytes: record.as_bytes().to_vec(), reason, metadata: beside_a_record(head) }
+    }
+
+    /// A delivery's body that carries a transcript.
+    #[must_use]
+    pub fn carried(event: &Event, body: &[u8]) -> Self {
+        let key = artifacts::carried(&event.session, &event.accept_id);
+        Self { key, bytes: body.to_vec(), reason: "carries_a_transcript", metadata: vec![] }
     }
 
     /// A record that is none of our messages.

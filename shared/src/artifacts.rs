@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `<provider>/<bot>/transcript/<run>/raw.json` | a transcript as the provider wrote it |
 //! | `<provider>/<bot>/transcript/<run>/normalised.json` | the same as a [`Transcript`](crate::transcript::Transcript) |
+//! | `<provider>/<bot>/carried/<accept id>.json` | a body with a transcript inside, until that has its place |
 //! | `<provider>/<bot>/audio/recording.<suffix>` | the recorded sound |
 //! | `<provider>/<bot>/video/recording.<suffix>` | the recorded picture |
 //!
@@ -12,6 +13,7 @@
 use crate::{
     event::{Artifact, SessionId, Subject},
     hash::sha256_hex,
+    message::AcceptId,
     sender_id::SenderId,
 };
 
@@ -35,13 +37,19 @@ pub fn prefix(session: &SessionId) -> String {
 /// What the keys of all artifacts of one kind begin with.
 #[must_use]
 pub fn folder(session: &SessionId, artifact: Artifact) -> String {
-    let kind = match artifact {
-        Artifact::Manifest => "manifest",
-        Artifact::Audio => "audio",
-        Artifact::Video => "video",
-        Artifact::Transcript => "transcript",
-    };
-    format!("{}{kind}/", prefix(session))
+    format!("{}{}/", prefix(session), artifact.as_str())
+}
+
+/// What the keys of transcripts begin with that came with a delivery and wait for their place.
+#[must_use]
+pub fn carried_folder(session: &SessionId) -> String {
+    format!("{}carried/", prefix(session))
+}
+
+/// The key of a delivery's body that carries a transcript.
+#[must_use]
+pub fn carried(session: &SessionId, accept_id: &AcceptId) -> String {
+    format!("{}{accept_id}.json", carried_folder(session))
 }
 
 /// One run of a transcription, as its folder is called. Fetching the same run again writes the same keys; another run keeps

@@ -1,5 +1,6 @@
 //! Slow and timed work, as messages on the `commands` queue.
 
+use crate::{event::SessionId, session::Errand};
 use serde::{Deserialize, Serialize};
 
 /// The version this code writes, and the only one it reads.
@@ -9,6 +10,13 @@ const VERSION: u32 = 1;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
+    /// Does for a session what is to be done for it.
+    Errand {
+        /// The session.
+        session: SessionId,
+        /// What is to be done.
+        errand: Errand,
+    },
     /// Puts spooled deliveries into the queue, and whatever else is overdue on its way. The schedule of `template.yaml`
     /// sends it every minute.
     Sweep,
@@ -24,6 +32,7 @@ impl Command {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
+            Self::Errand { errand, .. } => errand.as_str(),
             Self::Sweep => "sweep",
         }
     }
@@ -57,11 +66,21 @@ struct Wire {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Provider, SenderId};
 
     #[test]
     fn commands_are_read_as_they_were_written() {
         assert_eq!(Command::Sweep.encode(), r#"{"v":1,"command":"sweep"}"#);
         assert_eq!(Command::decode(&Command::Sweep.encode()).unwrap(), Command::Sweep);
+        let session = SessionId::bot(Provider::MeetStream, SenderId::try_from("x/../#").unwrap());
+        for errand in Errand::ALL {
+            let command = Command::Errand { session: session.clone(), errand };
+            let text = format!(
+                r#"{{"v":1,"command":"errand","session":{{"provider":"meetstream","id":"x/../#"}},"errand":"{}"}}"#,
+                errand.as_str()
+            );
+            assert_eq!((command.encode(), Command::decode(&text).unwrap()), (text, command));
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The canonical event: one vocabulary for every provider and every generation of its payloads.
 
 use crate::{
+    api::Fact,
     hash::FieldHash,
     message::AcceptId,
-    provider::{Endpoint, Provider},
+    provider::Provider,
     sender_id::SenderId,
+    source::Source,
     time::{OccurredAt, ReceivedAt},
 };
 use serde::{Deserialize, Serialize};
@@ -139,8 +141,8 @@ pub struct Event {
     pub occurred_at: Option<OccurredAt>,
     /// When we took the delivery.
     pub received_at: ReceivedAt,
-    /// The endpoint it came through.
-    pub source: Endpoint,
+    /// Where it comes from.
+    pub source: Source,
     /// Whether the sender proved that it wrote it.
     pub trust: Trust,
     /// What makes it the same delivery as another.
@@ -152,6 +154,28 @@ pub struct Event {
 }
 
 impl Event {
+    /// What a provider's API answered when it was asked about a bot. Asked again, it is the same delivery again.
+    #[must_use]
+    pub fn asked(session: &SessionId, fact: Fact, received_at: ReceivedAt) -> Self {
+        let Fact { kind, occurred_at, reason } = fact;
+        let source = Source::Asked(session.provider);
+        let hash = FieldHash::default().field(source.as_str()).field(session.encoded()).field(kind.as_str());
+        let key = DeliveryKey::from_digest(hash.optional(occurred_at.as_ref().map(OccurredAt::as_sent)).hex());
+        Self {
+            session: session.clone(),
+            name: kind.as_str().to_owned(),
+            kind,
+            reason,
+            occurred_at,
+            received_at,
+            source,
+            trust: source.trust(),
+            accept_id: AcceptId::new(format!("asked-{key}")),
+            key,
+            custom_attributes: None,
+        }
+    }
+
     /// The single facts that the event states, each with its time: a conclusion's parts, or the event's one kind.
     #[must_use]
     pub fn facts(&self) -> Vec<(EventKind, Option<OccurredAt>)> {
@@ -365,6 +389,19 @@ pub enum Artifact {
     Audio,
     Video,
     Transcript,
+}
+
+impl Artifact {
+    /// The name in keys, in logs and in published events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Manifest => "manifest",
+            Self::Audio => "audio",
+            Self::Video => "video",
+            Self::Transcript => "transcript",
+        }
+    }
 }
 
 /// What became of an artifact at the provider. The order is the precedence when events disagree: what is ready can be

@@ -163,6 +163,12 @@ impl QueueMessage {
         &self.body
     }
 
+    /// The raw bytes alone.
+    #[must_use]
+    pub fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+
     /// The message as text that SQS accepts, its body inside where that stays within [`MAX_WHOLE_BYTES`], else with a claim
     /// to it in `group`'s part of the store.
     #[must_use]

@@ -241,6 +241,18 @@ pub fn parse(message: &QueueMessage) -> Result<Event, ParseError> {
     }
 }
 
+/// Whether a delivery carries a transcript in its body. Most only say that there is one.
+#[must_use]
+pub fn carries_transcript(message: &QueueMessage) -> bool {
+    match message.endpoint() {
+        Endpoint::MeetingBaasV1 | Endpoint::MeetingBaasLegacy => meetingbaas::carries_transcript(message.body()),
+        Endpoint::MeetStream
+        | Endpoint::MeetStreamCallback
+        | Endpoint::MeetingBaasV2
+        | Endpoint::MeetingBaasCallback => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,15 +14,18 @@
 //! meeting. How far a session has come counts claims too, because many bots have nothing but an unsigned callback; whether
 //! that much is proven is a question of its own, [`Session::is_confirmed`].
 
+mod announcement;
 mod calendar;
+mod errand;
 mod timeline;
 
+pub use announcement::{About, Announcement};
 pub use calendar::{CalendarFacts, ConnectionFact, Heard};
+pub use errand::{Copy, Errand, Mark, Progress, Stored};
 pub use timeline::{Disposition, Entry, Hole};
 
 use crate::{
     event::{Artifact, ArtifactStatus, Certainty, Event, EventKind, Outcome, SessionId, Trust},
-    hash::FieldHash,
     message::AcceptId,
     time::{OccurredAt, ReceivedAt},
 };
@@ -109,6 +112,10 @@ pub struct Session {
     timeline: Vec<Entry>,
     #[serde(default, skip_serializing_if = "is_default")]
     holes: Vec<Hole>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    errands: BTreeMap<Errand, Progress>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    copies: BTreeMap<Artifact, Copy>,
 }
 
 /// How the session ended, as its best witness tells it. The order of the fields is the order of precedence.
@@ -163,26 +170,19 @@ pub struct Transition {
     pub announcements: Vec<Announcement>,
 }
 
-/// One thing that happened, for consumers outside. They get it at least once, with the same id each time.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Announcement {
-    /// A hash of the session, the kind and, where a kind can happen more than once, which time it is: by the sender's time,
-    /// or by the delivery where it gives none. Else it does not depend on the delivery, so the same fact through two
-    /// channels has one id. 64 hexadecimal characters.
-    pub id: String,
-    /// The bot.
-    pub session: SessionId,
-    /// The canonical name of what happened.
-    pub kind: &'static str,
-    /// When the sender says it happened.
-    pub occurred_at: Option<OccurredAt>,
-    /// Whether the sender proved that it wrote it.
-    pub trust: Trust,
-}
-
 /// Moves `session` by `event`. Pure: the answer is the whole effect.
 #[must_use]
 pub fn advance(session: &Session, event: &Event) -> Transition {
+    let mut transition = moved(session, event);
+    if transition.session.as_ref().unwrap_or(session).is_erased() {
+        // Whatever comes after a deletion, or came before it, leaves no word of anybody's.
+        transition.records.iter_mut().for_each(|entry| entry.reason = None);
+        transition.session = transition.session.map(Session::without_words);
+    }
+    transition
+}
+
+fn moved(session: &Session, event: &Event) -> Transition {
     let mut next = session.clone();
     next.fill_hole(&event.accept_id);
     let without_effect = |next: Session, disposition, records| Transition {
@@ -235,6 +235,8 @@ impl Session {
             first_received_at,
             timeline: Vec::new(),
             holes: Vec::new(),
+            errands: BTreeMap::new(),
+            copies: BTreeMap::new(),
         }
     }
 
@@ -333,16 +335,146 @@ impl Session {
         next
     }
 
-    /// The session without the mark of a missing delivery that has met its end elsewhere; `None` if there is no such mark.
+    /// The session after the bytes of a delivery were set aside for good: it is missing no longer, if it was, and of a bot
+    /// whose data was deleted it must be erased. `None` if that changes nothing.
     #[must_use]
-    pub fn without_hole(&self, accept_id: &AcceptId) -> Option<Self> {
+    pub fn with_set_aside(&self, entry: &Entry) -> Option<Self> {
         let mut next = self.clone();
-        next.fill_hole(accept_id);
-        (next.holes.len() < self.holes.len()).then_some(next)
+        next.fill_hole(&entry.accept_id);
+        if next.is_erased() {
+            next.want(Errand::Erase, Mark::new(None, entry.received_at));
+        }
+        (next != *self).then_some(next)
     }
 
     fn fill_hole(&mut self, accept_id: &AcceptId) {
         self.holes.retain(|hole| hole.accept_id != *accept_id);
+    }
+
+    /// Whether the provider's deletion was proved, so that nothing of what was said, seen or entered may be left. A claimed
+    /// deletion erases nothing.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        self.deleted == Some(Deletion { trust: Trust::Verified })
+    }
+
+    /// Everything that was ever to be done for it, and how far that is.
+    #[must_use]
+    pub fn errands(&self) -> &BTreeMap<Errand, Progress> {
+        &self.errands
+    }
+
+    /// How far an errand is, if it is still to be done.
+    #[must_use]
+    pub fn pending(&self, errand: Errand) -> Option<&Progress> {
+        self.errands.get(&errand).filter(|progress| progress.is_pending())
+    }
+
+    /// What is still to be done for it, and when each must be looked at, in seconds since the Unix epoch.
+    pub fn all_pending(&self) -> impl Iterator<Item = (Errand, i64)> {
+        let pending = self.errands.iter().filter(|(_, progress)| progress.is_pending());
+        pending.map(|(errand, progress)| (*errand, progress.due_at()))
+    }
+
+    /// When it must be looked at, in seconds since the Unix epoch; `None` if nothing is to be done for it.
+    #[must_use]
+    pub fn due_at(&self) -> Option<i64> {
+        self.all_pending().map(|(_, due_at)| due_at).min()
+    }
+
+    /// What became of its artifacts with us.
+    #[must_use]
+    pub fn copies(&self) -> &BTreeMap<Artifact, Copy> {
+        &self.copies
+    }
+
+    /// The session with an errand done, for every reason up to this one.
+    #[must_use]
+    pub fn with_settled(&self, errand: Errand, up_to: Mark) -> Self {
+        let mut next = self.clone();
+        if let Some(progress) = next.errands.get_mut(&errand) {
+            progress.settle(up_to);
+        }
+        next
+    }
+
+    /// The session with an errand tried to no avail; the next try is at `retry_at`, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn with_postponed(&self, errand: Errand, retry_at: i64) -> Self {
+        let mut next = self.clone();
+        if let Some(progress) = next.errands.get_mut(&errand) {
+            progress.postpone(retry_at);
+        }
+        next
+    }
+
+    /// The session with what became of an artifact with us. Of one that is erased nothing is kept.
+    #[must_use]
+    pub fn with_copy(&self, artifact: Artifact, copy: Copy) -> Self {
+        let mut next = self.clone();
+        if !next.is_erased() {
+            // An older copy is better than none.
+            let is_worse = matches!((&copy, next.copies.get(&artifact)), (Copy::Unavailable(_), Some(Copy::Stored(_))));
+            if !is_worse {
+                next.copies.insert(artifact, copy);
+            }
+        }
+        next
+    }
+
+    /// The session with a command for an errand sent anew, `now` in seconds since the Unix epoch.
+    #[must_use]
+    pub fn with_reminder(&self, errand: Errand, now: i64) -> Self {
+        let mut next = self.clone();
+        if let Some(progress) = next.errands.get_mut(&errand) {
+            progress.remind(now);
+        }
+        next
+    }
+
+    /// The session asked for an errand once more, for the reason that it had; the same if it never had one.
+    #[must_use]
+    pub fn with_reopened(&self, errand: Errand) -> Self {
+        let mut next = self.clone();
+        if let Some(progress) = next.errands.get_mut(&errand) {
+            *progress = Progress::new(progress.wanted());
+        }
+        next
+    }
+
+    /// The session after everything of it was erased that is not in it, parked deliveries too: they can never come back. What
+    /// was under way meanwhile is erased in a second round, at `again_at` in seconds since the Unix epoch; `None` after that.
+    #[must_use]
+    pub fn with_erased(&self, errand: Errand, mark: Mark, again_at: Option<i64>) -> Self {
+        let mut next = self.with_settled(errand, mark);
+        next.holes.clear();
+        if let Some(again_at) = again_at {
+            next.errands.insert(Errand::EraseAgain, Progress::new(mark).not_before(again_at));
+        }
+        next
+    }
+
+    /// Whether a deletion was claimed and not proved.
+    #[must_use]
+    pub fn claims_erasure(&self) -> bool {
+        self.deleted == Some(Deletion { trust: Trust::Claimed })
+    }
+
+    /// Without what people said or entered: reasons, attributes, what points to copies, and what was still to be fetched.
+    fn without_words(mut self) -> Self {
+        self.custom_attributes = None;
+        self.copies.clear();
+        self.errands.retain(|errand, _| matches!(errand, Errand::Erase | Errand::EraseAgain));
+        if let Some(ending) = &mut self.ending {
+            ending.reason = None;
+        }
+        self.artifacts.values_mut().for_each(|fact| fact.reason = None);
+        self.timeline.iter_mut().for_each(|entry| entry.reason = None);
+        self
+    }
+
+    fn want(&mut self, errand: Errand, mark: Mark) {
+        self.errands.entry(errand).or_insert_with(|| Progress::new(mark)).want(mark);
     }
 
     /// What the session says of the bot, without the fields that only detail it: a delivery that changes this is never a
@@ -367,6 +499,10 @@ impl Session {
 
     fn merge_fact(&mut self, event: &Event, kind: &EventKind, occurred_at: Option<OccurredAt>) {
         let Event { trust, .. } = *event;
+        let mark = Mark::new(occurred_at.as_ref(), event.received_at);
+        if trust == Trust::Claimed && (reaches(kind) >= State::Ended || *kind == EventKind::Deleted) {
+            self.want(Errand::Confirm, Mark::new(None, event.received_at));
+        }
         self.progress = self.progress.max(reaches(kind));
         if trust == Trust::Verified {
             self.proven = self.proven.max(reaches(kind));
@@ -386,11 +522,20 @@ impl Session {
                 if fact > *best {
                     *best = fact;
                 }
+                if let Some(errand) = Errand::fetch(*artifact).filter(|_| *status == ArtifactStatus::Ready) {
+                    self.want(errand, mark);
+                }
             }
-            EventKind::Deleted => raise(&mut self.deleted, Deletion { trust }),
+            EventKind::Deleted => {
+                raise(&mut self.deleted, Deletion { trust });
+                if trust == Trust::Verified {
+                    self.want(Errand::Erase, mark);
+                }
+            }
             EventKind::Calendar(change) => {
                 let heard = calendar::Heard { occurred_at, received_at: event.received_at };
                 self.calendar.get_or_insert_default().merge(change, heard, trust);
+                self.want(Errand::SyncCalendar, Mark::new(None, event.received_at));
             }
             _ => {}
         }
@@ -440,29 +585,6 @@ fn earliest(best: &mut Option<Dated>, trust: Trust, at: Option<&OccurredAt>) {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
-}
-
-impl Announcement {
-    /// One for each fact that the event states.
-    fn of(event: &Event) -> Vec<Self> {
-        let id = |kind: &EventKind, occurred_at: Option<&OccurredAt>| {
-            // A conclusion is about the one run that the meeting itself made; copies of it are sent at different times.
-            let run = (event.kind.recurs() && kind.recurs())
-                .then(|| occurred_at.map_or_else(|| event.key.to_string(), |at| at.moment().to_string()));
-            let hash = FieldHash::default().field(event.session.encoded()).field(kind.as_str()).optional(run);
-            // Two changes of a calendar may have the same second, and touch different entries.
-            let affected = if let EventKind::Calendar(change) = kind { Some(&change.affected) } else { None };
-            affected.into_iter().flatten().fold(hash, FieldHash::field).hex()
-        };
-        let announced = event.facts().into_iter().map(|(kind, occurred_at)| Self {
-            id: id(&kind, occurred_at.as_ref()),
-            session: event.session.clone(),
-            kind: kind.as_str(),
-            occurred_at,
-            trust: event.trust,
-        });
-        announced.collect()
-    }
 }
 
 #[cfg(test)]

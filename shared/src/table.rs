@@ -2,13 +2,15 @@
 //!
 //! | item | `pk` | `sk` | attributes |
 //! |---|---|---|---|
-//! | session | `<provider>#<encoded bot id>` | `session` | [`DOCUMENT`]: the [`Session`](crate::Session) as JSON; [`VERSION`]; [`STATE`] and [`OUTCOME`] for reading; [`FIRST_SEEN_DAY`] and [`FIRST_SEEN_AT`] for the index; [`EXPIRES_AT`] |
+//! | session | `<provider>#<encoded bot id>` | `session` | [`DOCUMENT`]: the [`Session`](crate::Session) as JSON; [`VERSION`]; [`STATE`] and [`OUTCOME`] for reading; [`FIRST_SEEN_DAY`] and [`FIRST_SEEN_AT`] for one index, [`DUE_SHARD`] and [`DUE_AT`] for the other; [`EXPIRES_AT`] |
 //! | a delivery beside it | the same | `event#<delivery key>`, or `event#<delivery key>#<accept id>` | [`DOCUMENT`]: the [`Entry`] as JSON; [`DISPOSITION`] for reading; [`EXPIRES_AT`] |
+//! | an entry of a calendar | the same | `entry#<encoded id>` | [`DOCUMENT`]: the [`CalendarEntry`](crate::api::CalendarEntry) as JSON; [`EXPIRES_AT`] |
 //!
 //! An item whose [`EXPIRES_AT`] has passed counts as absent: `DynamoDB` deletes it days later.
 
 use crate::{
     event::SessionId,
+    sender_id::SenderId,
     session::{Disposition, Entry},
     time::ReceivedAt,
 };
@@ -33,6 +35,14 @@ pub const EXPIRES_AT: &str = "expires_at";
 pub const FIRST_SEEN_DAY: &str = "first_seen_day";
 /// The time of a session's first delivery, in milliseconds since the Unix epoch: sort key of [`BY_FIRST_SEEN`].
 pub const FIRST_SEEN_AT: &str = "first_seen_at";
+/// Which part of [`BY_DUE`] a session is in: its partition key.
+pub const DUE_SHARD: &str = "due_shard";
+/// When something is due for a session, in seconds since the Unix epoch: sort key of [`BY_DUE`]. Absent when nothing is.
+pub const DUE_AT: &str = "due_at";
+/// The index of sessions for which something is due. It holds keys only, and only of those.
+pub const BY_DUE: &str = "by_due";
+/// How many parts [`BY_DUE`] has, so that no one partition takes all the writes of a busy hour.
+pub const DUE_SHARDS: u8 = 4;
 /// The index that lists sessions by the day they were first heard of. It holds keys only.
 pub const BY_FIRST_SEEN: &str = "by_first_seen";
 
@@ -40,6 +50,15 @@ pub const BY_FIRST_SEEN: &str = "by_first_seen";
 pub const SESSION_SORT_KEY: &str = "session";
 /// What the sort keys of deliveries begin with.
 pub const EVENT_SORT_KEY_PREFIX: &str = "event#";
+
+/// What the sort keys of a calendar's entries begin with.
+pub const ENTRY_SORT_KEY_PREFIX: &str = "entry#";
+
+/// The sort key of a calendar's entry.
+#[must_use]
+pub fn entry_sort_key(id: &SenderId) -> String {
+    format!("{ENTRY_SORT_KEY_PREFIX}{}", id.encoded())
+}
 
 /// The partition key of a bot's items.
 #[must_use]
@@ -57,6 +76,13 @@ pub fn event_sort_key(entry: &Entry) -> String {
             format!("{EVENT_SORT_KEY_PREFIX}{}#{}", entry.key, entry.accept_id)
         }
     }
+}
+
+/// The part of [`BY_DUE`] that a session is in.
+#[must_use]
+pub fn due_shard(id: &SessionId) -> String {
+    let sum = partition_key(id).bytes().fold(0_u8, u8::wrapping_add);
+    (sum % DUE_SHARDS).to_string()
 }
 
 /// The day that [`FIRST_SEEN_DAY`] holds for a time of receipt.

@@ -229,7 +229,7 @@ fn told(event: &Event) -> Map<String, Value> {
     let mut told = Map::from_iter([
         ("kind".to_owned(), event.kind.as_str().into()),
         ("name".to_owned(), event.name.as_str().into()),
-        ("provider".to_owned(), event.source.provider().as_str().into()),
+        ("provider".to_owned(), event.session.provider.as_str().into()),
         (subject.to_owned(), event.session.id.as_sent().into()),
         ("session".to_owned(), event.session.encoded().into()),
         ("trust".to_owned(), event.trust.as_str().into()),

@@ -78,7 +78,7 @@ fn session_of(webhooks: &[Webhook]) -> Option<Session> {
         let delivery = webhook.delivery(&target(webhook.endpoint), NOW.parse().unwrap());
         let event = provider::parse(&accept(&delivery, &number.to_string()).unwrap()).unwrap();
         assert_eq!(event.name, webhook.name_in_session, "{}", webhook.name);
-        assert_eq!(event.source, webhook.endpoint);
+        assert_eq!(event.source, shared::Source::Delivered(webhook.endpoint));
         let before = session.unwrap_or_else(|| Session::new(event.session.clone(), event.received_at));
         let moved = advance(&before, &event);
         // Errors on the way and progress are remarks.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    commands::{Commands, NotSent},
     process::Policy,
     publish::PublishError,
     store::{StoreError, Version, memory::MemoryStore},
@@ -9,11 +10,11 @@ use aws_lambda_events::sqs::SqsMessage;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use shared::{
-    AcceptId, Endpoint, QueueMessage, ReceivedAt, Session, SessionId,
+    AcceptId, Command, Endpoint, QueueMessage, ReceivedAt, Session, SessionId,
     auth::{AuthMode, Credentials, PathTokens},
     message::{Carried, Claim, MAX_MESSAGE_BYTES, MAX_WHOLE_BYTES},
     provider,
-    session::{Announcement, Disposition, Hole, State},
+    session::{Announcement, Disposition, Errand, Hole, State},
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{
@@ -44,7 +45,18 @@ impl Publisher for Heard {
     }
 }
 
-type Function = Processor<MemoryStore, MemoryVault, Heard, Asked>;
+/// Commands that were sent, by the names of their errands.
+#[derive(Default)]
+struct Sent(Mutex<Vec<Command>>);
+
+impl Commands for Sent {
+    async fn send(&self, command: &Command) -> Result<(), NotSent> {
+        self.0.lock().unwrap().push(command.clone());
+        Ok(())
+    }
+}
+
+type Function = Processor<MemoryStore, MemoryVault, Heard, Asked, Sent>;
 
 fn function() -> Function {
     Processor {
@@ -52,6 +64,7 @@ fn function() -> Function {
         vault: MemoryVault::default(),
         publisher: Heard::default(),
         redelivery: Asked::default(),
+        commands: Sent::default(),
         policy: Policy {
             park_after_receives: LAST_RECEIVE,
             retry_base: Duration::from_secs(2),
@@ -107,7 +120,7 @@ async fn invoke_within(
     let mut context = lambda_runtime::Context::default();
     context.request_id = "request".to_owned();
     context.deadline = u64::try_from((now + time).as_millis()).unwrap();
-    let response = function.process_batch(event, Invocation::new(&context, now)).await?;
+    let response = function.process_batch(event, Invocation::new(&context, now, Duration::MAX)).await?;
     Ok(response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect())
 }
 
@@ -376,8 +389,8 @@ async fn a_panic_outside_the_guarded_steps_fails_its_own_group_only() {
             panic!("boom")
         }
     }
-    let Processor { store, vault, publisher, policy, .. } = function();
-    let function = Processor { store, vault, publisher, redelivery: Panicking, policy };
+    let Processor { store, vault, publisher, commands, policy, .. } = function();
+    let function = Processor { store, vault, publisher, redelivery: Panicking, commands, policy };
     let failing = bot("bad");
     function.store.set_fault(move |_, id| if *id == failing { Err(StoreError::Unavailable) } else { Ok(()) });
     let mut event_of_both = SqsEvent::default();
@@ -387,7 +400,7 @@ async fn a_panic_outside_the_guarded_steps_fails_its_own_group_only() {
     ];
     let mut context = lambda_runtime::Context::default();
     context.deadline = 60_000;
-    let invocation = Invocation::new(&context, Duration::ZERO);
+    let invocation = Invocation::new(&context, Duration::ZERO, Duration::MAX);
     let response = function.process_batch(event_of_both, invocation).await.unwrap();
     let failed: Vec<_> = response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
     assert_eq!(failed, ["bad 1"]);
@@ -473,8 +486,8 @@ async fn calls_that_never_return_do_not_outlast_the_invocation() {
             std::future::pending().await
         }
     }
-    let Processor { store, publisher, policy, .. } = function();
-    let hanging = Processor { store, vault: Hanging, publisher, redelivery: Hanging, policy };
+    let Processor { store, publisher, commands, policy, .. } = function();
+    let hanging = Processor { store, vault: Hanging, publisher, redelivery: Hanging, commands, policy };
     hanging.store.set_fault(|_, _| Err(StoreError::Unavailable));
     for count in [1, LAST_RECEIVE] {
         let records = vec![Record::try_from(record("1", count, &event("b", "bot.joining", "10:00:00"))).unwrap()];
@@ -519,7 +532,7 @@ fn claimed(function: &Function, accept_id: &str, receive_count: u32, body: &[u8]
     let group = provider::peek(Endpoint::MeetStream, body).group;
     let claim = Claim::to(&message, &group);
     if let Some(stored) = stored {
-        function.vault.put(&claim.key(), stored);
+        function.vault.plant(&claim.key(), stored);
     }
     let text = QueueMessage::pack(&message, &group).text;
     assert!(matches!(QueueMessage::decode(&text), Ok(Carried::Claimed(found)) if found == claim));
@@ -603,6 +616,47 @@ async fn a_parked_delivery_that_cannot_be_read_after_all_leaves_no_hole() {
     function.store.save(&session.with_hole(hole), Version::Absent, now.cast_signed()).await.unwrap();
     assert_eq!(invoke(&function, vec![record("1", 1, br#"{"bot_id":"b","surprise":true}"#)]).await, [""; 0]);
     assert_eq!(function.store.session(&bot("b")).unwrap().holes(), []);
+}
+
+#[tokio::test]
+async fn a_delivery_gives_rise_to_its_errands_once() {
+    let function = function();
+    let errands = || {
+        let sent = std::mem::take(&mut *function.commands.0.lock().unwrap());
+        let errand = |command| if let Command::Errand { errand, .. } = command { Some(errand) } else { None };
+        sent.into_iter().filter_map(errand).collect::<Vec<_>>()
+    };
+    let ready = |time| event("b", "transcription.processed", time);
+    let batch = vec![
+        record("1", 1, &event("b", "bot.done", "10:30:00")),
+        record("2", 1, &ready("10:31:00")),
+        record("3", 1, &ready("10:31:00")),
+        record("4", 1, &event("b", "manifest.completed", "10:31:00")),
+    ];
+    invoke(&function, batch).await;
+    assert_eq!(errands(), [Errand::FetchTranscript], "of a manifest no copy is kept");
+    assert!(function.store.session(&bot("b")).unwrap().due_at().is_some(), "the sweep finds it if the command is lost");
+    invoke(&function, vec![record("5", 1, &ready("10:31:00"))]).await;
+    assert_eq!(errands(), [], "a repetition is no further reason");
+    invoke(&function, vec![record("6", 1, &ready("11:00:00"))]).await;
+    assert_eq!(errands(), [Errand::FetchTranscript], "it was made anew");
+    invoke(&function, vec![record("7", 1, &event("b", "data_deletion", "12:00:00"))]).await;
+    assert_eq!(errands(), [Errand::Erase]);
+}
+
+#[tokio::test]
+async fn what_is_set_aside_of_an_erased_bot_is_erased_again() {
+    let function = function();
+    invoke(&function, vec![record("1", 1, &event("b", "data_deletion", "12:00:00"))]).await;
+    let erased = function.store.session(&bot("b")).unwrap();
+    let settled = erased.with_erased(Errand::Erase, erased.pending(Errand::Erase).unwrap().wanted(), None);
+    assert_eq!(settled.due_at(), None);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
+    function.store.save(&settled, Version::At(1), now).await.unwrap();
+    let mut late = record("2", 1, br#"{"bot_id":"b","surprise":"words"}"#);
+    late.body = late.body.map(|body| body.replace("1791212102000", &(now * 1000).to_string()));
+    invoke(&function, vec![late]).await;
+    assert!(function.store.session(&bot("b")).unwrap().pending(Errand::Erase).is_some());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::{MAX_ATTEMPTS, Outcome, ProcessError, decode, told_of};
 use crate::{
+    commands::Commands,
     function::Invocation,
     process::Processor,
     publish::Publisher,
@@ -21,7 +22,7 @@ use shared::{
 use std::panic::AssertUnwindSafe;
 use tokio::time::timeout_at;
 
-impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, R> {
+impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Processor<S, V, P, R, C> {
     /// Keeps the bytes of an authentic delivery that can take no effect, and says so beside its session if it names one.
     pub(super) async fn quarantine(
         &self,
@@ -103,13 +104,14 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery> Processor<S, V, P, 
         Ok((kept.key, message))
     }
 
-    /// Notes an unreadable delivery beside its session, and takes away the mark that it left there if it was parked before.
+    /// Notes an unreadable delivery beside its session, and takes away the mark that it left there if it was parked before. What
+    /// is kept of a bot whose data was deleted is erased again.
     async fn note(&self, id: &SessionId, entry: &Entry, now: i64) -> Result<(), StoreError> {
         self.store.record(id, entry, now).await?;
         for _ in 0..MAX_ATTEMPTS {
             let Loaded { session: Some(session), version } = self.store.load(id, now).await? else { return Ok(()) };
-            let Some(filled) = session.without_hole(&entry.accept_id) else { return Ok(()) };
-            match self.store.save(&filled, version, now).await {
+            let Some(noted) = session.with_set_aside(entry) else { return Ok(()) };
+            match self.store.save(&noted, version, now).await {
                 Err(StoreError::Conflict) => {}
                 saved => return saved.map(drop),
             }

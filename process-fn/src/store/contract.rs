@@ -3,7 +3,7 @@
 
 use super::{Recorded, SessionStore, StoreError, Version};
 use shared::{
-    DeliveryKey, Provider, ReceivedAt, SenderId, Session, SessionId,
+    DeliveryKey, Provider, ReceivedAt, SenderId, Session, SessionId, Source,
     message::AcceptId,
     provider::Endpoint,
     session::{Disposition, Entry, Hole},
@@ -66,7 +66,7 @@ async fn an_entry_keeps_its_place_for_a_week(store: &impl SessionStore, id: &Ses
         name: "bot.🤖".to_owned(),
         occurred_at: None,
         received_at: ReceivedAt(now * 1000),
-        source: Endpoint::MeetStream,
+        source: Source::Delivered(Endpoint::MeetStream),
         disposition,
         reason: None,
     };

@@ -7,14 +7,19 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use shared::{
-    Session, SessionId,
+    SenderId, Session, SessionId,
+    api::CalendarEntry,
     session::Entry,
     table::{
-        DISPOSITION, DOCUMENT, EXPIRES_AT, FIRST_SEEN_AT, FIRST_SEEN_DAY, OUTCOME, PK, SESSION_SORT_KEY, SK, STATE,
-        VERSION, day, event_sort_key, partition_key,
+        BY_DUE, DISPOSITION, DOCUMENT, DUE_AT, DUE_SHARD, DUE_SHARDS, EVENT_SORT_KEY_PREFIX, EXPIRES_AT, FIRST_SEEN_AT,
+        FIRST_SEEN_DAY, OUTCOME, PK, SESSION_SORT_KEY, SK, STATE, VERSION, day, due_shard, entry_sort_key,
+        event_sort_key, partition_key,
     },
 };
 use std::{collections::HashMap, time::Duration};
+
+/// How many due sessions of one part of the index a sweep takes at a time; the longest due come first, the others next time.
+const DUE_PER_SHARD: i32 = 100;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -43,6 +48,27 @@ impl DynamoStore {
         let call =
             self.client.get_item().table_name(&self.table_name).set_key(Some(HashMap::from([key(PK), key(SK)]))).send();
         let _ = tokio::time::timeout(Self::WARM_UP, call).await;
+    }
+
+    /// The keys of the sessions in one part of the index that are due.
+    async fn due_keys(&self, shard: u8, now: i64) -> Result<Vec<Item>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table_name)
+            .index_name(BY_DUE)
+            .key_condition_expression("#due_shard = :shard AND #due_at <= :now")
+            .expression_attribute_names("#due_shard", DUE_SHARD)
+            .expression_attribute_names("#due_at", DUE_AT)
+            .expression_attribute_values(":shard", text(shard.to_string()))
+            .expression_attribute_values(":now", number(now))
+            .limit(DUE_PER_SHARD);
+        let page = query.send().await.map_err(|error| {
+            log::aws_failure("Query", &error);
+            StoreError::Unavailable
+        })?;
+        let keys = page.items.unwrap_or_default().into_iter();
+        Ok(keys.map(|item| item.into_iter().filter(|(name, _)| name == PK || name == SK).collect()).collect())
     }
 
     fn put(&self, item: Item) -> PutItemFluentBuilder {
@@ -93,6 +119,10 @@ impl SessionStore for DynamoStore {
             (FIRST_SEEN_AT.to_owned(), number(session.first_received_at().0)),
             (EXPIRES_AT.to_owned(), number(now.saturating_add(retention))),
         ]);
+        if let Some(due_at) = session.due_at() {
+            item.insert(DUE_SHARD.to_owned(), text(due_shard(session.id())));
+            item.insert(DUE_AT.to_owned(), number(due_at));
+        }
         if let Some(outcome) = session.outcome() {
             item.insert(OUTCOME.to_owned(), text(outcome.as_str()));
         }
@@ -107,6 +137,87 @@ impl SessionStore for DynamoStore {
         match put.send().await {
             Ok(_) => Ok(Version::At(next)),
             Err(error) => Err(classify(&error)),
+        }
+    }
+
+    async fn due(&self, now: i64) -> Result<Vec<Session>, StoreError> {
+        let mut due = Vec::new();
+        for shard in 0..DUE_SHARDS {
+            for key in self.due_keys(shard, now).await? {
+                let read = self.client.get_item().table_name(&self.table_name).set_key(Some(key)).consistent_read(true);
+                let read = read.send().await.map_err(|error| {
+                    log::aws_failure("GetItem", &error);
+                    StoreError::Unavailable
+                })?;
+                let session =
+                    read.item.filter(|item| !has_expired(item, now)).and_then(|item| read_session(&item)?.session);
+                // The index may be behind what was saved since.
+                due.extend(session.filter(|session| session.due_at().is_some_and(|due_at| due_at <= now)));
+            }
+        }
+        Ok(due)
+    }
+
+    async fn calendar_entry(
+        &self,
+        id: &SessionId,
+        entry: &SenderId,
+        now: i64,
+    ) -> Result<Option<CalendarEntry>, StoreError> {
+        let read = self.client.get_item().table_name(&self.table_name).set_key(Some(entry_key(id, entry)));
+        let read = read.consistent_read(true).send().await.map_err(|error| {
+            log::aws_failure("GetItem", &error);
+            StoreError::Unavailable
+        })?;
+        Ok(read.item.filter(|item| !has_expired(item, now)).as_ref().and_then(document))
+    }
+
+    async fn mirror(&self, id: &SessionId, entry: &CalendarEntry, now: i64) -> Result<(), StoreError> {
+        let retention = i64::try_from(self.session_retention.as_secs()).unwrap_or(i64::MAX);
+        let mut item = entry_key(id, &entry.id);
+        item.insert(DOCUMENT.to_owned(), text(serde_json::to_string(entry).map_err(|_| StoreError::Invalid)?));
+        item.insert(EXPIRES_AT.to_owned(), number(now.saturating_add(retention)));
+        self.put(item).send().await.map(drop).map_err(|error| classify(&error))
+    }
+
+    async fn unmirror(&self, id: &SessionId, entry: &SenderId) -> Result<(), StoreError> {
+        let delete = self.client.delete_item().table_name(&self.table_name).set_key(Some(entry_key(id, entry)));
+        delete.send().await.map(drop).map_err(|error| {
+            log::aws_failure("DeleteItem", &error);
+            StoreError::Unavailable
+        })
+    }
+
+    async fn forget_entries(&self, id: &SessionId) -> Result<(), StoreError> {
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table_name)
+                .key_condition_expression("#pk = :pk AND begins_with(#sk, :events)")
+                .expression_attribute_names("#pk", PK)
+                .expression_attribute_names("#sk", SK)
+                .expression_attribute_values(":pk", text(partition_key(id)))
+                .expression_attribute_values(":events", text(EVENT_SORT_KEY_PREFIX))
+                .projection_expression("#pk, #sk")
+                .consistent_read(true)
+                .send()
+                .await
+                .map_err(|error| {
+                    log::aws_failure("Query", &error);
+                    StoreError::Unavailable
+                })?;
+            // What was found is gone by the next look, so each look is at the beginning.
+            if page.items().is_empty() {
+                return Ok(());
+            }
+            for key in page.items.unwrap_or_default() {
+                let delete = self.client.delete_item().table_name(&self.table_name).set_key(Some(key));
+                delete.send().await.map_err(|error| {
+                    log::aws_failure("DeleteItem", &error);
+                    StoreError::Unavailable
+                })?;
+            }
         }
     }
 
@@ -151,6 +262,10 @@ fn classify<R: std::fmt::Debug>(error: &SdkError<PutItemError, R>) -> StoreError
         Some("ValidationException") => StoreError::Invalid,
         _ => StoreError::Unavailable,
     }
+}
+
+fn entry_key(id: &SessionId, entry: &SenderId) -> Item {
+    Item::from([(PK.to_owned(), text(partition_key(id))), (SK.to_owned(), text(entry_sort_key(entry)))])
 }
 
 fn has_expired(item: &Item, now: i64) -> bool {

@@ -2,21 +2,23 @@
 
 use super::{ENTRY_RETENTION_SECONDS, Loaded, Recorded, SessionStore, StoreError, Version};
 use shared::{
-    Session, SessionId,
+    SenderId, Session, SessionId,
+    api::CalendarEntry,
     session::Entry,
-    table::{event_sort_key, partition_key},
+    table::{entry_sort_key, event_sort_key, partition_key},
 };
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// A store in memory. Its fault is called at the start of each call with the call's name (`load`, `save`, `record`) and may
 /// answer in its place, or panic.
-#[derive(Default)]
+/// Its clones are the same store.
+#[derive(Clone, Default)]
 pub struct MemoryStore {
-    tables: Mutex<Tables>,
-    fault: Mutex<Option<Fault>>,
+    tables: Arc<Mutex<Tables>>,
+    fault: Arc<Mutex<Option<Fault>>>,
 }
 
 type Fault = Box<dyn FnMut(&str, &SessionId) -> Result<(), StoreError> + Send>;
@@ -25,6 +27,7 @@ type Fault = Box<dyn FnMut(&str, &SessionId) -> Result<(), StoreError> + Send>;
 struct Tables {
     sessions: BTreeMap<String, (Session, u64, i64)>,
     entries: BTreeMap<(String, String), (Entry, i64)>,
+    mirrored: BTreeMap<(String, String), (CalendarEntry, i64)>,
     calls: Vec<String>,
 }
 
@@ -100,6 +103,43 @@ impl SessionStore for MemoryStore {
         let next = if let Version::At(version) = expected { version + 1 } else { 1 };
         tables.sessions.insert(pk, (session.clone(), next, now + SESSION_RETENTION_SECONDS));
         Ok(Version::At(next))
+    }
+
+    async fn due(&self, now: i64) -> Result<Vec<Session>, StoreError> {
+        let tables = self.tables();
+        let live = tables.sessions.values().filter(|(_, _, expires_at)| *expires_at > now).map(|(session, ..)| session);
+        Ok(live.filter(|session| session.due_at().is_some_and(|due_at| due_at <= now)).cloned().collect())
+    }
+
+    async fn calendar_entry(
+        &self,
+        id: &SessionId,
+        entry: &SenderId,
+        now: i64,
+    ) -> Result<Option<CalendarEntry>, StoreError> {
+        let tables = self.tables();
+        let found = tables.mirrored.get(&(partition_key(id), entry_sort_key(entry)));
+        Ok(found.filter(|(_, expires_at)| *expires_at > now).map(|(entry, _)| entry.clone()))
+    }
+
+    async fn mirror(&self, id: &SessionId, entry: &CalendarEntry, now: i64) -> Result<(), StoreError> {
+        self.begin("mirror", id)?;
+        let key = (partition_key(id), entry_sort_key(&entry.id));
+        self.tables().mirrored.insert(key, (entry.clone(), now + SESSION_RETENTION_SECONDS));
+        Ok(())
+    }
+
+    async fn unmirror(&self, id: &SessionId, entry: &SenderId) -> Result<(), StoreError> {
+        self.begin("unmirror", id)?;
+        self.tables().mirrored.remove(&(partition_key(id), entry_sort_key(entry)));
+        Ok(())
+    }
+
+    async fn forget_entries(&self, id: &SessionId) -> Result<(), StoreError> {
+        self.begin("forget", id)?;
+        let pk = partition_key(id);
+        self.tables().entries.retain(|(of, _), _| *of != pk);
+        Ok(())
     }
 
     async fn record(&self, id: &SessionId, entry: &Entry, now: i64) -> Result<Recorded, StoreError> {

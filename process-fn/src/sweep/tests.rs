@@ -1,5 +1,15 @@
 use super::*;
-use crate::vault::memory::MemoryVault;
+use crate::{
+    commands::NotSent,
+    store::{Version, memory::MemoryStore},
+    vault::memory::MemoryVault,
+};
+use shared::{
+    Endpoint, ReceivedAt, Session,
+    message::Head,
+    provider,
+    session::{Errand, advance},
+};
 use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
 const NOW: i64 = 1_791_212_102;
@@ -25,13 +35,30 @@ impl Requeue for FakeQueue {
     }
 }
 
-fn spooled(count: usize) -> Sweep<MemoryVault, FakeQueue> {
+/// A commands queue that remembers what it was sent, and refuses as it is told.
+#[derive(Default)]
+struct Sent {
+    commands: Mutex<Vec<Command>>,
+    is_refusing: bool,
+}
+
+impl Commands for Sent {
+    async fn send(&self, command: &Command) -> Result<(), NotSent> {
+        if self.is_refusing {
+            return Err(NotSent);
+        }
+        self.commands.lock().unwrap().push(command.clone());
+        Ok(())
+    }
+}
+
+fn spooled(count: usize) -> Sweep<MemoryStore, MemoryVault, FakeQueue, Sent> {
     let vault = MemoryVault::default();
     for n in 0..count {
-        vault.put(&format!("spool/group-{}/{n}", n % 3), format!("text {n}").as_bytes());
+        vault.plant(&format!("spool/group-{}/{n}", n % 3), format!("text {n}").as_bytes());
     }
-    vault.put("parked/group-0/1", b"not ours to move");
-    Sweep { vault, queue: FakeQueue::default() }
+    vault.plant("parked/group-0/1", b"not ours to move");
+    Sweep { store: MemoryStore::default(), commands: Sent::default(), vault, queue: FakeQueue::default() }
 }
 
 fn later() -> Instant {
@@ -86,5 +113,46 @@ async fn when_time_is_up_the_rest_stays() {
 async fn a_spool_that_cannot_be_listed_is_no_empty_spool() {
     let sweep = spooled(3);
     sweep.vault.set_failing(true);
-    assert_eq!(sweep.run(NOW, later()).await, Err(VaultError));
+    assert_eq!(sweep.run(NOW, later()).await, Err(NotSwept::Spool(VaultError)));
+}
+
+/// A session for which a transcript is to be fetched since `since`.
+fn waiting(since: i64) -> Session {
+    let body = br#"{"bot_id":"b","event":"transcription.processed"}"#;
+    let head = Head {
+        accept_id: shared::AcceptId::new("1"),
+        endpoint: Endpoint::MeetStream,
+        delivery_id: None,
+        received_at: ReceivedAt(since * 1000),
+    };
+    let event = provider::parse(&QueueMessage::restored(head, body.to_vec())).unwrap();
+    let session = Session::new(event.session.clone(), event.received_at);
+    advance(&session, &event).session.unwrap()
+}
+
+#[tokio::test]
+async fn an_errand_that_nothing_was_heard_of_is_sent_again_and_then_given_time() {
+    let mut sweep = spooled(0);
+    let session = waiting(NOW);
+    sweep.store.save(&session, Version::Absent, NOW).await.unwrap();
+    let due_at = session.due_at().unwrap();
+    assert_eq!(sweep.run(due_at - 1, later()).await.unwrap().reminded, 0, "its first command is given time");
+    sweep.commands.is_refusing = true;
+    assert_eq!(sweep.run(due_at, later()).await.unwrap().reminded, 0);
+    sweep.commands.is_refusing = false;
+    assert_eq!(sweep.run(due_at, later()).await.unwrap().reminded, 1);
+    assert_eq!(sweep.run(due_at + 60, later()).await.unwrap().reminded, 0, "it may be waiting in the queue");
+    assert_eq!(sweep.run(due_at + 900, later()).await.unwrap().reminded, 1);
+    let expected = Command::Errand { session: session.id().clone(), errand: Errand::FetchTranscript };
+    assert_eq!(*sweep.commands.commands.lock().unwrap(), [expected.clone(), expected]);
+}
+
+#[tokio::test]
+async fn a_spool_that_cannot_be_listed_holds_up_no_errand() {
+    let sweep = spooled(0);
+    let session = waiting(NOW);
+    sweep.store.save(&session, Version::Absent, NOW).await.unwrap();
+    sweep.vault.set_failing(true);
+    assert!(sweep.run(NOW + 3600, later()).await.is_err());
+    assert_eq!(sweep.commands.commands.lock().unwrap().len(), 1);
 }

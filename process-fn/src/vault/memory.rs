@@ -1,19 +1,26 @@
 //! A vault in memory.
 
 use super::{Kept, Listed, Vault, VaultError};
+use crate::{
+    api::Download,
+    archive::{Archive, ArchiveError, Stored},
+};
+use shared::hash::sha256_hex;
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+use tokio::time::Instant;
 
 /// How many objects one listing gives, as S3 does.
 const PAGE: usize = 1000;
 
 /// A vault in memory that can be told to fail. Everything in it was stored at the beginning of time.
-#[derive(Debug, Default)]
+/// Its clones are the same vault.
+#[derive(Clone, Debug, Default)]
 pub struct MemoryVault {
-    kept: Mutex<BTreeMap<String, Kept>>,
-    failing: Mutex<bool>,
+    kept: Arc<Mutex<BTreeMap<String, Kept>>>,
+    failing: Arc<Mutex<bool>>,
 }
 
 impl MemoryVault {
@@ -24,7 +31,7 @@ impl MemoryVault {
     }
 
     /// Puts an object there as somebody else would.
-    pub fn put(&self, key: &str, bytes: &[u8]) {
+    pub fn plant(&self, key: &str, bytes: &[u8]) {
         let kept = Kept { key: key.to_owned(), bytes: bytes.to_vec(), reason: "", metadata: vec![] };
         self.objects().insert(key.to_owned(), kept);
     }
@@ -65,5 +72,28 @@ impl Vault for MemoryVault {
     async fn remove(&self, key: &str) -> Result<(), VaultError> {
         self.answers()?.remove(key);
         Ok(())
+    }
+}
+
+impl Archive for MemoryVault {
+    async fn store(&self, key: &str, mut download: Download, _: Instant) -> Result<Stored, ArchiveError> {
+        let content_type = download.content_type().map(str::to_owned);
+        let mut bytes = Vec::new();
+        while let Some(more) = download.next().await? {
+            bytes.extend_from_slice(&more);
+        }
+        self.put(key, content_type.as_deref().unwrap_or_default(), bytes).await
+    }
+
+    async fn put(&self, key: &str, content_type: &str, bytes: Vec<u8>) -> Result<Stored, ArchiveError> {
+        let stored = Stored {
+            key: key.to_owned(),
+            content_type: Some(content_type.to_owned()),
+            size_bytes: bytes.len() as u64,
+            sha256: sha256_hex(&bytes),
+        };
+        let kept = Kept { key: key.to_owned(), bytes, reason: "", metadata: vec![] };
+        self.answers().map_err(|_| ArchiveError::Unavailable)?.insert(key.to_owned(), kept);
+        Ok(stored)
     }
 }

@@ -19,11 +19,26 @@ use crate::{
     },
     lenient::{Text, object},
     message::QueueMessage,
+    source::Source,
     time::OccurredAt,
 };
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 use std::borrow::Cow;
 use wire::{Details, Envelope, Facts, Name};
+
+/// Whether the body is a v1 `complete` with its transcript inside: it is there when `speech_to_text` was asked for.
+pub(super) fn carries_transcript(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Body {
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        transcript: Vec<IgnoredAny>,
+    }
+    serde_json::from_slice::<Body>(body).is_ok_and(|body| !body.data.transcript.is_empty())
+}
 
 pub(super) fn peek(body: &[u8], message: Option<&QueueMessage>) -> (Option<SessionId>, Option<DeliveryKey>) {
     match object::<Envelope<'_>>(body) {
@@ -46,7 +61,7 @@ pub(super) fn parse(message: &QueueMessage) -> Result<Event, ParseError> {
         name: bounded(&full_name(name, &envelope)),
         occurred_at: envelope.occurred_at(),
         received_at: message.received_at(),
-        source: message.endpoint(),
+        source: Source::Delivered(message.endpoint()),
         trust: message.trust(),
         key: envelope.key(body, Some(message)),
         accept_id: message.accept_id().clone(),

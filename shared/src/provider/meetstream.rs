@@ -20,6 +20,7 @@ use crate::{
     lenient::{Object, Text, object},
     message::QueueMessage,
     sender_id::SenderId,
+    source::Source,
     time::OccurredAt,
 };
 use serde::Deserialize;
@@ -134,7 +135,7 @@ pub(super) fn parse(message: &QueueMessage) -> Result<Event, ParseError> {
         name: bounded(name),
         occurred_at: envelope.timestamp.get().and_then(|text| OccurredAt::parse(text).ok()),
         received_at: message.received_at(),
-        source: message.endpoint(),
+        source: Source::Delivered(message.endpoint()),
         trust: message.trust(),
         key: envelope.key(body),
         accept_id: message.accept_id().clone(),

@@ -3,7 +3,7 @@
 use crate::{
     event::{DeliveryKey, Event, EventKind, Trust},
     message::{AcceptId, QueueMessage},
-    provider::Endpoint,
+    source::Source,
     time::{OccurredAt, ReceivedAt},
 };
 use serde::{Deserialize, Serialize};
@@ -66,9 +66,9 @@ pub struct Entry {
     /// When we took it.
     #[serde(rename = "r")]
     pub received_at: ReceivedAt,
-    /// The endpoint it came through.
+    /// Where it comes from.
     #[serde(rename = "s")]
-    pub source: Endpoint,
+    pub source: Source,
     /// What became of it.
     #[serde(rename = "d", default, skip_serializing_if = "super::is_default")]
     pub disposition: Disposition,
@@ -104,7 +104,7 @@ impl Entry {
             name: String::new(),
             occurred_at: None,
             received_at: message.received_at(),
-            source: message.endpoint(),
+            source: Source::Delivered(message.endpoint()),
             disposition,
             reason: Some(reason.to_owned()),
         }

@@ -1,0 +1,37 @@
+//! Asking the provider whether what was claimed is so.
+
+use super::{Archive, End, Errands, Setback, asked_at};
+use crate::{
+    api::{ApiError, ProviderApi, Refusal},
+    publish::Publisher,
+    store::SessionStore,
+    vault::Vault,
+};
+use shared::{Event, Session, api::Fact, event::EventKind, session::State};
+
+impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errands<S, V, A, R, P> {
+    /// What the provider's API says of the bot, as events that prove what they say. A claim that it does not bear out is asked
+    /// about again for a while, because the provider may not be through; then it stays a claim.
+    pub(super) async fn confirm(&self, session: &Session, now: i64) -> Result<End, Setback> {
+        let facts = match self.api.detail(session.id()).await {
+            Ok(detail) => detail.facts,
+            // What was erased is not there to be asked about. Without a claim of that, it may be too new to be found.
+            Err(ApiError::Never(Refusal::NotFound | Refusal::Gone)) if session.claims_erasure() => {
+                vec![Fact { kind: EventKind::Deleted, occurred_at: None, reason: None }]
+            }
+            Err(error) => return Err(Setback::Provider(error)),
+        };
+        if !bears_out(session, &facts) {
+            return Err(Setback::Pending);
+        }
+        let acting = facts.into_iter().filter(|fact| fact.kind.acts());
+        Ok(End::Told(acting.map(|fact| Event::asked(session.id(), fact, asked_at(now))).collect()))
+    }
+}
+
+/// Whether the facts prove everything that the session believes on a claim alone.
+fn bears_out(session: &Session, facts: &[Fact]) -> bool {
+    let is_erased = facts.iter().any(|fact| fact.kind == EventKind::Deleted);
+    let is_over = facts.iter().any(|fact| matches!(fact.kind, EventKind::Ended(_) | EventKind::Done));
+    is_erased || (!session.claims_erasure() && (is_over || session.state() < State::Ended))
+}

@@ -1,0 +1,111 @@
+//! Keeping a copy of an artifact.
+
+use super::{End, Errands, Setback};
+use crate::{
+    api::{MAX_ANSWER_BYTES, ProviderApi},
+    archive::{self, Archive},
+    publish::Publisher,
+    store::SessionStore,
+    vault::Vault,
+};
+use shared::{
+    Session, SessionId,
+    api::{Content, Located},
+    artifacts::{self, Run},
+    event::Artifact,
+    session::{Copy, Stored},
+    transcript::Transcript,
+};
+use tokio::time::Instant;
+
+/// The content type of what we write ourselves.
+const JSON: &str = "application/json";
+
+impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errands<S, V, A, R, P> {
+    /// Asks the provider where the artifact is now, whatever a delivery said of it once, and copies it into the bucket.
+    pub(super) async fn fetch(
+        &self,
+        session: &Session,
+        artifact: Artifact,
+        now: i64,
+        deadline: Instant,
+    ) -> Result<End, Setback> {
+        let id = session.id();
+        if artifact != Artifact::Transcript && !self.keeps_recordings {
+            return Ok(End::Done);
+        }
+        if let Some(stored) = self.carried_transcript(id, artifact, now).await? {
+            return Ok(End::Copied(artifact, Copy::Stored(stored)));
+        }
+        let (content, run) = match self.api.artifact(id, artifact).await.map_err(Setback::Provider)? {
+            Located::Found { content, run } => (content, run.as_ref().map(Run::named)),
+            Located::Pending => return Err(Setback::Pending),
+            Located::Unavailable(absence) => {
+                return Ok(End::Copied(artifact, Copy::Unavailable(absence.as_str().to_owned())));
+            }
+        };
+        let stored = match (artifact, content) {
+            (Artifact::Transcript, content) => {
+                let raw = self.whole(artifact, content).await?;
+                self.keep_transcript(id, &raw, run, now).await?
+            }
+            (_, Content::At(url)) => {
+                let download = self.api.download(artifact, &url).await.map_err(Setback::Provider)?;
+                let key = artifacts::recording(id, artifact, download.content_type());
+                stored(self.archive.store(&key, download, deadline).await?, now)
+            }
+            (_, Content::Inline(bytes)) => {
+                let key = artifacts::recording(id, artifact, None);
+                stored(self.archive.put(&key, JSON, bytes).await?, now)
+            }
+        };
+        Ok(End::Copied(artifact, Copy::Stored(stored)))
+    }
+
+    /// A transcript that came with a delivery, from where that was kept; the provider need not be asked for it.
+    async fn carried_transcript(
+        &self,
+        id: &SessionId,
+        artifact: Artifact,
+        now: i64,
+    ) -> Result<Option<Stored>, Setback> {
+        if artifact != Artifact::Transcript {
+            return Ok(None);
+        }
+        let carried = self.vault.list(&artifacts::carried_folder(id)).await?;
+        let Some(newest) = carried.into_iter().max_by_key(|object| object.stored_at) else { return Ok(None) };
+        let Some(body) = self.vault.fetch(&newest.key).await? else { return Ok(None) };
+        let stored = self.keep_transcript(id, &body, None, now).await?;
+        self.vault.remove(&newest.key).await?;
+        Ok(Some(stored))
+    }
+
+    async fn whole(&self, artifact: Artifact, content: Content) -> Result<Vec<u8>, Setback> {
+        match content {
+            Content::Inline(bytes) => Ok(bytes),
+            Content::At(url) => {
+                let download = self.api.download(artifact, &url).await.map_err(Setback::Provider)?;
+                download.into_bytes(MAX_ANSWER_BYTES).await.map_err(Setback::Provider)
+            }
+        }
+    }
+
+    /// Keeps a transcript as the provider wrote it, and beside it the same in our one shape, where it can be read.
+    async fn keep_transcript(&self, id: &SessionId, raw: &[u8], run: Option<Run>, now: i64) -> Result<Stored, Setback> {
+        let run = run.unwrap_or_else(|| Run::of_content(raw));
+        match Transcript::read(id, raw).ok().and_then(|read| serde_json::to_vec(&read).ok()) {
+            Some(normalised) => {
+                let key = artifacts::normalised_transcript(id, &run);
+                self.archive.put(&key, JSON, normalised).await?;
+            }
+            None => tracing::error!(bot = id.encoded(), "a transcript is in no form that this version reads"),
+        }
+        let key = artifacts::raw_transcript(id, &run);
+        Ok(stored(self.archive.put(&key, JSON, raw.to_vec()).await?, now))
+    }
+}
+
+fn stored(archived: archive::Stored, now: i64) -> Stored {
+    let archive::Stored { key, content_type, size_bytes, sha256 } = archived;
+    Stored { key, sha256, size_bytes, content_type, stored_at: now }
+}

@@ -1,0 +1,463 @@
+use super::*;
+use crate::{
+    api::{
+        Refusal,
+        memory::{File, MemoryApi},
+    },
+    archive,
+    store::memory::MemoryStore,
+    vault::memory::MemoryVault,
+};
+use serde_json::{Value, json};
+use shared::{
+    AcceptId, Endpoint, QueueMessage, SenderId, Trust,
+    api::{Absence, BotDetail, CalendarEntries, CalendarEntry, Content, EntryStatus, Fact, Located},
+    artifacts,
+    event::{Certainty, Ended, EventKind, Outcome},
+    hash::sha256_hex,
+    kept::{Folder, key},
+    message::Head,
+    provider,
+    session::{About, State},
+    url::DownloadUrl,
+};
+use std::sync::{Arc, Mutex};
+
+const NOW: i64 = 1_791_212_102;
+const DAY: i64 = 86_400;
+
+/// A publisher that remembers, and refuses as it is told. Its clones are the same.
+#[derive(Clone, Default)]
+struct Heard {
+    told: Arc<Mutex<Vec<Announcement>>>,
+    is_refusing: Arc<Mutex<bool>>,
+}
+
+impl Publisher for Heard {
+    async fn publish(&self, announcements: &[Announcement]) -> Result<(), PublishError> {
+        if *self.is_refusing.lock().unwrap() {
+            return Err(PublishError);
+        }
+        self.told.lock().unwrap().extend_from_slice(announcements);
+        Ok(())
+    }
+}
+
+type World = Errands<MemoryStore, MemoryVault, MemoryVault, MemoryApi, Heard>;
+
+fn world() -> World {
+    let vault = MemoryVault::default();
+    Errands {
+        store: MemoryStore::default(),
+        archive: vault.clone(),
+        vault,
+        api: MemoryApi::default(),
+        publisher: Heard::default(),
+        patience: Duration::from_secs(24 * 3600),
+        keeps_recordings: true,
+    }
+}
+
+fn event(accept_id: &str, endpoint: Endpoint, body: &Value) -> Event {
+    let head =
+        Head { accept_id: AcceptId::new(accept_id), endpoint, delivery_id: None, received_at: ReceivedAt(NOW * 1000) };
+    provider::parse(&QueueMessage::restored(head, body.to_string().into_bytes())).unwrap()
+}
+
+fn said(name: &str) -> Value {
+    json!({"bot_id": "b", "event": name, "timestamp": "2026-10-05T10:00:00Z", "custom_attributes": {"who": "Priya"}})
+}
+
+fn bot() -> SessionId {
+    event("1", Endpoint::MeetStream, &said("bot.done")).session
+}
+
+impl World {
+    async fn hear(&self, endpoint: Endpoint, names: &[&str]) {
+        for (n, name) in names.iter().enumerate() {
+            self.take(&event(&format!("{endpoint:?} {n}"), endpoint, &said(name))).await;
+        }
+    }
+
+    async fn take(&self, event: &Event) {
+        let Loaded { session, version } = self.store.load(&event.session, NOW).await.unwrap();
+        let session = session.unwrap_or_else(|| Session::new(event.session.clone(), event.received_at));
+        let transition = advance(&session, event);
+        for entry in &transition.records {
+            self.store.record(session.id(), entry, NOW).await.unwrap();
+        }
+        if let Some(next) = transition.session {
+            self.store.save(&next, version, NOW).await.unwrap();
+        }
+    }
+
+    async fn do_it(&self, errand: Errand, now: i64) -> Result<(), Setback> {
+        self.run(&bot(), errand, now, Instant::now() + Duration::from_secs(5)).await
+    }
+
+    fn session(&self) -> Session {
+        self.store.session(&bot()).unwrap()
+    }
+
+    fn told(&self) -> Vec<&'static str> {
+        self.publisher.told.lock().unwrap().iter().map(|told| told.name).collect()
+    }
+
+    fn unavailable(&self, artifact: Artifact) -> Option<String> {
+        match self.session().copies().get(&artifact) {
+            Some(Copy::Unavailable(reason)) => Some(reason.clone()),
+            _ => None,
+        }
+    }
+
+    fn stored(&self, artifact: Artifact) -> Option<shared::session::Stored> {
+        match self.session().copies().get(&artifact) {
+            Some(Copy::Stored(stored)) => Some(stored.clone()),
+            _ => None,
+        }
+    }
+}
+
+fn transcript() -> Vec<u8> {
+    json!([{"speaker": "Priya", "transcript": "Hello.", "start_time": 0.5, "end_time": 1.0}]).to_string().into_bytes()
+}
+
+fn found(content: Content) -> Result<Located, ApiError> {
+    Ok(Located::Found { content, run: Some(SenderId::try_from("run-1").unwrap()) })
+}
+
+fn url(text: &str) -> DownloadUrl {
+    DownloadUrl::parse(text).unwrap()
+}
+
+#[tokio::test]
+async fn a_transcript_is_kept_as_it_was_written_and_in_our_shape() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
+    world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+
+    let stored = world.stored(Artifact::Transcript).unwrap();
+    assert_eq!((stored.sha256.as_str(), stored.stored_at), (sha256_hex(&transcript()).as_str(), NOW));
+    let kept = world.vault.kept();
+    assert_eq!(kept[&stored.key].bytes, transcript());
+    let normalised: Value =
+        serde_json::from_slice(&kept["meetstream/b/transcript/run-1/normalised.json"].bytes).unwrap();
+    assert_eq!(normalised["segments"][0]["text"], "Hello.");
+    let told = world.publisher.told.lock().unwrap().clone();
+    let [told] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(told.name, "transcript.ready");
+    assert!(matches!(&told.about, About::Stored { key, .. } if *key == stored.key), "{told:?}");
+    assert_eq!(world.session().due_at(), None, "nothing is left to do");
+
+    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    assert_eq!(world.api.asked().len(), 1, "a command that comes twice asks nobody twice");
+}
+
+#[tokio::test]
+async fn a_transcript_that_was_made_anew_is_another_and_the_old_one_stays() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
+    for (run, text) in [("run-1", "old"), ("run-2", "new")] {
+        let content = Content::Inline(json!([{ "transcript": text }]).to_string().into_bytes());
+        let run = Some(SenderId::try_from(run).unwrap());
+        world.api.locate(&bot(), Artifact::Transcript, Ok(Located::Found { content, run }));
+    }
+    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    let mut anew = said("transcription.processed");
+    anew["timestamp"] = json!("2026-10-05T12:00:00Z");
+    world.take(&event("anew", Endpoint::MeetStream, &anew)).await;
+    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    assert!(world.stored(Artifact::Transcript).unwrap().key.contains("run-2"));
+    let keys: Vec<_> = world.vault.kept().into_keys().filter(|key| key.ends_with("raw.json")).collect();
+    assert_eq!(keys.len(), 2, "{keys:?}");
+    let ids: std::collections::BTreeSet<_> =
+        world.publisher.told.lock().unwrap().iter().map(|told| told.id.clone()).collect();
+    assert_eq!(ids.len(), 2, "and both were told");
+}
+
+#[tokio::test]
+async fn a_transcript_that_came_with_its_delivery_asks_nobody() {
+    let world = world();
+    let body = json!({"event": "complete", "data": {"bot_id": "b", "transcript": [
+        {"speaker": "Priya", "words": [{"start": 0.1, "end": 0.4, "word": "Hello"}]}]}});
+    let event = self::event("1", Endpoint::MeetingBaasV1, &body);
+    world.take(&event).await;
+    world.vault.plant(&artifacts::carried(&event.session, &event.accept_id), body.to_string().as_bytes());
+    world.run(&event.session, Errand::FetchTranscript, NOW, Instant::now() + Duration::from_secs(5)).await.unwrap();
+    assert!(world.api.asked().is_empty());
+    let keys: Vec<_> = world.vault.kept().into_keys().collect();
+    assert_eq!(keys.len(), 2, "it has its place: {keys:?}");
+    assert!(keys.iter().all(|key| key.starts_with("meetingbaas/b/transcript/")), "{keys:?}");
+}
+
+#[tokio::test]
+async fn a_recording_is_downloaded_from_where_it_is_now() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["video.processed"]).await;
+    let (old, fresh) = (url("https://files.example.invalid/old"), url("https://files.example.invalid/fresh"));
+    world.api.locate(&bot(), Artifact::Video, found(Content::At(old.clone())));
+    world.api.locate(&bot(), Artifact::Video, found(Content::At(fresh.clone())));
+    world.api.serve(&old, Err(ApiError::later(Cause::UrlRefused)));
+    world.api.serve(&fresh, Ok(File::of("video/mp4", b"moving pictures")));
+    world.do_it(Errand::FetchVideo, NOW).await.unwrap();
+    assert_eq!(world.stored(Artifact::Video), None, "the URL had expired");
+    let retry_at = world.session().due_at().unwrap();
+    assert_eq!(retry_at, NOW + 60);
+    world.do_it(Errand::FetchVideo, retry_at - 1).await.unwrap();
+    assert_eq!(world.api.asked().len(), 2, "not before its time");
+    world.do_it(Errand::FetchVideo, retry_at).await.unwrap();
+    let stored = world.stored(Artifact::Video).unwrap();
+    assert_eq!((stored.key.as_str(), stored.size_bytes), ("meetstream/b/video/recording.mp4", 15));
+    assert_eq!(world.told(), ["recording.ready"]);
+}
+
+#[tokio::test]
+async fn recordings_are_left_where_they_are_if_nobody_wants_them() {
+    let world = World { keeps_recordings: false, ..world() };
+    world.hear(Endpoint::MeetStream, &["video.processed"]).await;
+    world.do_it(Errand::FetchVideo, NOW).await.unwrap();
+    assert!(world.api.asked().is_empty() && world.told().is_empty());
+    assert_eq!(world.session().due_at(), None);
+}
+
+#[tokio::test]
+async fn a_truncated_body_is_never_taken_for_all_of_it() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["audio.processed"]).await;
+    let place = url("https://files.example.invalid/a");
+    world.api.locate(&bot(), Artifact::Audio, found(Content::At(place.clone())));
+    world.api.serve(&place, Ok(File { length: Some(100), ..File::of("audio/wav", b"half") }));
+    world.do_it(Errand::FetchAudio, NOW).await.unwrap();
+    assert!(world.vault.kept().is_empty() && world.session().copies().is_empty());
+    assert!(world.session().pending(Errand::FetchAudio).is_some());
+}
+
+#[tokio::test]
+async fn what_never_comes_is_given_up_for_the_right_reason() {
+    let later = |cause| Err(ApiError::later(cause));
+    for (answer, at_once, reason) in [
+        (Ok(Located::Pending), false, "not_in_time"),
+        (later(Cause::Failing), false, "failing"),
+        (later(Cause::KeyRefused), false, "key_refused"),
+        (later(Cause::NoKey), true, "no_key"),
+        (Err(Refusal::Gone.into()), true, "gone"),
+        (Err(Refusal::NotFound.into()), true, "not_found"),
+        (Ok(Located::Unavailable(Absence::NeverMade)), true, "never_made"),
+        (Ok(Located::Unavailable(Absence::Failed)), true, "failed"),
+    ] {
+        let world = world();
+        world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
+        world.api.locate(&bot(), Artifact::Transcript, answer);
+        let (mut now, mut tries) = (NOW, 0);
+        while world.session().pending(Errand::FetchTranscript).is_some() {
+            world.do_it(Errand::FetchTranscript, now).await.unwrap();
+            now = world.session().due_at().unwrap_or(now);
+            tries += 1;
+            assert!(tries < 200, "{reason}: for ever");
+        }
+        assert_eq!(world.unavailable(Artifact::Transcript).as_deref(), Some(reason));
+        assert_eq!(tries == 1, at_once, "{reason}: {tries} tries");
+        assert!(at_once || (NOW + DAY..NOW + DAY + 1000).contains(&now), "{reason}: after {} s", now - NOW);
+        assert_eq!(world.told(), ["artifact.unavailable"], "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_asks_for_time_gets_it() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
+    let busy = ApiError::Later { cause: Cause::Busy, wait: Some(Duration::from_secs(1000)) };
+    world.api.locate(&bot(), Artifact::Transcript, Err(busy));
+    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    assert_eq!(world.session().due_at(), Some(NOW + 1000));
+}
+
+#[tokio::test]
+async fn what_is_ours_to_mend_gives_up_nothing() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
+    world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+    world.vault.set_failing(true);
+    world.do_it(Errand::FetchTranscript, NOW + 30 * DAY).await.unwrap();
+    assert!(world.session().pending(Errand::FetchTranscript).is_some());
+    world.vault.set_failing(false);
+    *world.publisher.is_refusing.lock().unwrap() = true;
+    let due_at = world.session().due_at().unwrap();
+    assert_eq!(world.do_it(Errand::FetchTranscript, due_at).await.unwrap_err().code(), "publish_failed");
+    assert!(world.session().copies().is_empty(), "what was not told is not saved");
+    *world.publisher.is_refusing.lock().unwrap() = false;
+    world.do_it(Errand::FetchTranscript, due_at).await.unwrap();
+    assert!(world.stored(Artifact::Transcript).is_some());
+}
+
+#[tokio::test]
+async fn an_errand_that_hangs_is_tried_again_later() {
+    struct Hanging;
+    impl Archive for Hanging {
+        async fn store(&self, _: &str, _: crate::api::Download, _: Instant) -> Result<archive::Stored, ArchiveError> {
+            std::future::pending().await
+        }
+        async fn put(&self, _: &str, _: &str, _: Vec<u8>) -> Result<archive::Stored, ArchiveError> {
+            std::future::pending().await
+        }
+    }
+    let World { store, vault, api, publisher, patience, keeps_recordings, .. } = world();
+    let hanging = Errands { store: store.clone(), vault, archive: Hanging, api, publisher, patience, keeps_recordings };
+    let outer = World { store, ..world() };
+    outer.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
+    hanging.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+    let deadline = Instant::now() + Duration::from_millis(20);
+    hanging.run(&bot(), Errand::FetchTranscript, NOW, deadline).await.unwrap();
+    assert_eq!(outer.session().due_at(), Some(NOW + 60));
+}
+
+#[tokio::test]
+async fn after_a_deletion_nothing_is_left_and_only_then_it_is_told() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["bot.inmeeting", "bot.done", "transcription.processed", "bot.error"]).await;
+    world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    let neighbour = key(Folder::Parked, "another-group", "1");
+    world.vault.plant(&neighbour, b"a neighbour's");
+    for folder in Folder::ALL {
+        world.vault.plant(&key(folder, &bot().group(), "1"), b"Priya");
+    }
+    world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
+    assert!(world.session().custom_attributes().is_none() && world.session().copies().is_empty());
+    world.do_it(Errand::Erase, NOW).await.unwrap();
+    assert_eq!(world.vault.kept().into_keys().collect::<Vec<_>>(), [neighbour]);
+    assert!(world.store.entries(&bot()).is_empty(), "what was kept beside it too");
+    assert!(!world.told().contains(&"data.deleted"), "somebody may still be storing something");
+
+    let again_at = world.session().due_at().unwrap();
+    assert_eq!(again_at, NOW + 1200);
+    world.vault.plant(&artifacts::carried(&bot(), &AcceptId::new("late")), b"Priya");
+    world.do_it(Errand::EraseAgain, NOW).await.unwrap();
+    assert_eq!(world.vault.kept().len(), 2, "not before its time");
+    world.do_it(Errand::EraseAgain, again_at).await.unwrap();
+    assert_eq!(world.vault.kept().len(), 1);
+    assert_eq!(world.told().last(), Some(&"data.deleted"));
+    assert_eq!((world.session().state(), world.session().due_at()), (State::Deleted, None));
+    let document = serde_json::to_string(&world.session()).unwrap();
+    assert!(!document.contains("Priya"), "{document}");
+}
+
+#[tokio::test]
+async fn a_fetch_that_was_under_way_leaves_nothing_behind() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
+    let session = world.session();
+    let mark = session.pending(Errand::FetchTranscript).unwrap().wanted();
+    let end = {
+        world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+        world.fetch(&session, Artifact::Transcript, NOW, Instant::now() + Duration::from_secs(5)).await.unwrap()
+    };
+    assert_eq!(world.vault.kept().len(), 2, "stored, and not saved yet");
+    world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
+    world.conclude(&bot(), Errand::FetchTranscript, mark, &end, NOW).await.unwrap();
+    assert!(world.vault.kept().is_empty() && world.session().copies().is_empty());
+    assert!(world.told().is_empty());
+}
+
+#[tokio::test]
+async fn a_claimed_deletion_erases_nothing_until_the_provider_says_so() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
+    world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    world.hear(Endpoint::MeetStreamCallback, &["data_deletion"]).await;
+    assert!(world.session().pending(Errand::Erase).is_none() && world.stored(Artifact::Transcript).is_some());
+
+    world.api.describe(&bot(), Ok(BotDetail::default()));
+    world.api.describe(&bot(), Err(Refusal::Gone.into()));
+    world.do_it(Errand::Confirm, NOW).await.unwrap();
+    assert!(!world.session().is_erased(), "the provider still has it");
+    let retry_at = world.session().due_at().unwrap();
+    world.do_it(Errand::Confirm, retry_at).await.unwrap();
+    assert!(world.session().is_erased() && world.session().pending(Errand::Erase).is_some());
+}
+
+#[tokio::test]
+async fn a_claimed_end_is_confirmed_by_the_provider() {
+    let world = world();
+    world.hear(Endpoint::MeetStreamCallback, &["bot.stopped", "bot.done"]).await;
+    assert!(!world.session().is_confirmed());
+    let fact = |kind| Fact { kind, occurred_at: None, reason: None };
+    let ended = EventKind::Ended(Ended { outcome: Outcome::Kicked, certainty: Certainty::Final });
+    let detail =
+        BotDetail { facts: vec![fact(EventKind::InCall), fact(ended), fact(EventKind::Done)], ..BotDetail::default() };
+    world.api.describe(&bot(), Ok(detail));
+    world.do_it(Errand::Confirm, NOW).await.unwrap();
+    let session = world.session();
+    assert!(session.is_confirmed());
+    assert_eq!(session.outcome(), Some(Outcome::Kicked), "what the provider says beats what was claimed");
+    let trusts: Vec<_> = session.timeline().iter().map(|entry| (entry.source.as_str(), entry.trust())).collect();
+    assert!(trusts.contains(&("meetstream-api", Trust::Verified)), "{trusts:?}");
+    assert_eq!(session.due_at(), None);
+    let before = session.clone();
+    world.do_it(Errand::Confirm, NOW).await.unwrap();
+    assert_eq!(world.session(), before);
+}
+
+#[tokio::test]
+async fn a_claim_that_is_not_borne_out_stays_a_claim() {
+    for answer in [Ok(BotDetail::default()), Err(ApiError::later(Cause::NoKey)), Err(Refusal::NotFound.into())] {
+        let world = world();
+        world.hear(Endpoint::MeetStreamCallback, &["bot.done"]).await;
+        world.api.describe(&bot(), answer);
+        let (mut now, mut tries) = (NOW, 0);
+        while world.session().pending(Errand::Confirm).is_some() && tries < 200 {
+            world.do_it(Errand::Confirm, now).await.unwrap();
+            now = world.session().due_at().unwrap_or(now);
+            tries += 1;
+        }
+        assert!(tries < 200 && !world.session().is_confirmed());
+        assert_eq!(world.session().state(), State::Done);
+    }
+}
+
+#[tokio::test]
+async fn a_calendars_entries_are_mirrored_and_their_changes_told() {
+    let world = world();
+    let body = json!({"event": "calendar.sync_events",
+        "data": {"calendar_id": "c", "last_updated_ts": "2026-10-05T10:00:00Z", "affected_event_uuids": ["e1", "e2"]}});
+    let first = event("1", Endpoint::MeetingBaasV1, &body);
+    let calendar = first.session.clone();
+    world.take(&first).await;
+    let id = |id: &str| SenderId::try_from(id).unwrap();
+    let entry = |name: &str, title: &str, status| CalendarEntry {
+        id: id(name),
+        title: Some(title.to_owned()),
+        starts_at: None,
+        ends_at: None,
+        status,
+        meeting_url: None,
+        series_id: None,
+        bot_scheduled: None,
+        updated_at: None,
+    };
+    let filled = |entries: Vec<CalendarEntry>, gone| CalendarEntries {
+        entries: entries.into_iter().map(|entry| (entry.id.clone(), entry)).collect(),
+        gone,
+    };
+    let (e1, e2) = (entry("e1", "Standup", EntryStatus::Confirmed), entry("e2", "Retro", EntryStatus::Confirmed));
+    world.api.fill(&calendar, Ok(filled(vec![e1.clone(), e2], vec![])));
+    let cancelled = entry("e1", "Standup", EntryStatus::Cancelled);
+    world.api.fill(&calendar, Ok(filled(vec![cancelled.clone()], vec![id("e2")])));
+
+    let deadline = Instant::now() + Duration::from_secs(5);
+    world.run(&calendar, Errand::SyncCalendar, NOW, deadline).await.unwrap();
+    assert_eq!(world.told(), ["calendar.event_changed"; 2]);
+    assert_eq!(world.store.calendar_entry(&calendar, &id("e1"), NOW).await.unwrap(), Some(e1));
+
+    let mut again = body;
+    again["data"]["last_updated_ts"] = json!("2026-10-05T11:00:00Z");
+    let mut later = event("2", Endpoint::MeetingBaasV1, &again);
+    later.received_at = ReceivedAt(NOW * 1000 + 1);
+    world.take(&later).await;
+    world.run(&calendar, Errand::SyncCalendar, NOW, deadline).await.unwrap();
+    assert_eq!(world.told().len(), 4, "a cancellation, and one that is gone");
+    assert_eq!(world.store.calendar_entry(&calendar, &id("e1"), NOW).await.unwrap(), Some(cancelled));
+    assert_eq!(world.store.calendar_entry(&calendar, &id("e2"), NOW).await.unwrap(), None);
+}

@@ -1,0 +1,341 @@
+//! What the rest of the system is told.
+
+use crate::{
+    api::CalendarEntry,
+    event::{Artifact, ArtifactStatus, CalendarChange, Event, EventKind, Permission, SessionId, Subject, Trust},
+    hash::FieldHash,
+    sender_id::SenderId,
+    session::{Copy, Mark},
+    time::OccurredAt,
+};
+use serde::Serialize;
+
+/// One thing that happened, for consumers outside. They get it at least once, with the same id each time.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Announcement {
+    /// A hash of the session, what happened and, where that can happen more than once, which time it is: by the sender's time,
+    /// or by the delivery where it gives none. Else it does not depend on the delivery, so the same fact through two
+    /// channels has one id. 64 hexadecimal characters.
+    pub id: String,
+    /// What happened, as in `docs/schemas`.
+    #[serde(skip)]
+    pub name: &'static str,
+    /// Whose bot or calendar.
+    pub provider: &'static str,
+    /// The provider's id of the bot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bot_id: Option<String>,
+    /// The provider's id of the calendar.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calendar_id: Option<String>,
+    /// When the sender says it happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub occurred_at: Option<OccurredAt>,
+    /// Whether the sender proved that it wrote it.
+    pub confirmed: bool,
+    /// What more there is to say.
+    #[serde(flatten)]
+    pub about: About,
+}
+
+/// What more there is to say of what happened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(untagged)]
+pub enum About {
+    /// Nothing.
+    Nothing {},
+    /// An end.
+    Ended {
+        /// How it ended.
+        outcome: &'static str,
+        /// Why, in the sender's words.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// An artifact that is not to be had.
+    Unavailable {
+        /// Which.
+        artifact: &'static str,
+        /// Why, by a short name.
+        reason: String,
+    },
+    /// A copy of an artifact in the bucket.
+    Stored {
+        /// Which.
+        artifact: &'static str,
+        /// Its key.
+        key: String,
+        /// The SHA-256 of its bytes, in hexadecimal.
+        sha256: String,
+        /// How many bytes it has.
+        size_bytes: u64,
+        /// What kind of content it is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        content_type: Option<String>,
+    },
+    /// An entry of a calendar.
+    Entry {
+        /// The provider's id of it.
+        entry_id: String,
+        /// What it is now; absent if it is no more.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        entry: Option<CalendarEntry>,
+    },
+    /// A change of a calendar.
+    Calendar {
+        /// What happened.
+        change: &'static str,
+        /// To which entries, by the provider's ids.
+        entries: Vec<String>,
+    },
+}
+
+impl Announcement {
+    /// One for each fact that the event states and that outsiders are told.
+    pub(super) fn of(event: &Event) -> Vec<Self> {
+        let announced = event.facts().into_iter().filter_map(|(kind, occurred_at)| {
+            let (name, about) = told(&kind, event)?;
+            Some(Self {
+                id: id(event, &kind, occurred_at.as_ref()),
+                occurred_at,
+                confirmed: event.trust == Trust::Verified,
+                about,
+                ..Self::about(&event.session, name)
+            })
+        });
+        announced.collect()
+    }
+
+    /// What became of an artifact with us, for this reason.
+    #[must_use]
+    pub fn of_copy(session: &SessionId, artifact: Artifact, copy: &Copy, mark: Mark) -> Self {
+        let (name, about) = match copy {
+            Copy::Stored(stored) => {
+                let name = if artifact == Artifact::Transcript { "transcript.ready" } else { "recording.ready" };
+                let about = About::Stored {
+                    artifact: artifact.as_str(),
+                    key: stored.key.clone(),
+                    sha256: stored.sha256.clone(),
+                    size_bytes: stored.size_bytes,
+                    content_type: stored.content_type.clone(),
+                };
+                (name, about)
+            }
+            Copy::Unavailable(reason) => {
+                ("artifact.unavailable", About::Unavailable { artifact: artifact.as_str(), reason: reason.clone() })
+            }
+        };
+        let hash = FieldHash::default().field(session.encoded()).field(name).field(artifact.as_str());
+        Self { id: hash.field(mark.as_run()).hex(), confirmed: true, about, ..Self::about(session, name) }
+    }
+
+    /// That nothing of a bot is left.
+    #[must_use]
+    pub fn of_erasure(session: &SessionId) -> Self {
+        let name = "data.deleted";
+        let id = FieldHash::default().field(session.encoded()).field(name).hex();
+        Self { id, confirmed: true, ..Self::about(session, name) }
+    }
+
+    /// An entry of a calendar as it is now.
+    #[must_use]
+    pub fn of_entry(session: &SessionId, entry: &CalendarEntry) -> Self {
+        let said = serde_json::to_string(entry).unwrap_or_default();
+        let about = About::Entry { entry_id: entry.id.as_sent().to_owned(), entry: Some(entry.clone()) };
+        Self::of_an_entry(session, &entry.id, &said, about)
+    }
+
+    /// An entry of a calendar that is no more.
+    #[must_use]
+    pub fn of_gone_entry(session: &SessionId, id: &SenderId) -> Self {
+        Self::of_an_entry(session, id, "gone", About::Entry { entry_id: id.as_sent().to_owned(), entry: None })
+    }
+
+    fn of_an_entry(session: &SessionId, id: &SenderId, said: &str, about: About) -> Self {
+        let name = "calendar.event_changed";
+        let hash = FieldHash::default().field(session.encoded()).field(name).field(id.as_sent()).field(said);
+        Self { id: hash.hex(), confirmed: true, about, ..Self::about(session, name) }
+    }
+
+    fn about(session: &SessionId, name: &'static str) -> Self {
+        let id = session.id.as_sent().to_owned();
+        let (bot_id, calendar_id) = match session.subject {
+            Subject::Bot => (Some(id), None),
+            Subject::Calendar => (None, Some(id)),
+        };
+        Self {
+            id: String::new(),
+            name,
+            provider: session.provider.as_str(),
+            bot_id,
+            calendar_id,
+            occurred_at: None,
+            confirmed: false,
+            about: About::Nothing {},
+        }
+    }
+}
+
+/// What outsiders call it; `None` for what they are told in other words later: an artifact once we have it, a deletion once it
+/// is done.
+fn told(kind: &EventKind, event: &Event) -> Option<(&'static str, About)> {
+    let nothing = |name| Some((name, About::Nothing {}));
+    match kind {
+        EventKind::Scheduled => nothing("meeting.scheduled"),
+        EventKind::Joining => nothing("meeting.joining"),
+        EventKind::Waiting => nothing("meeting.waiting"),
+        EventKind::InCall => nothing("meeting.joined"),
+        EventKind::Permission(Permission::Allowed) => nothing("recording.allowed"),
+        EventKind::Permission(Permission::Denied) => nothing("recording.denied"),
+        EventKind::Recording => nothing("recording.started"),
+        EventKind::RecordingPaused => nothing("recording.paused"),
+        EventKind::RecordingResumed => nothing("recording.resumed"),
+        EventKind::Leaving => nothing("meeting.leaving"),
+        EventKind::Ended(ended) => {
+            let about = About::Ended { outcome: ended.outcome.as_str(), reason: event.reason.clone() };
+            Some(("meeting.ended", about))
+        }
+        EventKind::Done => nothing("meeting.done"),
+        EventKind::Artifact(Artifact::Manifest, _) | EventKind::Artifact(_, ArtifactStatus::Ready) => None,
+        EventKind::Artifact(artifact, status) => {
+            let about = About::Unavailable { artifact: artifact.as_str(), reason: status.as_str().to_owned() };
+            Some(("artifact.unavailable", about))
+        }
+        EventKind::Calendar(CalendarChange { what, affected }) => {
+            let about = About::Calendar { change: what.as_str(), entries: affected.iter().cloned().collect() };
+            Some(("calendar.changed", about))
+        }
+        EventKind::Concluded(_)
+        | EventKind::Deleted
+        | EventKind::Warning
+        | EventKind::Uploading
+        | EventKind::Processing
+        | EventKind::Participant(_)
+        | EventKind::LiveTranscript
+        | EventKind::Chat
+        | EventKind::Unknown => None,
+    }
+}
+
+fn id(event: &Event, kind: &EventKind, occurred_at: Option<&OccurredAt>) -> String {
+    // A conclusion is about the one run that the meeting itself made; copies of it are sent at different times.
+    let run = (event.kind.recurs() && kind.recurs())
+        .then(|| occurred_at.map_or_else(|| event.key.to_string(), |at| at.moment().to_string()));
+    let hash = FieldHash::default().field(event.session.encoded()).field(kind.as_str()).optional(run);
+    // Two changes of a calendar may have the same second, and touch different entries.
+    let affected = if let EventKind::Calendar(change) = kind { Some(&change.affected) } else { None };
+    affected.into_iter().flatten().fold(hash, FieldHash::field).hex()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        api::{EntryStatus, Fact},
+        event::{CalendarEvent, Certainty, Ended, Outcome},
+        provider::Provider,
+        session::{Mark, Stored},
+        time::ReceivedAt,
+    };
+    use serde_json::Value;
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    fn bot() -> SessionId {
+        SessionId::bot(Provider::MeetStream, SenderId::try_from("b").unwrap())
+    }
+
+    fn event(session: &SessionId, kind: EventKind) -> Event {
+        let occurred_at = Some(OccurredAt::parse("2026-10-05T10:00:00Z").unwrap());
+        let fact = Fact { kind, occurred_at, reason: Some("why".to_owned()) };
+        Event::asked(session, fact, ReceivedAt(1_791_212_102_000))
+    }
+
+    /// One of every kind of event that outsiders are told.
+    fn all() -> Vec<Announcement> {
+        let calendar = SessionId::calendar(Provider::MeetingBaas, SenderId::try_from("c").unwrap());
+        let kinds = [
+            EventKind::Scheduled,
+            EventKind::Joining,
+            EventKind::Waiting,
+            EventKind::InCall,
+            EventKind::Permission(Permission::Allowed),
+            EventKind::Permission(Permission::Denied),
+            EventKind::Recording,
+            EventKind::RecordingPaused,
+            EventKind::RecordingResumed,
+            EventKind::Leaving,
+            EventKind::Ended(Ended { outcome: Outcome::Kicked, certainty: Certainty::Final }),
+            EventKind::Done,
+            EventKind::Artifact(Artifact::Audio, ArtifactStatus::Failed),
+        ];
+        let change = CalendarChange { what: CalendarEvent::EventUpdated, affected: ["e".to_owned()].into() };
+        let told = kinds.into_iter().flat_map(|kind| Announcement::of(&event(&bot(), kind)));
+        let changed = Announcement::of(&event(&calendar, EventKind::Calendar(change)));
+        let mark = Mark::new(None, ReceivedAt(1));
+        let stored = Copy::Stored(Stored {
+            key: "meetstream/b/audio/recording.wav".to_owned(),
+            sha256: "0".repeat(64),
+            size_bytes: 1,
+            content_type: Some("audio/wav".to_owned()),
+            stored_at: 1,
+        });
+        let entry = CalendarEntry {
+            id: SenderId::try_from("e").unwrap(),
+            title: Some("Standup".to_owned()),
+            starts_at: None,
+            ends_at: None,
+            status: EntryStatus::Cancelled,
+            meeting_url: None,
+            series_id: None,
+            bot_scheduled: Some(true),
+            updated_at: None,
+        };
+        told.chain(changed)
+            .chain([
+                Announcement::of_copy(&bot(), Artifact::Transcript, &stored, mark),
+                Announcement::of_copy(&bot(), Artifact::Audio, &stored, mark),
+                Announcement::of_copy(&bot(), Artifact::Audio, &Copy::Unavailable("no_key".to_owned()), mark),
+                Announcement::of_erasure(&bot()),
+                Announcement::of_entry(&calendar, &entry),
+                Announcement::of_gone_entry(&calendar, &entry.id),
+            ])
+            .collect()
+    }
+
+    #[test]
+    fn every_event_has_its_schema() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schemas");
+        let mut told = BTreeSet::new();
+        for announcement in all() {
+            let name = announcement.name;
+            let schema = fs::read_to_string(folder.join(format!("{name}.json"))).unwrap_or_else(|_| panic!("{name}"));
+            let schema: Value = serde_json::from_str(&schema).unwrap();
+            assert_eq!(schema["title"], name);
+            let validator = jsonschema::validator_for(&schema).unwrap();
+            let detail = serde_json::to_value(&announcement).unwrap();
+            let errors: Vec<_> = validator.iter_errors(&detail).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{name}: {detail}: {errors:?}");
+            told.insert(format!("{name}.json"));
+        }
+        let described: BTreeSet<_> =
+            fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        assert_eq!(told, described, "and every schema its event");
+        let page = fs::read_to_string(folder.join("../CONSUMING.md")).unwrap();
+        for announcement in all() {
+            assert!(page.contains(&format!("`{}`", announcement.name)), "{} is not in CONSUMING.md", announcement.name);
+        }
+    }
+
+    #[test]
+    fn the_same_fact_has_the_same_id_and_another_has_another() {
+        let told = all();
+        let ids: BTreeSet<_> = told.iter().map(|told| told.id.clone()).collect();
+        assert_eq!(ids.len(), told.len());
+        assert_eq!(told, all());
+        let copy = |seconds: i64| {
+            let mark = Mark::new(None, ReceivedAt(seconds * 1000));
+            Announcement::of_copy(&bot(), Artifact::Audio, &Copy::Unavailable("gone".to_owned()), mark).id
+        };
+        assert_ne!(copy(1), copy(2), "an artifact that was made anew is told anew");
+    }
+}

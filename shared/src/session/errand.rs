@@ -1,0 +1,272 @@
+//! What is to be done for a session apart from any delivery: artifacts to be fetched, claims to be confirmed, data to be erased.
+//!
+//! An errand is an intent that is saved with the session. A command carries it out; should that be lost, the sweep finds the
+//! intent by [`Session::due_at`](super::Session::due_at).
+
+use crate::{
+    event::Artifact,
+    time::{OccurredAt, ReceivedAt},
+};
+use serde::{Deserialize, Serialize};
+
+/// How long after its reason an errand counts as overdue, in seconds, if nothing was heard of it: the command that is sent at
+/// once has long been there by then.
+const GRACE_SECONDS: i64 = 300;
+
+/// How long a command that was sent anew is given, in seconds: it may wait behind others, and a queue that is behind must not
+/// be filled further by everyone who waits.
+const REMINDER_SECONDS: i64 = 900;
+
+/// What is to be done.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Errand {
+    /// Keep a copy of the transcript.
+    FetchTranscript,
+    /// Keep a copy of the sound.
+    FetchAudio,
+    /// Keep a copy of the picture.
+    FetchVideo,
+    /// Ask the provider whether what was claimed is so.
+    Confirm,
+    /// Keep the calendar's entries as the provider has them.
+    SyncCalendar,
+    /// Leave nothing of what was said, seen or entered.
+    Erase,
+    /// The same once more, when whatever was under way when the deletion came must have ended.
+    EraseAgain,
+}
+
+impl Errand {
+    /// Every errand there is.
+    pub const ALL: [Self; 7] = [
+        Self::FetchTranscript,
+        Self::FetchAudio,
+        Self::FetchVideo,
+        Self::Confirm,
+        Self::SyncCalendar,
+        Self::Erase,
+        Self::EraseAgain,
+    ];
+
+    /// The name in commands, logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FetchTranscript => "fetch_transcript",
+            Self::FetchAudio => "fetch_audio",
+            Self::FetchVideo => "fetch_video",
+            Self::Confirm => "confirm",
+            Self::SyncCalendar => "sync_calendar",
+            Self::Erase => "erase",
+            Self::EraseAgain => "erase_again",
+        }
+    }
+
+    /// The errand that keeps a copy of an artifact. Of a manifest none is kept: it says what the session says.
+    #[must_use]
+    pub fn fetch(artifact: Artifact) -> Option<Self> {
+        match artifact {
+            Artifact::Transcript => Some(Self::FetchTranscript),
+            Artifact::Audio => Some(Self::FetchAudio),
+            Artifact::Video => Some(Self::FetchVideo),
+            Artifact::Manifest => None,
+        }
+    }
+
+    /// The artifact that it fetches.
+    #[must_use]
+    pub fn artifact(self) -> Option<Artifact> {
+        match self {
+            Self::FetchTranscript => Some(Artifact::Transcript),
+            Self::FetchAudio => Some(Artifact::Audio),
+            Self::FetchVideo => Some(Artifact::Video),
+            Self::Confirm | Self::SyncCalendar | Self::Erase | Self::EraseAgain => None,
+        }
+    }
+}
+
+/// A reason for an errand, by when it arose. A later one asks for the errand again: a transcript may be made anew.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Mark {
+    /// By the sender's clock where it says so, else by ours; in milliseconds since the Unix epoch.
+    moment: i64,
+    /// By ours.
+    received_at: ReceivedAt,
+}
+
+impl Mark {
+    /// The reason that a delivery gave.
+    #[must_use]
+    pub fn new(occurred_at: Option<&OccurredAt>, received_at: ReceivedAt) -> Self {
+        let moment = occurred_at.map_or(received_at.0, |at| at.moment().as_millisecond());
+        Self { moment, received_at }
+    }
+
+    /// When we heard of it.
+    #[must_use]
+    pub fn received_at(self) -> ReceivedAt {
+        self.received_at
+    }
+
+    /// A text that is the same for the same reason and sorts as reasons do, for keys of objects.
+    #[must_use]
+    pub fn as_run(self) -> String {
+        format!("{:015}", self.moment.clamp(0, 999_999_999_999_999))
+    }
+}
+
+/// How far an errand is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Progress {
+    /// The latest reason for it.
+    wanted: Mark,
+    /// The latest reason that was satisfied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settled: Option<Mark>,
+    /// How often it was tried for the latest reason.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    attempts: u32,
+    /// When to try again, in seconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry_at: Option<i64>,
+    /// When the command was last sent anew, in seconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reminded_at: Option<i64>,
+}
+
+impl Progress {
+    pub(super) fn new(wanted: Mark) -> Self {
+        Self { wanted, settled: None, attempts: 0, retry_at: None, reminded_at: None }
+    }
+
+    /// Takes a further reason. Only the latest counts, whichever comes first.
+    pub(super) fn want(&mut self, mark: Mark) {
+        if mark > self.wanted {
+            *self = Self { settled: self.settled, ..Self::new(mark) };
+        }
+    }
+
+    pub(super) fn settle(&mut self, up_to: Mark) {
+        *self = Self { settled: self.settled.max(Some(up_to)), ..Self::new(self.wanted) };
+    }
+
+    pub(super) fn not_before(self, retry_at: i64) -> Self {
+        Self { retry_at: Some(retry_at), ..self }
+    }
+
+    pub(super) fn postpone(&mut self, retry_at: i64) {
+        self.attempts += 1;
+        (self.retry_at, self.reminded_at) = (Some(retry_at), None);
+    }
+
+    pub(super) fn remind(&mut self, now: i64) {
+        self.reminded_at = Some(now);
+    }
+
+    /// The latest reason for it.
+    #[must_use]
+    pub fn wanted(&self) -> Mark {
+        self.wanted
+    }
+
+    /// How often it was tried for the latest reason, to no avail.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Whether it is to be left alone for now. `now` is in seconds since the Unix epoch.
+    #[must_use]
+    pub fn must_wait(&self, now: i64) -> bool {
+        self.retry_at.is_some_and(|retry_at| retry_at > now)
+    }
+
+    /// Whether there is a reason that was not satisfied.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.settled.is_none_or(|settled| settled < self.wanted)
+    }
+
+    /// When it must be looked at if nothing was heard of it, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn due_at(&self) -> i64 {
+        let due_at = self.retry_at.unwrap_or_else(|| self.wanted.received_at.0 / 1000 + GRACE_SECONDS);
+        let reminded_at = self.reminded_at.map(|reminded_at| reminded_at + REMINDER_SECONDS);
+        reminded_at.map_or(due_at, |reminded_at| reminded_at.max(due_at))
+    }
+}
+
+/// What became of an artifact with us.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Copy {
+    /// We have it.
+    Stored(Stored),
+    /// We do not have it and will not: why, by a short name.
+    Unavailable(String),
+}
+
+/// A copy of an artifact in the bucket.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Stored {
+    /// Its key.
+    pub key: String,
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// How many bytes it has.
+    pub size_bytes: u64,
+    /// What kind of content it is, by its host's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// When it was stored, in seconds since the Unix epoch.
+    pub stored_at: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(seconds: i64) -> Mark {
+        Mark::new(None, ReceivedAt(seconds * 1000))
+    }
+
+    #[test]
+    fn names_are_the_same_everywhere() {
+        for errand in Errand::ALL {
+            assert_eq!(serde_json::to_value(errand).unwrap(), errand.as_str());
+            assert_eq!(errand.artifact().and_then(Errand::fetch).unwrap_or(errand), errand);
+        }
+    }
+
+    #[test]
+    fn a_later_reason_asks_again_and_an_earlier_one_does_not() {
+        let mut progress = Progress::new(mark(100));
+        assert!(progress.is_pending());
+        assert_eq!(progress.due_at(), 100 + GRACE_SECONDS);
+        progress.postpone(160);
+        assert_eq!((progress.attempts(), progress.due_at()), (1, 160));
+        assert!(progress.must_wait(159) && !progress.must_wait(160));
+        let mut reminded = progress.clone();
+        reminded.remind(200);
+        assert_eq!(reminded.due_at(), 200 + REMINDER_SECONDS);
+        assert!(!reminded.must_wait(200), "the command that was sent is to be carried out");
+        progress.want(mark(90));
+        assert_eq!((progress.attempts(), progress.due_at()), (1, 160), "an earlier reason changes nothing");
+        progress.settle(mark(100));
+        assert!(!progress.is_pending());
+        progress.want(mark(200));
+        assert!(progress.is_pending());
+        assert_eq!((progress.attempts(), progress.due_at()), (0, 200 + GRACE_SECONDS));
+        progress.settle(mark(100));
+        assert!(progress.is_pending(), "what was done for an earlier reason does not settle the later one");
+    }
+
+    #[test]
+    fn runs_sort_as_reasons_do() {
+        let runs: Vec<_> = [-5, 0, 9, 10, 1_791_212_102].map(|seconds| mark(seconds).as_run()).to_vec();
+        let mut sorted = runs.clone();
+        sorted.sort();
+        assert_eq!(runs, sorted);
+    }
+}
