@@ -3,7 +3,7 @@
 //! | item | `pk` | `sk` | attributes |
 //! |---|---|---|---|
 //! | session | `<provider>#<encoded bot id>` | `session` | [`DOCUMENT`]: the [`Session`](crate::Session) as JSON; [`VERSION`]; [`STATE`] and [`OUTCOME`] for reading; [`FIRST_SEEN_DAY`] and [`FIRST_SEEN_AT`] for one index, [`DUE_SHARD`] and [`DUE_AT`] for the other; [`EXPIRES_AT`] |
-//! | a delivery beside it | the same | `event#<delivery key>`, or `event#<delivery key>#<accept id>` | [`DOCUMENT`]: the [`Entry`] as JSON; [`DISPOSITION`] for reading; [`EXPIRES_AT`] |
+//! | a delivery beside it | the same | `event#<delivery key>`, or with `#<accept id>`, or with `#quarantined` behind that | [`DOCUMENT`]: the [`Entry`] as JSON; [`DISPOSITION`] for reading; [`EXPIRES_AT`] |
 //! | an entry of a calendar | the same | `entry#<encoded id>` | [`DOCUMENT`]: the [`CalendarEntry`](crate::api::CalendarEntry) as JSON; [`EXPIRES_AT`] |
 //!
 //! An item whose [`EXPIRES_AT`] has passed counts as absent: `DynamoDB` deletes it days later.
@@ -67,13 +67,15 @@ pub fn partition_key(id: &SessionId) -> String {
 }
 
 /// The sort key of a delivery that is kept beside its session. One that took its delivery key's place has the key alone; of
-/// all others there may be several with that key, so theirs has the accept id too.
+/// all others there may be several with that key, so theirs has the accept id too. That of a quarantined one leaves room for
+/// what becomes of the delivery when it is put back.
 #[must_use]
 pub fn event_sort_key(entry: &Entry) -> String {
     match entry.disposition {
         Disposition::Applied | Disposition::Ignored => format!("{EVENT_SORT_KEY_PREFIX}{}", entry.key),
-        Disposition::Duplicate | Disposition::Quarantined | Disposition::Parked => {
-            format!("{EVENT_SORT_KEY_PREFIX}{}#{}", entry.key, entry.accept_id)
+        Disposition::Duplicate => format!("{EVENT_SORT_KEY_PREFIX}{}#{}", entry.key, entry.accept_id),
+        Disposition::Quarantined | Disposition::Parked => {
+            format!("{EVENT_SORT_KEY_PREFIX}{}#{}#{}", entry.key, entry.accept_id, entry.disposition.as_str())
         }
     }
 }

@@ -382,6 +382,22 @@ async fn a_quarantined_delivery_is_kept_once_even_if_its_session_cannot_be_told(
 }
 
 #[tokio::test]
+async fn what_was_quarantined_and_put_back_is_on_record_as_what_became_of_it() {
+    let function = function();
+    let body = event("b", "bot.joining", "10:00:00");
+    assert_eq!(invoke(&function, vec![record("1", 1, &body)]).await, [""; 0]);
+    let mut refusals = 1;
+    function.store.set_fault(move |call, _| {
+        let refused = call == "record" && std::mem::take(&mut refusals) > 0;
+        if refused { Err(StoreError::Invalid) } else { Ok(()) }
+    });
+    assert_eq!(invoke(&function, vec![record("2", 1, &body)]).await, [""; 0]);
+    assert_eq!(function.beside("b"), [Disposition::Quarantined]);
+    assert_eq!(invoke(&function, vec![record("2", 1, &body)]).await, [""; 0], "put back");
+    assert_eq!(function.beside("b"), [Disposition::Duplicate, Disposition::Quarantined]);
+}
+
+#[tokio::test]
 async fn a_panic_outside_the_guarded_steps_fails_its_own_group_only() {
     struct Panicking;
     impl Redelivery for Panicking {
