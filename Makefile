@@ -7,7 +7,7 @@ PYTHON = .local/tools/sam/bin/python
 export PYTHONDONTWRITEBYTECODE = 1
 export ARCH
 .DEFAULT_GOAL := help
-.PHONY: help run up down test build secret deploy logs fmt lint advisories tools
+.PHONY: help run up down test soak build secret deploy logs fmt lint advisories tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,11 @@ down: tools ## end what `make up` started
 
 test: tools ## everything: lints, unit tests, the deployed pipeline, sam local invoke
 	@python3 dev/tools.py --lint && $(PYTHON) dev/test.py
+
+soak: tools ## schedules of faults with both handlers in process and with the real binaries, against the stack of `make up` (COUNT=10000, REAL=500, SEED=0)
+	@cargo run --locked --profile soak --package soak -- --in-process --count $(or $(COUNT),10000) --from $(or $(SEED),0)
+	@cargo build --locked --workspace --bins
+	@cargo run --locked --profile soak --package soak -- --real --count $(or $(REAL),500) --from $(or $(SEED),0) --covered
 
 build: tools ## build both functions for AWS, optimised
 	@$(PYTHON) dev/build.py

@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The binary `name` of this workspace, in the profile the running test was built with.
+/// The binary `name` of this workspace, in the profile the running program was built with.
 ///
 /// `Err` means that it is missing, or older than one of its sources: a test that drives yesterday's binary proves
 /// nothing, so it says what to build instead.
 pub fn built(name: &str) -> Result<PathBuf> {
-    let test = std::env::current_exe().context("the running test has no path")?;
-    let profile = test.ancestors().nth(2).context("the running test is not in a target folder")?;
+    let program = std::env::current_exe().context("the running program has no path")?;
+    let profile = profile(&program).context("the running program is not in a target folder")?;
     let binary = profile.join(name);
     let built_at = modified(&binary).with_context(|| format!("{name} is not built: run `cargo build -p {name}`"))?;
     let inputs = fs::read_to_string(profile.join(format!("{name}.d")))
@@ -21,6 +21,12 @@ pub fn built(name: &str) -> Result<PathBuf> {
         ensure!(fresh, "{name} is older than {}: run `cargo build -p {name}`", source.display());
     }
     Ok(binary)
+}
+
+/// The folder of the profile that a program was built with: its own, or the one above if it is a test.
+fn profile(program: &Path) -> Option<&Path> {
+    let folder = program.parent()?;
+    if folder.file_name()? == "deps" { folder.parent() } else { Some(folder) }
 }
 
 /// The files a binary was built from, out of the `binary: file file …` line that cargo leaves beside it.
@@ -47,6 +53,13 @@ mod tests {
         let inputs = "/t/debug/process-fn: /w/my\\ code/src/main.rs /w/shared/src/lib.rs /w/Cargo.toml\n";
         assert_eq!(sources(inputs), [Path::new("/w/my code/src/main.rs"), Path::new("/w/shared/src/lib.rs")]);
         assert!(sources("").is_empty());
+    }
+
+    #[test]
+    fn tests_and_programs_have_the_same_profile() {
+        for program in ["/t/debug/deps/binaries-0123", "/t/debug/soak"] {
+            assert_eq!(profile(Path::new(program)), Some(Path::new("/t/debug")), "{program}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What `make up` says about the stack it deployed.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 pub struct Outputs {
     /// The local AWS.
     pub endpoint_url: String,
@@ -71,6 +71,12 @@ impl LocalAws {
         #[expect(clippy::disallowed_methods, reason = "the one setting of the harness, read here only")]
         let named = std::env::var("ROLLCALL_OUTPUTS").ok().filter(|path| !path.is_empty());
         Self::from_file(&named.map_or_else(|| workspace().join(".local/outputs.json"), PathBuf::from))
+    }
+
+    /// A local AWS in which nothing is deployed: good for a [`Scratch`](crate::scratch::Scratch).
+    pub fn bare(endpoint_url: &str) -> Self {
+        let (endpoint_url, region) = (endpoint_url.to_owned(), "us-east-1".to_owned());
+        Self::new(Outputs { endpoint_url, region, ..Outputs::default() })
     }
 
     /// The stack described by an outputs file. `Err` says how to get one.

@@ -16,6 +16,28 @@ pub const SECRET: &str = "whs_of_the_harness";
 /// The path token that both sides of a pipeline know.
 pub const TOKEN: &str = "path-token-of-the-harness";
 
+/// The API key of Meeting BaaS that both sides of a pipeline know.
+pub const API_KEY: &str = "api-key-of-the-harness";
+
+/// The Svix secret that both sides of a pipeline know, as a dashboard shows it.
+pub const SVIX_SECRET: &str = "whsec_aGFybmVzcy1vZi1yb2xsY2FsbA==";
+
+/// The secret of callbacks of Meeting BaaS that both sides of a pipeline know.
+pub const CALLBACK_SECRET: &str = "callback-secret-of-the-harness";
+
+/// The secret of the legacy route that both sides of a pipeline know.
+pub const LEGACY_SECRET: &str = "legacy-secret-of-the-harness";
+
+/// The settings of ingest that open every route.
+pub const CREDENTIALS: [(&str, &str); 6] = [
+    ("MEETSTREAM_WEBHOOK_SECRETS", SECRET),
+    ("MEETSTREAM_CALLBACK_TOKENS", TOKEN),
+    ("MEETINGBAAS_API_KEYS", API_KEY),
+    ("MEETINGBAAS_SVIX_SECRETS", SVIX_SECRET),
+    ("MEETINGBAAS_CALLBACK_SECRETS", CALLBACK_SECRET),
+    ("MEETINGBAAS_LEGACY_SECRETS", LEGACY_SECRET),
+];
+
 /// How long anything may take here that should take no time at all.
 const SOON: Duration = Duration::from_secs(20);
 
@@ -57,16 +79,25 @@ impl Pipeline {
     /// # Errors
     /// As for [`Pipeline::start`].
     pub async fn with_rules(rules: QueueRules, settings: &[(&str, &str)]) -> Result<Self> {
-        let scratch = Scratch::with_rules(&LocalAws::from_env()?, rules).await?;
+        Self::over(&LocalAws::from_env()?, rules, settings).await
+    }
+
+    /// The same, over a local AWS and with queue rules of one's choice.
+    ///
+    /// # Errors
+    /// If a binary is missing or older than its sources, or the local AWS cannot be reached.
+    pub async fn over(aws: &LocalAws, rules: QueueRules, settings: &[(&str, &str)]) -> Result<Self> {
+        let scratch = Scratch::with_rules(aws, rules).await?;
         let upstream = &scratch.aws.outputs.endpoint_url;
         let (ingest_proxy, process_proxy) = (FaultProxy::start(upstream).await?, FaultProxy::start(upstream).await?);
-        let ingest = FunctionSpec::built("ingest-fn")?
+        let mut ingest = FunctionSpec::built("ingest-fn")?
             .env("AWS_ENDPOINT_URL", ingest_proxy.endpoint_url())
             .env("EVENTS_QUEUE_URL", &scratch.queue.url)
-            .env("BUCKET_NAME", &scratch.bucket)
-            .env("MEETSTREAM_WEBHOOK_SECRETS", SECRET)
-            .env("MEETSTREAM_CALLBACK_TOKENS", TOKEN)
-            .start()?;
+            .env("BUCKET_NAME", &scratch.bucket);
+        for (name, value) in CREDENTIALS {
+            ingest = ingest.env(name, value);
+        }
+        let ingest = ingest.start()?;
         let mut process = FunctionSpec::built("process-fn")?
             .env("AWS_ENDPOINT_URL", process_proxy.endpoint_url())
             .env("METRICS_NAMESPACE", "Rollcall/harness")

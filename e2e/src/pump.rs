@@ -67,6 +67,13 @@ impl Pump {
         self
     }
 
+    /// How long a receive waits for a message, in whole seconds.
+    #[must_use]
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
     /// How long the function may take before it is killed.
     #[must_use]
     pub fn function_timeout(mut self, timeout: Duration) -> Self {

@@ -143,13 +143,18 @@ impl Function {
     /// Hands over one event and waits for the answer, at most `timeout` from when the function has started up.
     /// Invocations of one function queue for their turn.
     pub async fn invoke(&self, event: Value, timeout: Duration) -> Invocation {
+        self.invoke_as(&server::request_id(), event, timeout).await
+    }
+
+    /// The same with a request id of one's own, which no other invocation may have.
+    pub async fn invoke_as(&self, request_id: &str, event: Value, timeout: Duration) -> Invocation {
         let _turn = self.0.turn.lock().await;
         let environment = self.current();
         if tokio::time::timeout(INIT_LIMIT, environment.ready_or_exited()).await.is_err() {
             environment.kill().await;
             return Invocation::TimedOut;
         }
-        let mut answer = environment.hand_over(&event, timeout);
+        let mut answer = environment.hand_over(request_id, &event, timeout);
         let outcome = tokio::select! {
             biased;
             Ok(answer) = &mut answer => return answer,

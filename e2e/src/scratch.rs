@@ -3,8 +3,8 @@
 use crate::local_aws::LocalAws;
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, TableStatus, TimeToLiveSpecification,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TableStatus, TimeToLiveSpecification,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::json;
@@ -71,15 +71,33 @@ impl Scratch {
         Ok(Self { aws: aws.clone(), queue, dlq, commands, commands_dlq, table: name.clone(), bucket: name })
     }
 
+    /// Empties the table and the bucket.
+    pub async fn empty(&self) -> Result<()> {
+        for item in self.aws.items(&self.table).await? {
+            let mut delete = self.aws.dynamodb.delete_item().table_name(&self.table);
+            for name in ["pk", "sk"] {
+                let key = item.get(name).and_then(serde_json::Value::as_str).context("an item without a key")?;
+                delete = delete.key(name, AttributeValue::S(key.to_owned()));
+            }
+            delete.send().await?;
+        }
+        self.empty_bucket().await
+    }
+
+    async fn empty_bucket(&self) -> Result<()> {
+        for key in self.aws.objects(&self.bucket, "").await? {
+            self.aws.s3.delete_object().bucket(&self.bucket).key(key).send().await?;
+        }
+        Ok(())
+    }
+
     /// Removes everything. A test that fails before leaves its scratch behind for whoever looks into the failure.
     pub async fn remove(self) -> Result<()> {
         for queue in [&self.queue, &self.dlq, &self.commands, &self.commands_dlq] {
             self.aws.sqs.delete_queue().queue_url(&queue.url).send().await?;
         }
         self.aws.dynamodb.delete_table().table_name(&self.table).send().await?;
-        for key in self.aws.objects(&self.bucket, "").await? {
-            self.aws.s3.delete_object().bucket(&self.bucket).key(key).send().await?;
-        }
+        self.empty_bucket().await?;
         self.aws.s3.delete_bucket().bucket(&self.bucket).send().await?;
         Ok(())
     }

@@ -76,7 +76,12 @@ impl Delivery {
 
     /// A webhook of Meeting BaaS v2, signed as Svix does; `secret` as its dashboard shows it.
     pub fn svix(secret: &str, id: &str, body: impl Into<Vec<u8>>) -> Result<Self> {
-        let (body, now) = (body.into(), Timestamp::now().as_second());
+        Self::svix_at(Timestamp::now(), secret, id, body)
+    }
+
+    /// The same, signed at a moment of one's choice.
+    pub fn svix_at(signed_at: Timestamp, secret: &str, id: &str, body: impl Into<Vec<u8>>) -> Result<Self> {
+        let (body, now) = (body.into(), signed_at.as_second());
         let signature = signature::svix(&signature::svix_key(secret)?, id, now, &body);
         let delivery = Self::unsigned("/webhooks/meetingbaas/v2", body).header("svix-id", id);
         Ok(delivery.header("svix-timestamp", &now.to_string()).header("svix-signature", &signature))
@@ -234,8 +239,8 @@ impl Delivery {
 }
 
 impl Reply {
-    /// What the sender gets to see of a function's answer.
-    fn from_answer(answer: &Value) -> Result<Self> {
+    /// What the sender gets to see of a function's answer. `Err` means that it is no answer to a request.
+    pub fn from_answer(answer: &Value) -> Result<Self> {
         let status = answer.get("statusCode").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
         let status = status.with_context(|| format!("no status in {answer}"))?;
         let body = answer.get("body").and_then(Value::as_str).unwrap_or_default();

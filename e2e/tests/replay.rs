@@ -50,6 +50,9 @@ fn essence(session: &Value) -> Value {
     }
     if let Some(document) = document.as_object_mut() {
         document.remove("first_received_at");
+        // Errands say since when.
+        document.remove("errands");
+        document.remove("copies");
     }
     json!([session["state"], session["outcome"], document])
 }

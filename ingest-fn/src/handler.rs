@@ -14,7 +14,7 @@ use shared::{
     auth::{AuthMode, Credentials},
     provider::{self, Peek},
 };
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What the function keeps between requests: nothing that a request changed.
 #[derive(Debug)]
@@ -31,12 +31,22 @@ const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
 
 /// Answers one request. It never fails: whatever goes wrong is an answer.
 pub async fn handle<Q: EventQueue, S: Spool>(ingest: &Ingest<Q, S>, request: Request) -> Response<Body> {
+    handle_at(ingest, request, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()).await
+}
+
+/// Answers one request that arrives `now`, as the time since the Unix epoch.
+pub async fn handle_at<Q: EventQueue, S: Spool>(
+    ingest: &Ingest<Q, S>,
+    request: Request,
+    now: Duration,
+) -> Response<Body> {
     let started = Instant::now();
+    let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
     let accept_id =
         AcceptId::new(request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default());
     let (head, body) = request.into_parts();
     let mut seen = Seen::default();
-    let result = accept(ingest, &head, body, &accept_id, &mut seen).await;
+    let result = accept(ingest, &head, body, &accept_id, now, &mut seen).await;
     log::delivery(accept_id.as_str(), seen.endpoint, seen.peek.as_ref(), &result, started.elapsed());
     respond(seen.endpoint, &result)
 }
@@ -48,12 +58,14 @@ struct Seen {
     peek: Option<Peek>,
 }
 
-/// `Ok` means durable. The checks that cost least come first: anyone can send us anything.
+/// `Ok` means durable. The checks that cost least come first: anyone can send us anything. `now` is in milliseconds since the
+/// Unix epoch.
 async fn accept<Q: EventQueue, S: Spool>(
     ingest: &Ingest<Q, S>,
     head: &Parts,
     body: Body,
     accept_id: &AcceptId,
+    now: i64,
     seen: &mut Seen,
 ) -> Result<Durable, Rejection> {
     let (endpoint, path_token, auth) = route(&ingest.endpoints, head.uri.path()).ok_or(Rejection::UnknownEndpoint)?;
@@ -64,7 +76,6 @@ async fn accept<Q: EventQueue, S: Spool>(
     if body.len() > MAX_BODY_BYTES {
         return Err(Rejection::TooLarge(body.len()));
     }
-    let now = now_millis();
     let verified = auth.verify(Credentials { headers: &head.headers, path_token }, into_bytes(body), now)?;
 
     let message = QueueMessage::new(verified, endpoint, accept_id.clone(), ReceivedAt(now));
@@ -86,11 +97,6 @@ fn into_bytes(body: Body) -> Vec<u8> {
         // A kind of body that a later version of `lambda_http` may add.
         other => other.to_vec(),
     }
-}
-
-fn now_millis() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -20,6 +20,6 @@ mod spool;
 pub use config::Config;
 pub use endpoints::Endpoints;
 pub use hand_over::{Durable, HandOver, NotDurable, TakenBy};
-pub use handler::{Ingest, handle};
+pub use handler::{Ingest, handle, handle_at};
 pub use queue::{EventQueue, QueueError, Queued, SqsQueue};
 pub use spool::{Object, S3Spool, Spool, SpoolError};

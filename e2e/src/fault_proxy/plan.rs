@@ -27,6 +27,14 @@ pub enum Decision {
     Hold(Moment, Gate),
 }
 
+impl Decision {
+    /// To hold one call until the other part of the pair decides: for plans that decide call by call.
+    pub fn held(moment: Moment) -> (Self, Hold) {
+        let gate = Gate::default();
+        (Self::Hold(moment, gate.clone()), Hold { gate })
+    }
+}
+
 /// On which side of the call's effect a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
@@ -116,9 +124,9 @@ impl<'a> Rule<'a> {
     }
 
     fn hold(self, moment: Moment) -> Hold {
-        let gate = Gate::default();
-        self.times(1).then(Decision::Hold(moment, gate.clone()));
-        Hold { gate }
+        let (decision, hold) = Decision::held(moment);
+        self.times(1).then(decision);
+        hold
     }
 }
 

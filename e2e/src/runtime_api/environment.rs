@@ -51,8 +51,13 @@ impl Environment {
         self.server.init_error()
     }
 
-    pub(super) fn hand_over(&self, event: &Value, timeout: Duration) -> oneshot::Receiver<Invocation> {
-        self.server.hand_over(event, timeout)
+    pub(super) fn hand_over(
+        &self,
+        request_id: &str,
+        event: &Value,
+        timeout: Duration,
+    ) -> oneshot::Receiver<Invocation> {
+        self.server.hand_over(request_id, event, timeout)
     }
 
     pub(super) async fn ready(&self) {

@@ -71,12 +71,17 @@ impl Server {
         Ok(Self { address, shared, waiting, serving })
     }
 
-    pub(super) fn hand_over(&self, event: &Value, timeout: Duration) -> oneshot::Receiver<Invocation> {
+    pub(super) fn hand_over(
+        &self,
+        request_id: &str,
+        event: &Value,
+        timeout: Duration,
+    ) -> oneshot::Receiver<Invocation> {
         let (answer, answered) = oneshot::channel();
         let deadline = SystemTime::now() + timeout;
         let event = event.to_string().into_bytes();
         // Nobody to receive means that the process is gone, which its exit status tells better.
-        let _ = self.waiting.send(Handover { request_id: request_id(), deadline, event, answer });
+        let _ = self.waiting.send(Handover { request_id: request_id.to_owned(), deadline, event, answer });
         answered
     }
 
@@ -155,7 +160,8 @@ fn status(status: StatusCode) -> Response<Body> {
     response
 }
 
-fn request_id() -> String {
+/// An id that no other invocation has.
+pub(super) fn request_id() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(1);
     format!("e2e00000-0000-4000-8000-{:012x}", COUNT.fetch_add(1, Ordering::Relaxed))
 }

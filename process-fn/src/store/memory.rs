@@ -58,6 +58,29 @@ impl MemoryStore {
         self.tables().entries.iter().filter(|((of, _), _)| *of == pk).map(|(_, (entry, _))| entry.clone()).collect()
     }
 
+    /// All sessions that have not expired by `now`, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn sessions(&self, now: i64) -> Vec<Session> {
+        let tables = self.tables();
+        let live = tables.sessions.values().filter(|(.., expires_at)| *expires_at > now);
+        live.map(|(session, ..)| session.clone()).collect()
+    }
+
+    /// All entries beside sessions that have not expired by `now`, each with its partition key.
+    #[must_use]
+    pub fn all_entries(&self, now: i64) -> Vec<(String, Entry)> {
+        let tables = self.tables();
+        let live = tables.entries.iter().filter(|(_, (_, expires_at))| *expires_at > now);
+        live.map(|((pk, _), (entry, _))| (pk.clone(), entry.clone())).collect()
+    }
+
+    /// Deletes what has expired by `now`, as a table does some day.
+    pub fn delete_expired(&self, now: i64) {
+        let mut tables = self.tables();
+        tables.sessions.retain(|_, (.., expires_at)| *expires_at > now);
+        tables.entries.retain(|_, (_, expires_at)| *expires_at > now);
+    }
+
     /// The names of all calls so far.
     #[must_use]
     pub fn calls(&self) -> Vec<String> {

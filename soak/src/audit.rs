@@ -1,0 +1,193 @@
+//! The auditor: what was sent and what is stored go in, what is wrong comes out. Pure.
+//!
+//! Answered 2xx ⊆ accounted for ⊆ sent. A delivery that was answered otherwise, or not at all, may have been stored all the
+//! same; then it must be accounted for like any other. What must be there in the end is computed from the deliveries alone, by
+//! [`reference`], and not by the code under audit.
+
+mod kept;
+mod reference;
+mod sessions;
+mod traces;
+
+pub use traces::Place;
+
+use crate::delivery::{Delivery, Tampering};
+use shared::{
+    AcceptId, Endpoint, Event, QueueMessage, ReceivedAt, Session,
+    provider::{Peek, parse, peek_message},
+    session::Entry,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use traces::Traces;
+
+/// One request, and what its sender saw.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// Which request.
+    pub accept_id: AcceptId,
+    /// What it was, for people.
+    pub name: String,
+    /// Where it went.
+    pub endpoint: Endpoint,
+    /// What it must become; `None` if it must not get in. Its time of receipt may not be known yet.
+    pub message: Option<QueueMessage>,
+    /// What can be seen of it; nothing, of what must not get in.
+    pub peek: Option<Peek>,
+    /// What it says, if it says anything; without a time of receipt while that is not known.
+    pub event: Option<Event>,
+    /// When it was sent, if that is known to be when it was received.
+    pub received_at: Option<ReceivedAt>,
+    /// The status that its sender got; `None` if it got no answer.
+    pub answer: Option<u16>,
+    /// What somebody does to its body in the bucket.
+    pub tampering: Option<Tampering>,
+    /// How much of it must still be remembered.
+    pub memory: Memory,
+    /// Whether it was accepted, once that cannot be seen any more.
+    pub was_accepted: bool,
+}
+
+/// How much of a delivery must still be remembered.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Memory {
+    /// Nothing: its session has expired.
+    None,
+    /// What it said to its session; what was kept beside it has expired.
+    Session,
+    /// All of it.
+    All,
+}
+
+/// Everything that is stored anywhere.
+#[derive(Clone, Debug, Default)]
+pub struct Stored {
+    /// All sessions.
+    pub sessions: Vec<Session>,
+    /// All entries beside sessions, with their partition keys.
+    pub entries: Vec<(String, Entry)>,
+    /// All objects, by key.
+    pub objects: BTreeMap<String, Object>,
+    /// The texts of all messages in the events queue.
+    pub queued: Vec<String>,
+    /// The texts of all dead letters.
+    pub dead: Vec<String>,
+}
+
+/// An object in the bucket.
+#[derive(Clone, Debug, Default)]
+pub struct Object {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// What stands beside them.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// What there is to judge.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    /// Every request.
+    pub sent: &'a [Sent],
+    /// Everything stored.
+    pub stored: Stored,
+    /// Whether everything that was parked, and every dead letter, has been put back.
+    pub is_final: bool,
+}
+
+impl Sent {
+    /// A request that was answered like this. `received_at` is in milliseconds since the Unix epoch, if it is known.
+    #[must_use]
+    pub fn new(delivery: &Delivery, accept_id: String, received_at: Option<i64>, answer: Option<u16>) -> Self {
+        let message = delivery.message(&accept_id, received_at.unwrap_or_default());
+        let message = message.filter(|_| delivery.forgery.is_none());
+        Self {
+            peek: message.as_ref().map(peek_message),
+            event: message.as_ref().and_then(|message| parse(message).ok()),
+            name: delivery.name.clone(),
+            endpoint: delivery.endpoint,
+            message,
+            received_at: received_at.map(ReceivedAt),
+            answer,
+            tampering: delivery.tampering,
+            memory: Memory::All,
+            was_accepted: false,
+            accept_id: AcceptId::new(accept_id),
+        }
+    }
+
+    /// Whether its sender was told that it is safe.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        self.answer.is_some_and(|status| (200..300).contains(&status))
+    }
+}
+
+/// Everything that is wrong.
+#[must_use]
+pub fn audit(evidence: &Evidence<'_>) -> Vec<String> {
+    let traces = Traces::of(&evidence.stored);
+    let mut wrong = answers(evidence.sent);
+    wrong.extend(traces.of_what_never_got_in(evidence.sent));
+    wrong.extend(accounted_for(evidence, &traces));
+    wrong.extend(kept::wrong(evidence));
+    wrong.extend(sessions::wrong(evidence, &traces));
+    if evidence.is_final {
+        wrong.extend(left_over(evidence, &traces));
+    }
+    wrong
+}
+
+/// Lets time pass: what is kept beside sessions expires, or sessions too.
+pub fn forget(sent: &mut [Sent], stored: &Stored, with_sessions: bool) {
+    let traces = Traces::of(stored);
+    for one in sent {
+        if one.memory == Memory::All {
+            one.was_accepted = traces.at(&one.accept_id).any(|place| *place != Place::Claimed);
+        }
+        one.memory = one.memory.min(if with_sessions { Memory::None } else { Memory::Session });
+    }
+}
+
+/// The ids that a run without faults publishes, of the deliveries that were accepted.
+#[must_use]
+pub fn announced(evidence: &Evidence<'_>) -> BTreeSet<String> {
+    let accepted = sessions::accepted(evidence.sent, &Traces::of(&evidence.stored));
+    reference::sessions(accepted.iter()).into_values().flat_map(|reference| reference.announced).collect()
+}
+
+/// No forged request is answered 2xx, and no authentic one as if it were forged.
+fn answers(sent: &[Sent]) -> Vec<String> {
+    let wrong = sent.iter().filter(|one| match (&one.message, one.answer) {
+        (None, answer) => answer.is_some_and(|status| status < 400),
+        (Some(_), answer) => answer.is_some_and(|status| !matches!(status, 200 | 503)),
+    });
+    wrong.map(|one| format!("{} ({}) was answered {:?}", one.accept_id, one.name, one.answer)).collect()
+}
+
+/// Every delivery that was answered 2xx has met an end, or waits where a person finds it.
+fn accounted_for(evidence: &Evidence<'_>, traces: &Traces) -> Vec<String> {
+    let owed = evidence.sent.iter().filter(|one| one.is_acknowledged() && one.memory == Memory::All);
+    let lost = owed.filter(|one| !traces.at(&one.accept_id).any(Place::is_an_end));
+    lost.map(|one| format!("{} ({}) was answered 200 and is lost", one.accept_id, one.name)).collect()
+}
+
+/// Once everything has been put back, nothing that takes effect waits any more.
+fn left_over(evidence: &Evidence<'_>, traces: &Traces) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for one in evidence.sent.iter().filter(|one| one.memory == Memory::All) {
+        let is_readable = one.event.is_some() && one.tampering.is_none();
+        for place in traces.at(&one.accept_id) {
+            let waits = match place {
+                Place::Parked | Place::Dead | Place::Queued | Place::Spooled | Place::Hole(_) => true,
+                Place::Quarantined => is_readable,
+                Place::Line(..) | Place::Beside(..) | Place::Claimed => false,
+            };
+            if waits {
+                wrong.push(format!("{} ({}) was put back and is still {place:?}", one.accept_id, one.name));
+            }
+        }
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Sessions are what their deliveries make of them.
+
+use super::{
+    Evidence, Memory, Sent,
+    reference::{self, Reference},
+    traces::{Place, Traces},
+};
+use serde_json::Value;
+use shared::{
+    AcceptId, Event, ReceivedAt, Session, SessionId, Source,
+    session::{Disposition, Entry},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Sessions, their lines and what is beside them, where they are not as they must be.
+pub(super) fn wrong(evidence: &Evidence<'_>, traces: &Traces) -> Vec<String> {
+    let sent: BTreeMap<_, _> = evidence.sent.iter().map(|one| (&one.accept_id, one)).collect();
+    let mut wrong = Vec::new();
+    for (one, place) in sent.values().flat_map(|one| traces.at(&one.accept_id).map(move |place| (one, place))) {
+        if let Place::Line(pk, entry) | Place::Beside(pk, entry) = place
+            && let Err(what) = judge(one, pk, entry, matches!(place, Place::Line(..)))
+        {
+            wrong.push(format!("{} ({}) {what}: {entry:?}", one.accept_id, one.name));
+        }
+    }
+    wrong.extend(compared(evidence, traces));
+    wrong
+}
+
+/// Whether an entry is one that its delivery may have.
+fn judge(one: &Sent, pk: &str, entry: &Entry, is_line: bool) -> Result<(), &'static str> {
+    let Some(peek) = &one.peek else { return Ok(()) };
+    if peek.session.as_ref().map(|session| session.encoded()).as_deref() != Some(pk) {
+        return Err("is on record at another bot");
+    }
+    if peek.key.as_ref() != Some(&entry.key) || entry.source != Source::Delivered(one.endpoint) {
+        return Err("is on record as another delivery");
+    }
+    if one.received_at.is_some_and(|at| at != entry.received_at) {
+        return Err("is on record with another time of receipt");
+    }
+    if one.memory == Memory::None {
+        return Err("has expired and is back");
+    }
+    if one.tampering.is_some() {
+        return Err("took effect although its body was tampered with");
+    }
+    let event = one.event.as_ref();
+    let may_be = match entry.disposition {
+        Disposition::Applied => event.is_some_and(|event| event.kind.acts()),
+        Disposition::Ignored => event.is_some_and(|event| !event.kind.acts()),
+        Disposition::Duplicate => event.is_some(),
+        Disposition::Quarantined => !is_line,
+        Disposition::Parked => false,
+    };
+    if !may_be || (is_line && entry.disposition != Disposition::Applied) {
+        return Err("met an end that it cannot meet");
+    }
+    Ok(())
+}
+
+/// Each session against the one that a run without faults makes of the accepted deliveries.
+fn compared(evidence: &Evidence<'_>, traces: &Traces) -> Vec<String> {
+    let accepted = accepted(evidence.sent, traces);
+    let unsettled: BTreeSet<_> = if evidence.is_final {
+        BTreeSet::new()
+    } else {
+        let waits = |accept_id: &AcceptId| {
+            traces.at(accept_id).any(|place| matches!(place, Place::Parked | Place::Dead | Place::Quarantined))
+        };
+        let waiting = accepted.iter().filter(|event| waits(&event.accept_id));
+        waiting.map(|event| event.session.clone()).collect()
+    };
+    let references = reference::sessions(accepted.iter());
+    let found: BTreeMap<_, _> = evidence.stored.sessions.iter().map(|session| (session.id(), session)).collect();
+    let fresh: BTreeSet<_> =
+        evidence.sent.iter().filter(|one| one.memory == Memory::All).map(|one| &one.accept_id).collect();
+    let ids: BTreeSet<_> = references.keys().chain(found.keys().copied()).collect();
+    let mut wrong = Vec::new();
+    for id in ids.into_iter().filter(|id| !unsettled.contains(*id)) {
+        let empty = Reference::empty(id);
+        let reference = references.get(id).unwrap_or(&empty);
+        if let Err(what) = same(reference, found.get(id).copied()) {
+            wrong.push(format!("{}: {what}", id.encoded()));
+        }
+        if let Err(what) = beside(evidence, id, reference, &fresh) {
+            wrong.push(format!("{}: {what}", id.encoded()));
+        }
+    }
+    wrong
+}
+
+/// The events of the deliveries that were accepted, so that they must have had their effect. One that was not answered 2xx was
+/// accepted if it left a trace anywhere but for its body.
+pub(super) fn accepted(sent: &[Sent], traces: &Traces) -> Vec<Event> {
+    let had_effect = |one: &&Sent| match one.memory {
+        Memory::None => false,
+        Memory::Session => one.was_accepted,
+        Memory::All => traces.at(&one.accept_id).any(|place| *place != Place::Claimed),
+    };
+    let untouched = sent.iter().filter(had_effect).filter(|one| one.tampering.is_none());
+    let received = |one: &Sent| {
+        let entries = traces.at(&one.accept_id).filter_map(|place| match place {
+            Place::Line(_, entry) | Place::Beside(_, entry) => Some(entry.received_at),
+            _ => None,
+        });
+        one.received_at.or(entries.min()).unwrap_or(ReceivedAt(0))
+    };
+    untouched.filter_map(|one| Some(Event { received_at: received(one), ..one.event.clone()? })).collect()
+}
+
+fn same(reference: &Reference, found: Option<&Session>) -> Result<(), String> {
+    let nothing = Session::new(reference.session.id().clone(), ReceivedAt(i64::MAX));
+    let found = found.unwrap_or(&nothing);
+    let (expected, actual) = (fields(&reference.session), fields(found));
+    if expected != actual {
+        return Err(format!("is\n      {actual}\n    and should be\n      {expected}"));
+    }
+    let (expected, actual) = (reference.told(&reference.session), reference.told(found));
+    if expected != actual {
+        return Err(format!("has lines for\n      {actual:?}\n    and should have them for\n      {expected:?}"));
+    }
+    first_received(reference, found)
+}
+
+/// A session counts from the first of its deliveries that it acts on. One that was parked may have made it before that.
+fn first_received(reference: &Reference, found: &Session) -> Result<(), String> {
+    let (expected, actual) = (reference.session.first_received_at(), found.first_received_at());
+    let is_ours = reference.events.values().any(|event| event.received_at == actual);
+    if actual == expected || (actual < expected && is_ours) {
+        return Ok(());
+    }
+    Err(format!("counts from {actual:?} and should from {expected:?}"))
+}
+
+/// What a session says but for its lines, which are compared by what they tell, and for when it began.
+fn fields(session: &Session) -> Value {
+    let mut value = serde_json::to_value(session).unwrap_or_default();
+    if let Some(value) = value.as_object_mut() {
+        for apart in ["timeline", "holes", "first_received_at", "errands", "copies"] {
+            value.remove(apart);
+        }
+    }
+    value
+}
+
+/// Every delivery that is not acted on is kept once under its key, and every delivery is on record.
+fn beside(
+    evidence: &Evidence<'_>,
+    id: &SessionId,
+    reference: &Reference,
+    fresh: &BTreeSet<&AcceptId>,
+) -> Result<(), String> {
+    let pk = id.encoded();
+    let entries = || evidence.stored.entries.iter().filter(|(of, _)| *of == pk).map(|(_, entry)| entry);
+    let kept = entries().filter(|entry| entry.disposition == Disposition::Ignored);
+    let kept: BTreeSet<_> = kept.map(|entry| entry.key.to_string()).collect();
+    let owed = reference.events.values().filter(|event| !event.kind.acts() && fresh.contains(&event.accept_id));
+    let owed: BTreeSet<_> = owed.map(|event| event.key.to_string()).collect();
+    if kept != owed {
+        return Err(format!("keeps beside it\n      {kept:?}\n    and should keep\n      {owed:?}"));
+    }
+    Ok(())
+}
+
+impl Reference {
+    fn empty(id: &SessionId) -> Self {
+        let session = Session::new(id.clone(), ReceivedAt(i64::MAX));
+        Self { session, announced: BTreeSet::new(), events: BTreeMap::new() }
+    }
+}

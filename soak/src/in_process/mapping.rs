@@ -1,0 +1,165 @@
+//! The event source mappings and the schedule: what Lambda and `EventBridge` do on their own.
+
+use super::{
+    Seen,
+    queue::Received,
+    sandbox::{Ended, ProcessFunction, Sandbox},
+    take,
+    world::World,
+};
+use crate::{
+    fault::Call,
+    order::{self, Answered},
+    schedule::Schedule,
+};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use fastrand::Rng;
+use lambda_runtime::{Context, LambdaEvent};
+use shared::Command;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::watch, task::JoinSet};
+
+/// How long Lambda lets the function behind the queues run.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often the schedule asks for a sweep.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// What runs beside the senders.
+pub(super) struct Surroundings {
+    tasks: JoinSet<()>,
+    seen: Seen,
+}
+
+impl Surroundings {
+    /// Ends everything, and tells what was not as it must be.
+    pub(super) async fn end(&mut self) -> Vec<String> {
+        self.tasks.shutdown().await;
+        take(&self.seen)
+    }
+}
+
+/// Starts the mappings of both queues and the schedule, in the local set that this is called in.
+pub(super) fn start(world: &Arc<World>, schedule: &Schedule) -> Surroundings {
+    let (mut tasks, seen) = (JoinSet::new(), Seen::default());
+    for n in 0..schedule.settings.pollers {
+        let rng = Rng::with_seed(schedule.seed.wrapping_add(u64::from(n)));
+        tasks.spawn_local(poll_events(Arc::clone(world), rng, Arc::clone(&seen)));
+    }
+    tasks.spawn_local(poll_commands(Arc::clone(world)));
+    let clock = Arc::clone(world);
+    tasks.spawn_local(async move {
+        loop {
+            tokio::time::sleep(SWEEP_EVERY).await;
+            clock.command(&Command::Sweep.encode());
+        }
+    });
+    Surroundings { tasks, seen }
+}
+
+async fn poll_events(world: Arc<World>, mut rng: Rng, seen: Seen) {
+    let mut news = world.subscribe();
+    let mut sandbox = Sandbox::new(&world);
+    let mut function = sandbox.process();
+    loop {
+        news.mark_unchanged();
+        let most = if rng.u8(0..3) == 0 { rng.usize(1..10) } else { 10 };
+        let batch = world.events().receive(world.now_ms(), most);
+        if batch.is_empty() {
+            let next = world.events().next_visible();
+            wait(&world, &mut news, next).await;
+            continue;
+        }
+        let under_way = world.under_way();
+        let answer = invoke(&world, &sandbox, &function, &batch, "events.fifo").await;
+        drop(under_way);
+        match answer {
+            Ended::Answered(Some(response)) => {
+                let failed: Vec<_> = response.batch_item_failures.iter().map(|f| f.item_identifier.as_str()).collect();
+                let answered = batch.iter().map(|message| Answered {
+                    group: message.group.as_deref().unwrap_or_default(),
+                    body: &message.body,
+                    has_failed: failed.contains(&message.message_id.as_str()),
+                });
+                if let Some(what) = order::broken(answered) {
+                    seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(what);
+                }
+                for message in batch.iter().filter(|message| !failed.contains(&message.message_id.as_str())) {
+                    if world.fault(Call::Acknowledge, None).is_none() {
+                        world.events().delete(world.now_ms(), message.receipt);
+                    }
+                }
+            }
+            Ended::Answered(None) | Ended::Panicked => {}
+            Ended::Died => {
+                sandbox = Sandbox::new(&world);
+                function = sandbox.process();
+            }
+        }
+    }
+}
+
+async fn poll_commands(world: Arc<World>) {
+    let mut news = world.subscribe();
+    loop {
+        news.mark_unchanged();
+        let batch = world.commands().receive(world.now_ms(), 1);
+        let Some(message) = batch.first() else {
+            let next = world.commands().next_visible();
+            wait(&world, &mut news, next).await;
+            continue;
+        };
+        let sandbox = Sandbox::new(&world);
+        let function = sandbox.process();
+        let answer = invoke(&world, &sandbox, &function, &batch, "commands").await;
+        if matches!(answer, Ended::Answered(Some(response)) if response.batch_item_failures.is_empty()) {
+            world.commands().delete(world.now_ms(), message.receipt);
+        }
+    }
+}
+
+/// Waits for something new in a queue, or until something in it can be seen again.
+async fn wait(world: &World, news: &mut watch::Receiver<()>, next_visible: Option<i64>) {
+    let Some(at) = next_visible else {
+        let _ = news.changed().await;
+        return;
+    };
+    let delay = u64::try_from(at - world.now_ms()).unwrap_or(0).max(1);
+    tokio::select! {
+        biased;
+        _ = news.changed() => {}
+        () = tokio::time::sleep(Duration::from_millis(delay)) => {}
+    }
+}
+
+async fn invoke(
+    world: &World,
+    sandbox: &Sandbox,
+    function: &ProcessFunction,
+    batch: &[Received],
+    queue: &str,
+) -> Ended<Option<SqsBatchResponse>> {
+    let mut event = SqsEvent::default();
+    event.records = batch.iter().map(|message| record(message, queue)).collect();
+    let mut context = Context::default();
+    context.deadline = u64::try_from((world.now() + TIMEOUT).as_millis()).unwrap_or(u64::MAX);
+    let invocation = process_fn::handle_at(function, LambdaEvent::new(event, context), world.now());
+    match sandbox.run(invocation, TIMEOUT).await {
+        Ended::Answered(answer) => Ended::Answered(answer.ok()),
+        Ended::Panicked => Ended::Panicked,
+        Ended::Died => Ended::Died,
+    }
+}
+
+fn record(message: &Received, queue: &str) -> SqsMessage {
+    let mut record = SqsMessage::default();
+    record.message_id = Some(message.message_id.clone());
+    record.receipt_handle = Some(message.receipt.to_string());
+    record.body = Some(message.body.clone());
+    record.event_source_arn = Some(format!("arn:aws:sqs:eu-central-1:123456789012:{queue}"));
+    record.attributes.insert("ApproximateReceiveCount".to_owned(), message.receive_count.to_string());
+    if let Some(group) = &message.group {
+        record.attributes.insert("MessageGroupId".to_owned(), group.clone());
+    }
+    record
+}

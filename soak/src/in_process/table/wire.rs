@@ -1,0 +1,159 @@
+//! `DynamoDB` as far as our one adapter asks for it: `GetItem`, `PutItem`, and the conditions that it writes.
+
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_runtime_api::client::{
+    behavior_version::BehaviorVersion,
+    http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    },
+    orchestrator::{HttpRequest, HttpResponse},
+    result::ConnectorError,
+    runtime_components::RuntimeComponents,
+};
+use aws_smithy_types::{body::SdkBody, retry::RetryConfig};
+use aws_types::{SdkConfig, region::Region};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use shared::{
+    Session,
+    session::Entry,
+    table::{DOCUMENT, EXPIRES_AT, PK, SESSION_SORT_KEY, SK},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+type Item = Map<String, Value>;
+
+/// The items of one table, in the form in which they travel.
+#[derive(Clone, Debug, Default)]
+pub(in crate::in_process) struct Items(Arc<Mutex<BTreeMap<(String, String), Item>>>);
+
+impl Items {
+    /// What connects a client to this table and nothing else.
+    pub(super) fn connection(&self) -> SdkConfig {
+        let credentials = Credentials::new("test", "test", None, None, "soak");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(SharedHttpClient::new(self.clone()))
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .retry_config(RetryConfig::disabled())
+            .build()
+    }
+
+    pub(super) fn sessions(&self, now: i64) -> Vec<Session> {
+        let items = self.lock();
+        let sessions = items.iter().filter(|((_, sk), item)| sk == SESSION_SORT_KEY && !has_expired(item, now));
+        sessions.filter_map(|(_, item)| document(item)).collect()
+    }
+
+    pub(super) fn entries(&self, now: i64) -> Vec<(String, Entry)> {
+        let items = self.lock();
+        let entries = items.iter().filter(|((_, sk), item)| sk != SESSION_SORT_KEY && !has_expired(item, now));
+        entries.filter_map(|((pk, _), item)| Some((pk.clone(), document(item)?))).collect()
+    }
+
+    pub(super) fn delete_expired(&self, now: i64) {
+        self.lock().retain(|_, item| !has_expired(item, now));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, String), Item>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, operation: &str, request: &Value) -> (u16, Value) {
+        match operation.rsplit('.').next() {
+            Some("GetItem") => {
+                let Some(key) = key(&request["Key"]) else { return invalid("no key") };
+                let found = self.lock().get(&key).cloned();
+                (200, found.map_or(json!({}), |item| json!({ "Item": item })))
+            }
+            Some("PutItem") => {
+                let (Some(key), Some(item)) = (key(&request["Item"]), request["Item"].as_object()) else {
+                    return invalid("no item");
+                };
+                let mut items = self.lock();
+                let found = items.get(&key);
+                match holds(request, found) {
+                    None => invalid("a condition that this table does not know"),
+                    Some(false) => {
+                        let item = found.filter(|_| request["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD");
+                        (400, json!({"__type": "ConditionalCheckFailedException", "message": "no", "Item": item}))
+                    }
+                    Some(true) => {
+                        items.insert(key, item.clone());
+                        (200, json!({}))
+                    }
+                }
+            }
+            _ => invalid("an operation that this table does not know"),
+        }
+    }
+}
+
+fn invalid(message: &str) -> (u16, Value) {
+    (400, json!({"__type": "ValidationException", "message": message}))
+}
+
+fn key(item: &Value) -> Option<(String, String)> {
+    let part = |name: &str| item.get(name)?.get("S")?.as_str().map(str::to_owned);
+    Some((part(PK)?, part(SK)?))
+}
+
+/// Whether the request's condition holds for what is there; `None` if it is not one of those that our adapter writes.
+fn holds(request: &Value, found: Option<&Item>) -> Option<bool> {
+    let Some(condition) = request["ConditionExpression"].as_str() else { return Some(true) };
+    let mut any = false;
+    for term in condition.split(" OR ") {
+        any |= term_holds(term, request, found)?;
+    }
+    Some(any)
+}
+
+fn term_holds(term: &str, request: &Value, found: Option<&Item>) -> Option<bool> {
+    let name = |text: &str| request.get("ExpressionAttributeNames")?.get(text)?.as_str().map(str::to_owned);
+    if let Some(argument) = term.strip_prefix("attribute_not_exists(").and_then(|rest| rest.strip_suffix(')')) {
+        let name = name(argument)?;
+        return Some(found.is_none_or(|item| !item.contains_key(&name)));
+    }
+    let [left, operator, right] = term.split(' ').collect::<Vec<_>>().try_into().ok()?;
+    let number = |value: &Value| value["N"].as_str().and_then(|text| text.parse::<i64>().ok());
+    let right = number(request.get("ExpressionAttributeValues")?.get(right)?)?;
+    let left = found.and_then(|item| number(item.get(&name(left)?)?));
+    match operator {
+        "=" => Some(left.is_some_and(|left| left == right)),
+        "<=" => Some(left.is_some_and(|left| left <= right)),
+        _ => None,
+    }
+}
+
+fn has_expired(item: &Item, now: i64) -> bool {
+    let expires_at = item.get(EXPIRES_AT).and_then(|value| value["N"].as_str()).and_then(|text| text.parse().ok());
+    expires_at.is_some_and(|expires_at: i64| expires_at <= now)
+}
+
+fn document<T: DeserializeOwned>(item: &Item) -> Option<T> {
+    serde_json::from_str(item.get(DOCUMENT)?["S"].as_str()?).ok()
+}
+
+impl HttpConnector for Items {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let operation = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        let body = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or(Value::Null);
+        let (status, answer) = self.answer(&operation, &body);
+        HttpConnectorFuture::ready(match status.try_into() {
+            Ok(status) => Ok(HttpResponse::new(status, SdkBody::from(answer.to_string()))),
+            Err(error) => Err(ConnectorError::other(Box::new(error), None)),
+        })
+    }
+}
+
+impl HttpClient for Items {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}

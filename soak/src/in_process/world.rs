@@ -1,0 +1,221 @@
+//! Everything around the functions: queues, table, bucket, clock, and the weather.
+
+use super::{
+    bucket::{Bucket, Stored},
+    queue::{Queue, Rules},
+    table::Table,
+};
+use crate::{
+    fault::{Call, Fault, Weather},
+    schedule::Settings,
+};
+use e2e::pipeline::CREDENTIALS;
+use ingest_fn::Endpoints;
+use process_fn::Policy;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::watch, time::Instant};
+
+/// When every run begins, as the time since the Unix epoch.
+const BEGINNING: Duration = Duration::from_secs(1_791_212_102);
+
+/// As in the template.
+const VISIBILITY_MS: i64 = 180_000;
+
+const RETENTION_MS: i64 = 7 * 86_400_000;
+
+/// What surrounds the functions during one run.
+pub(super) struct World {
+    /// Where sessions live.
+    pub(super) table: Table,
+    settings: Settings,
+    began: Instant,
+    events: Mutex<Queue>,
+    commands: Mutex<Queue>,
+    bucket: Mutex<Bucket>,
+    heard: Mutex<BTreeSet<String>>,
+    weather: Mutex<Weather>,
+    calls: Mutex<BTreeMap<Call, u32>>,
+    struck: Mutex<BTreeMap<(Call, &'static str), u64>>,
+    sent: watch::Sender<()>,
+    under_way: watch::Sender<usize>,
+}
+
+/// Something that will still have an effect. Dropped when it has had it.
+#[derive(Debug)]
+pub(super) struct UnderWay(watch::Sender<usize>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|number| *number = number.saturating_sub(1));
+    }
+}
+
+impl World {
+    /// An empty one, at its beginning.
+    #[must_use]
+    pub(super) fn new(settings: Settings) -> Self {
+        let rules = |max_receives| Rules { visibility_ms: VISIBILITY_MS, max_receives, retention_ms: RETENTION_MS };
+        Self {
+            table: Table::new(settings.is_dynamo),
+            settings,
+            began: Instant::now(),
+            events: Mutex::new(Queue::new(rules(settings.max_receives))),
+            commands: Mutex::new(Queue::new(rules(25))),
+            bucket: Mutex::default(),
+            heard: Mutex::default(),
+            weather: Mutex::default(),
+            calls: Mutex::default(),
+            struck: Mutex::default(),
+            sent: watch::Sender::new(()),
+            under_way: watch::Sender::new(0),
+        }
+    }
+
+    /// The endpoints of ingest, all of them open.
+    ///
+    /// # Errors
+    /// If the harness's own credentials are not good enough.
+    pub(super) fn endpoints() -> anyhow::Result<Endpoints> {
+        let find = |name: &str| {
+            let credential = CREDENTIALS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+            credential
+                .or_else(|| ["EVENTS_QUEUE_URL", "BUCKET_NAME"].contains(&name).then_some("here"))
+                .map(str::to_owned)
+        };
+        Ok(ingest_fn::Config::from_env(&find)?.endpoints)
+    }
+
+    /// How failures are met.
+    #[must_use]
+    pub(super) fn policy(&self) -> Policy {
+        Policy {
+            park_after_receives: self.settings.park_after_receives,
+            retry_base: self.settings.retry_base,
+            retry_max: self.settings.retry_max,
+        }
+    }
+
+    /// The time since the Unix epoch.
+    #[must_use]
+    pub(super) fn now(&self) -> Duration {
+        BEGINNING + self.began.elapsed()
+    }
+
+    /// The same in milliseconds.
+    #[must_use]
+    pub(super) fn now_ms(&self) -> i64 {
+        i64::try_from(self.now().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// The same in seconds.
+    #[must_use]
+    pub(super) fn now_seconds(&self) -> i64 {
+        self.now_ms().div_euclid(1000)
+    }
+
+    /// From now on things go wrong like this; calls are counted anew.
+    pub(super) fn set_weather(&self, weather: Weather) {
+        *lock(&self.weather) = weather;
+        lock(&self.calls).clear();
+    }
+
+    /// What happens to the call that is just being made.
+    pub(super) fn fault(&self, call: Call, session: Option<&str>) -> Option<Fault> {
+        let mut calls = lock(&self.calls);
+        let next = calls.entry(call).or_default();
+        let number = *next;
+        *next += 1;
+        drop(calls);
+        let fault = lock(&self.weather).of(call, number, session)?;
+        *lock(&self.struck).entry((call, fault.code())).or_default() += 1;
+        Some(fault)
+    }
+
+    /// How often each fault struck each call.
+    #[must_use]
+    pub(super) fn struck(&self) -> BTreeMap<(Call, &'static str), u64> {
+        lock(&self.struck).clone()
+    }
+
+    /// Notes that something will still have an effect.
+    #[must_use]
+    pub(super) fn under_way(&self) -> UnderWay {
+        self.under_way.send_modify(|number| *number += 1);
+        UnderWay(self.under_way.clone())
+    }
+
+    /// Puts a message into the events queue.
+    pub(super) fn send(&self, group: &str, dedup_id: &str, text: &str) {
+        self.events().send_fifo(self.now_ms(), group, dedup_id, text);
+        self.sent.send_replace(());
+    }
+
+    /// Puts a command into its queue.
+    pub(super) fn command(&self, text: &str) {
+        self.commands().send(self.now_ms(), text);
+        self.sent.send_replace(());
+    }
+
+    /// Hides messages of the events queue for this long.
+    pub(super) fn postpone(&self, receipts: &[u64], delay: Duration) {
+        let now = self.now_ms();
+        let delay_ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
+        let mut events = self.events();
+        receipts.iter().for_each(|receipt| events.change_visibility(now, *receipt, delay_ms));
+        drop(events);
+        self.sent.send_replace(());
+    }
+
+    /// Tells when a queue may have something new: a subscriber made before looking misses nothing.
+    #[must_use]
+    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
+        self.sent.subscribe()
+    }
+
+    /// Puts an object into the bucket.
+    pub(super) fn put(&self, key: &str, bytes: Vec<u8>, metadata: BTreeMap<String, String>) {
+        self.bucket().put(key, Stored { bytes, metadata, stored_at: self.now_seconds() });
+    }
+
+    /// Hears announcements.
+    pub(super) fn hear(&self, ids: Vec<String>) {
+        lock(&self.heard).extend(ids);
+    }
+
+    /// The ids of all announcements so far.
+    #[must_use]
+    pub(super) fn heard(&self) -> BTreeSet<String> {
+        lock(&self.heard).clone()
+    }
+
+    /// The events queue.
+    pub(super) fn events(&self) -> MutexGuard<'_, Queue> {
+        lock(&self.events)
+    }
+
+    /// The commands queue.
+    pub(super) fn commands(&self) -> MutexGuard<'_, Queue> {
+        lock(&self.commands)
+    }
+
+    /// The bucket.
+    pub(super) fn bucket(&self) -> MutexGuard<'_, Bucket> {
+        lock(&self.bucket)
+    }
+
+    /// Whether nothing is on its way anywhere.
+    #[must_use]
+    pub(super) fn is_quiet(&self) -> bool {
+        let is_spooled = !self.bucket().list("spool/").is_empty();
+        *self.under_way.borrow() == 0 && self.events().bodies().next().is_none() && !is_spooled
+    }
+}
+
+/// Whatever panicked while it held the lock was planned, and left nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

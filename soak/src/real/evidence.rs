@@ -1,0 +1,38 @@
+//! What is stored in a scratch.
+
+use crate::audit::{Object, Stored};
+use anyhow::{Context, Result};
+use e2e::scratch::Scratch;
+use shared::table::{DOCUMENT, PK, SESSION_SORT_KEY, SK};
+
+/// Everything in the table and in the bucket. The queue must be empty.
+pub(super) async fn stored(scratch: &Scratch) -> Result<Stored> {
+    let mut stored = Stored::default();
+    for item in scratch.aws.items(&scratch.table).await? {
+        let text = |name: &str| {
+            item.get(name).and_then(serde_json::Value::as_str).with_context(|| format!("an item without {name}"))
+        };
+        let document = text(DOCUMENT)?;
+        if text(SK)? == SESSION_SORT_KEY {
+            stored.sessions.push(serde_json::from_str(document).context("a session that cannot be read")?);
+        } else {
+            let entry = serde_json::from_str(document).context("an entry that cannot be read")?;
+            stored.entries.push((text(PK)?.to_owned(), entry));
+        }
+    }
+    for key in scratch.aws.objects(&scratch.bucket, "").await? {
+        let found = scratch.aws.s3.get_object().bucket(&scratch.bucket).key(&key).send().await?;
+        let metadata = found.metadata.unwrap_or_default().into_iter().collect();
+        let bytes = found.body.collect().await?.to_vec();
+        stored.objects.insert(key, Object { bytes, metadata });
+    }
+    Ok(stored)
+}
+
+/// Stores an object.
+pub(super) async fn put(scratch: &Scratch, key: &str, object: &Object) -> Result<()> {
+    let metadata = object.metadata.clone().into_iter().collect();
+    let put = scratch.aws.s3.put_object().bucket(&scratch.bucket).key(key).set_metadata(Some(metadata));
+    put.body(object.bytes.clone().into()).send().await?;
+    Ok(())
+}

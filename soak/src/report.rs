@@ -1,0 +1,81 @@
+//! What runs were made of.
+
+use crate::audit::{Sent, Stored};
+use std::{collections::BTreeMap, fmt};
+
+/// What one schedule, or many, came to.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// What is wrong.
+    pub violations: Vec<String>,
+    /// How often each fault struck, by call and kind.
+    pub struck: BTreeMap<(String, &'static str), u64>,
+    /// What senders were answered.
+    pub answers: BTreeMap<String, u64>,
+    /// How deliveries ended, before anything was put back.
+    pub endings: BTreeMap<&'static str, u64>,
+}
+
+impl Run {
+    /// Counts what senders were answered.
+    pub fn count_answers(&mut self, sent: &[Sent]) {
+        for one in sent {
+            let answer = one.answer.map_or_else(|| "none".to_owned(), |status| status.to_string());
+            *self.answers.entry(answer).or_default() += 1;
+        }
+    }
+
+    /// Counts how deliveries ended.
+    pub fn count_endings(&mut self, stored: &Stored) {
+        let mut count = |ending, number: usize| *self.endings.entry(ending).or_default() += number as u64;
+        count("applied", stored.sessions.iter().map(|session| session.timeline().len()).sum());
+        for (_, entry) in &stored.entries {
+            count(entry.disposition.as_str(), usize::from(entry.disposition.as_str() != "quarantined"));
+        }
+        for (ending, folder) in [("parked", "parked/"), ("quarantined", "quarantine/"), ("claimed", "claims/")] {
+            count(ending, stored.objects.keys().filter(|key| key.starts_with(folder)).count());
+        }
+        count("holes", stored.sessions.iter().map(|session| session.holes().len()).sum());
+        count("dead letters", stored.dead.len());
+    }
+
+    /// Adds another run to this one.
+    pub fn add(&mut self, other: Self) {
+        self.violations.extend(other.violations);
+        for (what, number) in other.struck {
+            *self.struck.entry(what).or_default() += number;
+        }
+        for (what, number) in other.answers {
+            *self.answers.entry(what).or_default() += number;
+        }
+        for (what, number) in other.endings {
+            *self.endings.entry(what).or_default() += number;
+        }
+    }
+
+    /// How many deliveries were sent.
+    #[must_use]
+    pub fn deliveries(&self) -> u64 {
+        self.answers.values().sum()
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |counts: &mut dyn Iterator<Item = (String, u64)>| {
+            counts.map(|(what, number)| format!("{what} {number}")).collect::<Vec<_>>().join(", ")
+        };
+        writeln!(f, "  deliveries   {}", self.deliveries())?;
+        writeln!(f, "  answers      {}", list(&mut self.answers.iter().map(|(what, n)| (what.clone(), *n))))?;
+        writeln!(f, "  endings      {}", list(&mut self.endings.iter().map(|(what, n)| ((*what).to_owned(), *n))))?;
+        let mut by_fault: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut by_call: BTreeMap<&str, u64> = BTreeMap::new();
+        for ((call, fault), number) in &self.struck {
+            *by_fault.entry(fault).or_default() += number;
+            *by_call.entry(call).or_default() += number;
+        }
+        writeln!(f, "  faults       {}", list(&mut by_fault.iter().map(|(what, n)| ((*what).to_owned(), *n))))?;
+        writeln!(f, "  at the calls {}", list(&mut by_call.iter().map(|(what, n)| ((*what).to_owned(), *n))))?;
+        write!(f, "  violations   {}", self.violations.len())
+    }
+}
