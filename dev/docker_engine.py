@@ -6,6 +6,7 @@ programs that need nothing but a C library.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shutil
 import subprocess
@@ -133,8 +134,10 @@ def ensure_image(*, stand_in: bool) -> None:
 
 def bridge_address() -> str:
     """This machine's address on the bridge that containers are on."""
-    form = "{{(index .IPAM.Config 0).Gateway}}"
-    return docker("network", "inspect", "bridge", "--format", form).stdout.strip()
+    form = "{{(index .IPAM.Config 0).Subnet}} {{(index .IPAM.Config 0).Gateway}}"
+    subnet, _, gateway = docker("network", "inspect", "bridge", "--format", form).stdout.strip().partition(" ")
+    # An engine that runs for the first time may not name its gateway yet: it is the first address of the network.
+    return gateway or str(next(ipaddress.ip_network(subnet).hosts()))
 
 
 def main() -> None:
