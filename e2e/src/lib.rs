@@ -13,6 +13,9 @@
 //! | read `template.yaml` | [`template`] |
 //! | find the function binaries | [`binary`] |
 //!
+//! What needs clients of AWS is behind the feature `aws`, which is on by default: `bench` does without and is built in
+//! seconds.
+//!
 //! # Invariants
 //!
 //! - The functions are real processes, reached only through what AWS would give them: the Runtime API, environment
@@ -23,13 +26,25 @@
 
 pub mod binary;
 pub mod fault_proxy;
+#[cfg(feature = "aws")]
 pub mod local_aws;
+#[cfg(feature = "aws")]
 pub mod operator;
+#[cfg(feature = "aws")]
 pub mod pipeline;
 mod plain_http;
+#[cfg(feature = "aws")]
 pub mod pump;
 pub mod recordings;
 pub mod runtime_api;
+#[cfg(feature = "aws")]
 pub mod scratch;
 pub mod sender;
 pub mod template;
+
+/// The folder of the workspace.
+#[must_use]
+pub fn workspace() -> &'static std::path::Path {
+    let this_crate = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    this_crate.parent().unwrap_or(this_crate)
+}

@@ -1,5 +1,6 @@
 //! The local AWS and what is deployed there.
 
+use crate::workspace;
 use anyhow::{Context, Result};
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -209,11 +210,6 @@ impl Depth {
     pub fn is_empty(self) -> bool {
         self == Self { visible: 0, in_flight: 0, delayed: 0 }
     }
-}
-
-pub(crate) fn workspace() -> &'static Path {
-    let this_crate = Path::new(env!("CARGO_MANIFEST_DIR"));
-    this_crate.parent().unwrap_or(this_crate)
 }
 
 /// `DynamoDB`'s typed JSON without the types. Binary values become `{"bytes": length}`.

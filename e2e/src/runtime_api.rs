@@ -149,12 +149,15 @@ impl Function {
     /// The same with a request id of one's own, which no other invocation may have.
     pub async fn invoke_as(&self, request_id: &str, event: Value, timeout: Duration) -> Invocation {
         let _turn = self.0.turn.lock().await;
-        let environment = self.current();
+        self.run(&self.current(), request_id, event.to_string().into_bytes(), timeout).await
+    }
+
+    async fn run(&self, environment: &Environment, request_id: &str, event: Vec<u8>, timeout: Duration) -> Invocation {
         if tokio::time::timeout(INIT_LIMIT, environment.ready_or_exited()).await.is_err() {
             environment.kill().await;
             return Invocation::TimedOut;
         }
-        let mut answer = environment.hand_over(request_id, &event, timeout);
+        let mut answer = environment.hand_over(request_id, event, timeout);
         let outcome = tokio::select! {
             biased;
             Ok(answer) = &mut answer => return answer,
@@ -169,6 +172,20 @@ impl Function {
             environment.kill().await;
         }
         outcome
+    }
+
+    /// As [`Function::invoke`], with the event as the bytes that the function gets, and with the time from handing them over
+    /// until the answer had arrived, which is `None` without an answer. Nothing of ours is in that time but the loopback.
+    pub async fn invoke_timed(&self, event: Vec<u8>, timeout: Duration) -> (Invocation, Option<Duration>) {
+        let _turn = self.0.turn.lock().await;
+        let environment = self.current();
+        let outcome = self.run(&environment, &server::request_id(), event, timeout).await;
+        (outcome, environment.last_duration())
+    }
+
+    /// How long the current process took from its start until it asked for its first event; `None` if it has not yet.
+    pub fn init_duration(&self) -> Option<Duration> {
+        self.current().init_duration()
     }
 
     /// Kills the process with SIGKILL and waits until it is gone, its output read to the end. Does nothing to a

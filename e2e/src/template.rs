@@ -3,7 +3,7 @@
 //! `CloudFormation`'s short tags are kept in their long form: `!Ref A` reads as `{"Ref": "A"}`, `!GetAtt A.B` as
 //! `{"Fn::GetAtt": ["A", "B"]}`, `!Sub`, `!If` and the others as `{"Fn::<name>": …}`.
 
-use crate::local_aws::workspace;
+use crate::workspace;
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use serde_yaml_ng::Value as Yaml;

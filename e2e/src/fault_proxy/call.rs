@@ -33,7 +33,9 @@ pub struct Call {
 }
 
 impl Call {
-    pub(super) fn identify(parts: &Parts, body: Bytes) -> Self {
+    /// Which call a request is: by its target header, or for S3 by method, path and query.
+    #[must_use]
+    pub fn identify(parts: &Parts, body: Bytes) -> Self {
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         let header = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
         let (service, operation) = match header.and_then(|header| header.split_once('.')) {

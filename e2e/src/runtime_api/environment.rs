@@ -8,13 +8,14 @@ use serde_json::Value;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub(super) struct Environment {
     pub(super) process_id: Option<u32>,
+    started_at: Instant,
     server: Server,
     exit: watch::Receiver<Option<ExitStatus>>,
     kill: Arc<Notify>,
@@ -25,6 +26,7 @@ impl Environment {
     /// Every process gets a listener of its own, so that no event can reach a poll of its dead predecessor.
     pub(super) fn start(spec: &FunctionSpec, logs: &Logs) -> Result<Self> {
         let server = Server::start()?;
+        let started_at = Instant::now();
         let child = Command::new(&spec.binary)
             .args(&spec.arguments)
             .env_clear()
@@ -40,7 +42,7 @@ impl Environment {
         let kill = Arc::new(Notify::new());
         let (ended, exit) = watch::channel(None);
         let watching = tokio::spawn(watch_over(child, logs.clone(), Arc::clone(&kill), ended));
-        Ok(Self { process_id, server, exit, kill, watching })
+        Ok(Self { process_id, started_at, server, exit, kill, watching })
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -54,10 +56,20 @@ impl Environment {
     pub(super) fn hand_over(
         &self,
         request_id: &str,
-        event: &Value,
+        event: Vec<u8>,
         timeout: Duration,
     ) -> oneshot::Receiver<Invocation> {
         self.server.hand_over(request_id, event, timeout)
+    }
+
+    /// From the start of the process until its first request for an event.
+    pub(super) fn init_duration(&self) -> Option<Duration> {
+        Some(self.server.ready_at()?.duration_since(self.started_at))
+    }
+
+    /// Of the last invocation, if it was answered.
+    pub(super) fn last_duration(&self) -> Option<Duration> {
+        self.server.last_duration()
     }
 
     pub(super) async fn ready(&self) {

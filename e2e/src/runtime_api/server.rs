@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -29,7 +29,8 @@ pub(super) struct Server {
 struct Shared {
     events: tokio::sync::Mutex<mpsc::UnboundedReceiver<Handover>>,
     running: Mutex<Option<Running>>,
-    ready: watch::Sender<bool>,
+    ready: watch::Sender<Option<Instant>>,
+    last_duration: Mutex<Option<Duration>>,
     init_error: Mutex<Option<Value>>,
 }
 
@@ -42,6 +43,7 @@ struct Handover {
 
 struct Running {
     request_id: String,
+    handed_over_at: Instant,
     answer: oneshot::Sender<Invocation>,
 }
 
@@ -55,7 +57,8 @@ impl Server {
         let shared = Arc::new(Shared {
             events: tokio::sync::Mutex::new(events),
             running: Mutex::default(),
-            ready: watch::Sender::new(false),
+            ready: watch::Sender::new(None),
+            last_duration: Mutex::default(),
             init_error: Mutex::default(),
         });
         let routes = Router::new()
@@ -74,12 +77,12 @@ impl Server {
     pub(super) fn hand_over(
         &self,
         request_id: &str,
-        event: &Value,
+        event: Vec<u8>,
         timeout: Duration,
     ) -> oneshot::Receiver<Invocation> {
         let (answer, answered) = oneshot::channel();
         let deadline = SystemTime::now() + timeout;
-        let event = event.to_string().into_bytes();
+        *lock(&self.shared.last_duration) = None;
         // Nobody to receive means that the process is gone, which its exit status tells better.
         let _ = self.waiting.send(Handover { request_id: request_id.to_owned(), deadline, event, answer });
         answered
@@ -87,7 +90,17 @@ impl Server {
 
     pub(super) async fn ready(&self) {
         // The sender lives as long as `self`.
-        let _ = self.shared.ready.subscribe().wait_for(|ready| *ready).await;
+        let _ = self.shared.ready.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// When the function asked for its first event.
+    pub(super) fn ready_at(&self) -> Option<Instant> {
+        *self.shared.ready.borrow()
+    }
+
+    /// From handing over the last event until its answer had arrived.
+    pub(super) fn last_duration(&self) -> Option<Duration> {
+        *lock(&self.shared.last_duration)
     }
 
     pub(super) fn init_error(&self) -> Option<Value> {
@@ -102,7 +115,7 @@ impl Drop for Server {
 }
 
 async fn next(State(shared): State<Arc<Shared>>) -> Response<Body> {
-    shared.ready.send_replace(true);
+    shared.ready.send_if_modified(|at| at.replace(at.unwrap_or_else(Instant::now)).is_none());
     let Some(handover) = shared.events.lock().await.recv().await else { return status(StatusCode::GONE) };
     let deadline_ms = handover.deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let response = Response::builder()
@@ -112,7 +125,8 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response<Body> {
         .header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:e2e:live")
         .header("Lambda-Runtime-Trace-Id", "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0")
         .body(Body::from(handover.event));
-    *lock(&shared.running) = Some(Running { request_id: handover.request_id, answer: handover.answer });
+    let Handover { request_id, answer, .. } = handover;
+    *lock(&shared.running) = Some(Running { request_id, handed_over_at: Instant::now(), answer });
     response.unwrap_or_else(|_| status(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
@@ -121,18 +135,19 @@ async fn answered(
     Path(request_id): Path<String>,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Response<Body> {
+    let answered_at = Instant::now();
     match body {
-        Ok(body) => shared.finish(&request_id, response(&body)),
+        Ok(body) => shared.finish(&request_id, answered_at, || response(&body)),
         Err(_) => {
             let too_large = serde_json::json!({"errorType": "Function.ResponseSizeTooLarge"});
-            shared.finish(&request_id, Invocation::FunctionError(too_large));
+            shared.finish(&request_id, answered_at, || Invocation::FunctionError(too_large));
             status(StatusCode::PAYLOAD_TOO_LARGE)
         }
     }
 }
 
 async fn failed(State(shared): State<Arc<Shared>>, Path(request_id): Path<String>, body: Bytes) -> Response<Body> {
-    shared.finish(&request_id, Invocation::FunctionError(function_error(&body)))
+    shared.finish(&request_id, Instant::now(), || Invocation::FunctionError(function_error(&body)))
 }
 
 async fn failed_init(State(shared): State<Arc<Shared>>, body: Bytes) -> Response<Body> {
@@ -142,11 +157,12 @@ async fn failed_init(State(shared): State<Arc<Shared>>, body: Bytes) -> Response
 
 impl Shared {
     /// Answers 400 to whoever answers an invocation that is not running, as Lambda does.
-    fn finish(&self, request_id: &str, invocation: Invocation) -> Response<Body> {
+    fn finish(&self, request_id: &str, at: Instant, invocation: impl FnOnce() -> Invocation) -> Response<Body> {
         match lock(&self.running).take_if(|running| running.request_id == request_id) {
             Some(running) => {
+                *lock(&self.last_duration) = Some(at.duration_since(running.handed_over_at));
                 // Nobody waits any more after a timeout.
-                let _ = running.answer.send(invocation);
+                let _ = running.answer.send(invocation());
                 status(StatusCode::ACCEPTED)
             }
             None => status(StatusCode::BAD_REQUEST),
