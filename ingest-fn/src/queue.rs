@@ -1,7 +1,11 @@
 //! The first store: the events queue.
 
 use crate::log;
-use aws_sdk_sqs::{Client, error::SdkError};
+use aws_sdk_sqs::{
+    Client,
+    config::{Builder, StalledStreamProtectionConfig},
+    error::SdkError,
+};
 use edge::aws::{CallBudget, is_about_the_message};
 use shared::message::AcceptId;
 use std::{future::Future, time::Duration};
@@ -66,7 +70,9 @@ impl SqsQueue {
     /// Connects to a queue.
     #[must_use]
     pub fn new(connection: &aws_types::SdkConfig, queue_url: String) -> Self {
-        Self { client: Client::new(connection), queue_url }
+        // Watching over the speed of an answer of 100 bytes is of no use beside a limit on the time of the call.
+        let config = Builder::from(connection).stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        Self { client: Client::from_conf(config.build()), queue_url }
     }
 
     #[cfg(test)]
