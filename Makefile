@@ -7,7 +7,7 @@ PYTHON = .local/tools/sam/bin/python
 export PYTHONDONTWRITEBYTECODE = 1
 export ARCH
 .DEFAULT_GOAL := help
-.PHONY: help run up down test soak build secret deploy logs fmt lint advisories tools
+.PHONY: help run up down test soak bench cost profile build secret deploy logs fmt lint advisories tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,15 @@ soak: tools ## schedules of faults with both handlers in process and with the re
 	@cargo run --locked --profile soak --package soak -- --in-process --count $(or $(COUNT),10000) --from $(or $(SEED),0)
 	@cargo build --locked --workspace --bins
 	@cargo run --locked --profile soak --package soak -- --real --count $(or $(REAL),500) --from $(or $(SEED),0) --covered
+
+bench: tools ## measure speed, size and cost beside Node and Python, and write them into docs/ (about 5 minutes once everything is built)
+	@$(PYTHON) dev/bench.py all
+
+cost: tools ## the bill for your own numbers, from what was measured last (YOURS="--events 3e6 --arm64 …")
+	@$(PYTHON) dev/bench.py cost $(YOURS)
+
+profile: tools ## where the instructions of a function go (FUNCTION=ingest or process)
+	@$(PYTHON) dev/bench.py profile $(FUNCTION)
 
 build: tools ## build both functions for AWS, optimised
 	@$(PYTHON) dev/build.py

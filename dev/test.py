@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 
+import bench
 import lint
 import sam_local_invoke
 from docker_engine import NoDocker
@@ -59,6 +60,9 @@ def main() -> None:
         containers(stack)
     finally:
         stack.down()
+
+    say("size and speed")
+    bench.bars()
     say("all passed")
 
 
