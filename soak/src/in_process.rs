@@ -180,3 +180,18 @@ type Seen = Arc<Mutex<Vec<String>>>;
 fn take(seen: &Seen) -> Vec<String> {
     std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use e2e::template::Template;
+
+    #[test]
+    fn the_surroundings_are_as_the_template_has_them() -> Result<()> {
+        let template = Template::load()?;
+        let seconds = |parameter: &str| template.get(&format!("/Parameters/{parameter}/Default")).as_i64();
+        assert_eq!(seconds("EventsVisibilitySeconds"), Some(world::VISIBILITY_MS / 1000));
+        assert_eq!(seconds("ProcessTimeoutSeconds").map(i64::unsigned_abs), Some(mapping::TIMEOUT.as_secs()));
+        Ok(())
+    }
+}

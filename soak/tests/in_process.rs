@@ -9,9 +9,24 @@ use soak::{
 
 #[test]
 fn no_schedule_of_faults_breaks_a_promise() -> Result<()> {
-    let report = in_threads(0, Amount::Count(300), |seed| in_process::run(&Schedule::draw(seed, Speed::InProcess)))?;
+    let report =
+        in_threads(0, Amount::Count(300), |seed| in_process::run(&Schedule::draw(seed, Speed::InProcess)))?;
     assert!(report.failed.is_empty(), "{:?}; alone: cargo run -p soak -- --in-process --seed SEED", report.failed);
     assert!(report.run.deliveries() > 5000, "nothing was sent: {}", report.run);
     assert!(report.run.struck.len() > 50, "hardly any fault struck: {}", report.run);
+    Ok(())
+}
+
+/// Without this a seed that is printed might not fail again alone.
+#[test]
+fn a_seed_always_runs_the_same() -> Result<()> {
+    for seed in 0..25 {
+        let mut runs =
+            (0..3).map(|_| in_process::run(&Schedule::draw(seed, Speed::InProcess)).map(|run| run.to_string()));
+        let first = runs.next().transpose()?;
+        for other in runs {
+            assert_eq!(Some(other?), first, "seed {seed}");
+        }
+    }
     Ok(())
 }

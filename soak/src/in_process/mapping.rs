@@ -17,10 +17,10 @@ use fastrand::Rng;
 use lambda_runtime::{Context, LambdaEvent};
 use shared::Command;
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::futures::Notified, task::JoinSet};
 
-/// How long Lambda lets the function behind the queues run.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long Lambda lets the function behind the queues run, as in the template.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How often the schedule asks for a sweep.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -58,16 +58,15 @@ pub(super) fn start(world: &Arc<World>, schedule: &Schedule) -> Surroundings {
 }
 
 async fn poll_events(world: Arc<World>, mut rng: Rng, seen: Seen) {
-    let mut news = world.subscribe();
     let mut sandbox = Sandbox::new(&world);
     let mut function = sandbox.process();
     loop {
-        news.mark_unchanged();
+        let news = world.news();
         let most = if rng.u8(0..3) == 0 { rng.usize(1..10) } else { 10 };
         let batch = world.events().receive(world.now_ms(), most);
         if batch.is_empty() {
             let next = world.events().next_visible();
-            wait(&world, &mut news, next).await;
+            wait(&world, news, next).await;
             continue;
         }
         let under_way = world.under_way();
@@ -100,13 +99,12 @@ async fn poll_events(world: Arc<World>, mut rng: Rng, seen: Seen) {
 }
 
 async fn poll_commands(world: Arc<World>) {
-    let mut news = world.subscribe();
     loop {
-        news.mark_unchanged();
+        let news = world.news();
         let batch = world.commands().receive(world.now_ms(), 1);
         let Some(message) = batch.first() else {
             let next = world.commands().next_visible();
-            wait(&world, &mut news, next).await;
+            wait(&world, news, next).await;
             continue;
         };
         let sandbox = Sandbox::new(&world);
@@ -119,15 +117,15 @@ async fn poll_commands(world: Arc<World>) {
 }
 
 /// Waits for something new in a queue, or until something in it can be seen again.
-async fn wait(world: &World, news: &mut watch::Receiver<()>, next_visible: Option<i64>) {
+async fn wait(world: &World, news: Notified<'_>, next_visible: Option<i64>) {
     let Some(at) = next_visible else {
-        let _ = news.changed().await;
+        news.await;
         return;
     };
     let delay = u64::try_from(at - world.now_ms()).unwrap_or(0).max(1);
     tokio::select! {
         biased;
-        _ = news.changed() => {}
+        () = news => {}
         () = tokio::time::sleep(Duration::from_millis(delay)) => {}
     }
 }

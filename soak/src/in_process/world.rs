@@ -14,16 +14,22 @@ use ingest_fn::Endpoints;
 use process_fn::Policy;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Notify, futures::Notified},
+    time::Instant,
+};
 
 /// When every run begins, as the time since the Unix epoch.
 const BEGINNING: Duration = Duration::from_secs(1_791_212_102);
 
 /// As in the template.
-const VISIBILITY_MS: i64 = 180_000;
+pub(super) const VISIBILITY_MS: i64 = 720_000;
 
 const RETENTION_MS: i64 = 7 * 86_400_000;
 
@@ -40,17 +46,17 @@ pub(super) struct World {
     weather: Mutex<Weather>,
     calls: Mutex<BTreeMap<Call, u32>>,
     struck: Mutex<BTreeMap<(Call, &'static str), u64>>,
-    sent: watch::Sender<()>,
-    under_way: watch::Sender<usize>,
+    sent: Notify,
+    under_way: Arc<AtomicUsize>,
 }
 
 /// Something that will still have an effect. Dropped when it has had it.
 #[derive(Debug)]
-pub(super) struct UnderWay(watch::Sender<usize>);
+pub(super) struct UnderWay(Arc<AtomicUsize>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.send_modify(|number| *number = number.saturating_sub(1));
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -70,8 +76,8 @@ impl World {
             weather: Mutex::default(),
             calls: Mutex::default(),
             struck: Mutex::default(),
-            sent: watch::Sender::new(()),
-            under_way: watch::Sender::new(0),
+            sent: Notify::new(),
+            under_way: Arc::default(),
         }
     }
 
@@ -144,20 +150,20 @@ impl World {
     /// Notes that something will still have an effect.
     #[must_use]
     pub(super) fn under_way(&self) -> UnderWay {
-        self.under_way.send_modify(|number| *number += 1);
-        UnderWay(self.under_way.clone())
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(&self.under_way))
     }
 
     /// Puts a message into the events queue.
     pub(super) fn send(&self, group: &str, dedup_id: &str, text: &str) {
         self.events().send_fifo(self.now_ms(), group, dedup_id, text);
-        self.sent.send_replace(());
+        self.sent.notify_waiters();
     }
 
     /// Puts a command into its queue.
     pub(super) fn command(&self, text: &str) {
         self.commands().send(self.now_ms(), text);
-        self.sent.send_replace(());
+        self.sent.notify_waiters();
     }
 
     /// Hides messages of the events queue for this long.
@@ -167,13 +173,13 @@ impl World {
         let mut events = self.events();
         receipts.iter().for_each(|receipt| events.change_visibility(now, *receipt, delay_ms));
         drop(events);
-        self.sent.send_replace(());
+        self.sent.notify_waiters();
     }
 
-    /// Tells when a queue may have something new: a subscriber made before looking misses nothing.
-    #[must_use]
-    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
-        self.sent.subscribe()
+    /// Tells when a queue may have something new: whoever asked before looking misses nothing. Those who wait are woken in the
+    /// order in which they asked; a `watch` channel would wake them in a random one, and a seed would not be one schedule.
+    pub(super) fn news(&self) -> Notified<'_> {
+        self.sent.notified()
     }
 
     /// Puts an object into the bucket.
@@ -211,7 +217,7 @@ impl World {
     #[must_use]
     pub(super) fn is_quiet(&self) -> bool {
         let is_spooled = !self.bucket().list("spool/").is_empty();
-        *self.under_way.borrow() == 0 && self.events().bodies().next().is_none() && !is_spooled
+        self.under_way.load(Ordering::Relaxed) == 0 && self.events().bodies().next().is_none() && !is_spooled
     }
 }
 
