@@ -24,10 +24,11 @@ down: tools ## end what `make up` started
 test: tools ## everything: lints, unit tests, the deployed pipeline, sam local invoke
 	@python3 dev/tools.py --lint && $(PYTHON) dev/test.py
 
-soak: tools ## schedules of faults with both handlers in process and with the real binaries, against the stack of `make up` (COUNT=10000, REAL=500, SEED=0)
+soak: tools ## schedules of faults with both handlers in process and with the real binaries, and SQS browning out, against the stack of `make up` (COUNT=10000, REAL=500, BROWN_OUT=100, SEED=0)
 	@cargo run --locked --profile soak --package soak -- --in-process --count $(or $(COUNT),10000) --from $(or $(SEED),0)
 	@cargo build --locked --workspace --bins
 	@cargo run --locked --profile soak --package soak -- --real --count $(or $(REAL),500) --from $(or $(SEED),0) --covered
+	@cargo run --locked --profile soak --package soak -- --brown-out --count $(or $(BROWN_OUT),100)
 
 bench: tools ## measure speed, size and cost beside Node and Python, and write them into docs/ (about 5 minutes once everything is built)
 	@$(PYTHON) dev/bench.py all

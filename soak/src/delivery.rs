@@ -1,5 +1,6 @@
 //! What a sender sends.
 
+use crate::bodies::Body;
 use anyhow::Result;
 use e2e::{
     pipeline::{API_KEY, CALLBACK_SECRET, LEGACY_SECRET, SECRET, SVIX_SECRET, TOKEN},
@@ -76,6 +77,14 @@ pub enum Tampering {
 }
 
 impl Delivery {
+    /// An authentic one by `MeetStream`, sent at once.
+    #[must_use]
+    pub fn of(body: Body) -> Self {
+        let Body { name, bytes } = body;
+        let (at, endpoint) = (Duration::ZERO, Endpoint::MeetStream);
+        Self { at, name, endpoint, delivery_id: None, body: bytes, forgery: None, tampering: None }
+    }
+
     /// The request, composed and signed `now`.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use clap::Parser;
 use e2e::local_aws::LocalAws;
 use soak::{
     in_process,
-    real::{self, Lane, Plan},
+    real::{self, BrownOut, Lane, Plan},
     report::Run,
     runs::{Amount, Report, in_lanes, in_threads},
     schedule::{Schedule, Speed},
@@ -38,6 +38,9 @@ struct Arguments {
     /// Fail also if a boundary or a kind of fault was never met
     #[arg(long)]
     covered: bool,
+    /// Stop at the first schedule that breaks a promise
+    #[arg(long)]
+    first: bool,
 }
 
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -49,6 +52,9 @@ struct Mode {
     /// The real binaries over a local AWS
     #[arg(long)]
     real: bool,
+    /// The real binaries while SQS fails 0, 10, 50 and 100 % of its calls, with so many deliveries each as --count says
+    #[arg(long)]
+    brown_out: bool,
 }
 
 #[tokio::main]
@@ -58,6 +64,11 @@ async fn main() -> Result<()> {
         Some(endpoint) => Ok(LocalAws::bare(endpoint)),
         None => LocalAws::from_env(),
     };
+    if arguments.mode.brown_out {
+        let deliveries = usize::try_from(arguments.count)?;
+        let report = real::brown_out(&aws()?, deliveries, arguments.from).await?;
+        return tell_brown_out(&report);
+    }
     if let Some(seed) = arguments.seed {
         if arguments.mode.real {
             let plan = Plan::draw(seed);
@@ -75,10 +86,10 @@ async fn main() -> Result<()> {
         None => Amount::Count(arguments.count),
     };
     let (mode, report) = if arguments.mode.real {
-        ("real", in_lanes(&aws()?, arguments.from, amount, arguments.lanes).await?)
+        ("real", in_lanes(&aws()?, arguments.from, amount, arguments.first, arguments.lanes).await?)
     } else {
         let one = |seed| in_process::run(&Schedule::draw(seed, Speed::InProcess));
-        ("in-process", in_threads(arguments.from, amount, one)?)
+        ("in-process", in_threads(arguments.from, amount, arguments.first, one)?)
     };
     tell(mode, &report)?;
     if arguments.covered && arguments.mode.real {
@@ -98,6 +109,19 @@ fn tell_one(schedule: &impl Display, run: &Run) -> Result<()> {
     }
     writeln!(out, "{run}")?;
     if !run.violations.is_empty() {
+        bail!("it breaks a promise");
+    }
+    Ok(())
+}
+
+fn tell_brown_out(report: &BrownOut) -> Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "brown-out:\n{report}")?;
+    let wrong = report.violations();
+    for what in wrong.iter().take(10) {
+        writeln!(out, "  {what}")?;
+    }
+    if !wrong.is_empty() {
         bail!("it breaks a promise");
     }
     Ok(())

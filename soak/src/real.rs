@@ -1,10 +1,12 @@
 //! A schedule with the real binaries over the local AWS, each behind a fault proxy.
 
 mod boundary;
+mod brown_out;
 mod evidence;
 mod plan;
 
 pub use boundary::Boundary;
+pub use brown_out::{BrownOut, SHARES, brown_out};
 pub use plan::{Plan, Strike};
 
 use crate::{
@@ -80,12 +82,15 @@ impl Lane {
         let mut run = Run::default();
         lock(&self.struck).clear();
         self.plan(plan);
-        let (sent, broken) = self.storm(plan).await?;
+        let (sent, broken) = self.storm(plan, &mut run).await?;
         run.violations.extend(broken);
         self.pipeline.ingest_proxy.pass_everything();
         self.pipeline.process_proxy.pass_everything();
         run.violations.extend(self.settle().await?);
 
+        let lines = self.pipeline.ingest.json_logs();
+        run.spooled =
+            lines.iter().filter(|line| line.get("Spooled").is_some_and(|spooled| *spooled == 1)).count() as u64;
         let mut stored = self.stored().await?;
         let dead = self.pipeline.scratch.aws.take_messages(&self.pipeline.scratch.dlq.url).await?;
         stored.dead = dead.iter().filter_map(|message| message.body.clone()).collect();
@@ -134,7 +139,7 @@ impl Lane {
     }
 
     /// Sends everything, while batches and sweeps go on.
-    async fn storm(&self, plan: &Plan) -> Result<(Vec<Sent>, Vec<String>)> {
+    async fn storm(&self, plan: &Plan, run: &mut Run) -> Result<(Vec<Sent>, Vec<String>)> {
         let Some(wave) = plan.schedule.waves.first() else { return Ok((vec![], vec![])) };
         let has_sent = AtomicBool::new(false);
         let sending = async {
@@ -143,7 +148,11 @@ impl Lane {
             for (n, delivery) in wave.deliveries.iter().enumerate() {
                 tokio::time::sleep_until((began + delivery.at).into()).await;
                 let accept_id = format!("accepted-{:x}-{n}", plan.schedule.seed);
+                let asked = Instant::now();
                 let answer = self.deliver(delivery, &accept_id).await?;
+                if answer.is_some() {
+                    run.waits.push(asked.elapsed());
+                }
                 sent.push(Sent::new(delivery, accept_id, None, answer));
             }
             let tail = if plan.poison.is_some() { 1500 } else { 300 };

@@ -1,7 +1,7 @@
 //! What runs were made of.
 
 use crate::audit::{Sent, Stored};
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// What one schedule, or many, came to.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,10 @@ pub struct Run {
     pub answers: BTreeMap<String, u64>,
     /// How deliveries ended, before anything was put back.
     pub endings: BTreeMap<&'static str, u64>,
+    /// How long each sender waited for its answer. With the real functions only: in process time is virtual.
+    pub waits: Vec<Duration>,
+    /// How many deliveries the bucket took because the queue did not. With the real functions only.
+    pub spooled: u64,
 }
 
 impl Run {
@@ -51,6 +55,23 @@ impl Run {
         for (what, number) in other.endings {
             *self.endings.entry(what).or_default() += number;
         }
+        self.waits.extend(other.waits);
+        self.spooled += other.spooled;
+    }
+
+    /// How long this share of the senders, from 0 to 1, waited at most for their answers; `None` if nobody has got one.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank among a few thousand"
+    )]
+    pub fn waited(&self, share: f64) -> Option<Duration> {
+        let mut waits = self.waits.clone();
+        waits.sort_unstable();
+        let rank = (waits.len() as f64 * share).ceil() as usize;
+        waits.get(rank.saturating_sub(1)).copied()
     }
 
     /// How many deliveries were sent.

@@ -38,17 +38,23 @@ pub struct Report {
     pub failed: Vec<(u64, String)>,
 }
 
-/// Runs the schedules of the seeds from `from` on, as many beside each other as the machine has cores.
+/// Runs the schedules of the seeds from `from` on, as many beside each other as the machine has cores; with `until_broken` none
+/// is begun any more once one has broken a promise.
 ///
 /// # Errors
 /// If the harness itself fails.
-pub fn in_threads(from: u64, amount: Amount, one: impl Fn(u64) -> Result<Run> + Sync) -> Result<Report> {
+pub fn in_threads(
+    from: u64,
+    amount: Amount,
+    until_broken: bool,
+    one: impl Fn(u64) -> Result<Run> + Sync,
+) -> Result<Report> {
     let began = Instant::now();
     let (next, all) = (AtomicU64::new(from), Mutex::new(Report { from, ..Report::default() }));
     let work = || -> Result<()> {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if amount.is_enough(seed - from, began) {
+            if amount.is_enough(seed - from, began) || (until_broken && is_broken(&all)) {
                 return Ok(());
             }
             let run = one(seed)?;
@@ -72,14 +78,14 @@ pub fn in_threads(from: u64, amount: Amount, one: impl Fn(u64) -> Result<Run> + 
 ///
 /// # Errors
 /// If the harness itself fails, or the local AWS does.
-pub async fn in_lanes(aws: &LocalAws, from: u64, amount: Amount, lanes: u32) -> Result<Report> {
+pub async fn in_lanes(aws: &LocalAws, from: u64, amount: Amount, until_broken: bool, lanes: u32) -> Result<Report> {
     let began = Instant::now();
     let (next, all) = (AtomicU64::new(from), Mutex::new(Report { from, ..Report::default() }));
     let work = async || -> Result<()> {
         let lane = Lane::start(aws).await?;
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if amount.is_enough(seed - from, began) {
+            if amount.is_enough(seed - from, began) || (until_broken && is_broken(&all)) {
                 return lane.end().await;
             }
             let run = lane.run(&Plan::draw(seed)).await.with_context(|| format!("seed {seed}"))?;
@@ -90,6 +96,10 @@ pub async fn in_lanes(aws: &LocalAws, from: u64, amount: Amount, lanes: u32) -> 
     let mut report = all.into_inner().unwrap_or_else(PoisonError::into_inner);
     report.took = began.elapsed();
     Ok(report)
+}
+
+fn is_broken(all: &Mutex<Report>) -> bool {
+    !all.lock().unwrap_or_else(PoisonError::into_inner).failed.is_empty()
 }
 
 impl Amount {

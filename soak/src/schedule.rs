@@ -89,7 +89,8 @@ impl Schedule {
 }
 
 impl Settings {
-    fn draw(rng: &mut Rng) -> Self {
+    /// Draws some.
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
         let park_after_receives = rng.u32(2..7);
         // Usually far above, as in production; sometimes so near that crashes fill the dead-letter queue.
         let max_receives = if rng.u8(0..4) == 0 { park_after_receives + rng.u32(0..3) } else { 50 };

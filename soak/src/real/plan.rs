@@ -167,17 +167,8 @@ impl Plan {
 
     /// Sends a body before everything else.
     fn send(&mut self, body: Body) {
-        let delivery = Delivery {
-            at: Duration::ZERO,
-            name: body.name,
-            endpoint: Endpoint::MeetStream,
-            delivery_id: None,
-            body: body.bytes,
-            forgery: None,
-            tampering: None,
-        };
         if let Some(wave) = self.schedule.waves.first_mut() {
-            wave.deliveries.insert(0, delivery);
+            wave.deliveries.insert(0, Delivery::of(body));
         }
     }
 
