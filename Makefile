@@ -7,7 +7,7 @@ PYTHON = .local/tools/sam/bin/python
 export PYTHONDONTWRITEBYTECODE = 1
 export ARCH
 .DEFAULT_GOAL := help
-.PHONY: help run up down test soak bench cost profile build secret deploy logs fmt lint advisories tools
+.PHONY: help run up down test soak planted bench cost profile build secret deploy logs fmt lint advisories tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ soak: tools ## schedules of faults with both handlers in process and with the re
 	@cargo build --locked --workspace --bins
 	@cargo run --locked --profile soak --package soak -- --real --count $(or $(REAL),500) --from $(or $(SEED),0) --covered
 	@cargo run --locked --profile soak --package soak -- --brown-out --count $(or $(BROWN_OUT),100)
+
+planted: tools ## plant one bug after the other and see that the schedules of faults catch it (FIND=1 looks for the seeds anew)
+	@$(PYTHON) dev/planted.py $(if $(FIND),--find)
 
 bench: tools ## measure speed, size and cost beside Node and Python, and write them into docs/ (about 5 minutes once everything is built)
 	@$(PYTHON) dev/bench.py all

@@ -12,6 +12,7 @@ import sys
 
 import bench
 import lint
+import planted
 import sam_local_invoke
 from docker_engine import NoDocker
 from local_aws import LocalAws, free_port
@@ -60,6 +61,8 @@ def main() -> None:
         containers(stack)
     finally:
         stack.down()
+
+    planted.main([])
 
     say("size and speed")
     bench.bars()
