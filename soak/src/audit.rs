@@ -154,6 +154,20 @@ pub fn announced(evidence: &Evidence<'_>) -> BTreeSet<String> {
     reference::sessions(accepted.iter()).into_values().flat_map(|reference| reference.announced).collect()
 }
 
+/// What errands tell when they are done, however they end. Everything else is told by deliveries.
+const TOLD_BY_ERRANDS: [&str; 5] =
+    ["transcript.ready", "recording.ready", "artifact.unavailable", "data.deleted", "calendar.event_changed"];
+
+/// What was published, by id with its name, against [`announced`].
+#[must_use]
+pub fn published(announced: &BTreeSet<String>, heard: &BTreeMap<String, String>) -> Vec<String> {
+    let unheard = announced.iter().filter(|id| !heard.contains_key(*id));
+    let unheard = unheard.map(|id| format!("announcement {id} was never published"));
+    let invented =
+        heard.iter().filter(|(id, name)| !announced.contains(*id) && !TOLD_BY_ERRANDS.contains(&name.as_str()));
+    unheard.chain(invented.map(|(id, name)| format!("announcement {id}, {name}, says what never happened"))).collect()
+}
+
 /// No forged request is answered 2xx, and no authentic one as if it were forged.
 fn answers(sent: &[Sent]) -> Vec<String> {
     let wrong = sent.iter().filter(|one| match (&one.message, one.answer) {

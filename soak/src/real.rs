@@ -100,7 +100,10 @@ impl Lane {
         run.violations.extend(wrong);
         self.replay(&stored, &dead).await?;
         run.violations.extend(self.settle().await?);
-        let wrong = audit::audit(&Evidence { sent: &sent, stored: self.stored().await?, is_final: true });
+        let evidence = Evidence { sent: &sent, stored: self.stored().await?, is_final: true };
+        let mut wrong = audit::audit(&evidence);
+        let heard = evidence::heard(&self.pipeline.process_proxy.records());
+        wrong.extend(audit::published(&audit::announced(&evidence), &heard));
         run.violations.extend(wrong.into_iter().map(|what| format!("replayed: {what}")));
 
         run.struck = lock(&self.struck).clone();

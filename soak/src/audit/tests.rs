@@ -230,3 +230,16 @@ fn announcements_are_those_of_a_run_without_faults() {
         .collect();
     assert_eq!(ids.len(), kinds.len());
 }
+
+#[test]
+fn what_is_published_is_what_was_heard_of_and_what_errands_tell() {
+    let announced = BTreeSet::from(["a".to_owned()]);
+    let wrong = |heard: &[(&str, &str)]| {
+        let heard = heard.iter().map(|(id, name)| ((*id).to_owned(), (*name).to_owned())).collect();
+        published(&announced, &heard).len()
+    };
+    assert_eq!(wrong(&[("a", "meeting.joined")]), 0);
+    assert_eq!(wrong(&[("a", "meeting.joined"), ("b", "artifact.unavailable")]), 0);
+    assert_eq!(wrong(&[]), 1, "lost");
+    assert_eq!(wrong(&[("a", "meeting.joined"), ("b", "meeting.ended")]), 1, "invented");
+}

@@ -29,11 +29,12 @@ pub enum Boundary {
     GetSpooled,
     SendBack,
     DeleteSpooled,
+    PutEvents,
 }
 
 impl Boundary {
     /// Every boundary there is.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::SendMessage,
         Self::PutClaim,
         Self::PutSpool,
@@ -48,6 +49,7 @@ impl Boundary {
         Self::GetSpooled,
         Self::SendBack,
         Self::DeleteSpooled,
+        Self::PutEvents,
     ];
 
     /// Which one a call is; `None` for the calls that only warm a connection.
@@ -68,6 +70,7 @@ impl Boundary {
             (Side::Process, Service::S3, "GetObject") if is_in("spool") => Self::GetSpooled,
             (Side::Process, Service::S3, "ListObjectsV2") => Self::ListSpool,
             (Side::Process, Service::S3, "DeleteObject") => Self::DeleteSpooled,
+            (Side::Process, Service::EventBridge, "PutEvents") => Self::PutEvents,
             (Side::Process, Service::Sqs, "SendMessage") => Self::SendBack,
             (Side::Process, Service::Sqs, "ChangeMessageVisibilityBatch") => Self::ChangeVisibility,
             _ => return None,

@@ -2,8 +2,10 @@
 
 use crate::audit::{Object, Stored};
 use anyhow::{Context, Result};
-use e2e::scratch::Scratch;
+use e2e::{fault_proxy::Record, scratch::Scratch};
+use serde_json::Value;
 use shared::table::{DOCUMENT, PK, SESSION_SORT_KEY, SK};
+use std::collections::BTreeMap;
 
 /// Everything in the table and in the bucket. The queue must be empty.
 pub(super) async fn stored(scratch: &Scratch) -> Result<Stored> {
@@ -27,6 +29,19 @@ pub(super) async fn stored(scratch: &Scratch) -> Result<Stored> {
         stored.objects.insert(key, Object { bytes, metadata });
     }
     Ok(stored)
+}
+
+/// The events that reached the bus, each by its id with its name.
+pub(super) fn heard(records: &[Record]) -> BTreeMap<String, String> {
+    let reached = records.iter().filter(|record| record.call.operation == "PutEvents" && record.effect == Some(200));
+    let bodies = reached.filter_map(|record| serde_json::from_slice::<Value>(&record.call.body).ok());
+    let entries = bodies.filter_map(|body| body.get("Entries")?.as_array().cloned()).flatten();
+    let text = |value: &Value, name: &str| Some(value.get(name)?.as_str()?.to_owned());
+    let told = |entry: Value| {
+        let detail: Value = serde_json::from_str(&text(&entry, "Detail")?).ok()?;
+        Some((text(&detail, "id")?, text(&entry, "DetailType")?))
+    };
+    entries.filter_map(told).collect()
 }
 
 /// Stores an object.

@@ -137,7 +137,7 @@ impl Plan {
         let mut course = bodies::course(rng, Endpoint::MeetStream, false, &bot).into_iter().skip(1);
         let Some(body) = course.next() else { return };
         match boundary {
-            Boundary::SendMessage | Boundary::GetItem | Boundary::PutSession => self.send(body),
+            Boundary::SendMessage | Boundary::GetItem | Boundary::PutSession | Boundary::PutEvents => self.send(body),
             Boundary::PutClaim | Boundary::GetClaim => self.send(bodies::swollen(&body)),
             Boundary::PutSpool
             | Boundary::ListSpool
