@@ -65,7 +65,8 @@ impl S3Archive {
             size_bytes: bytes.len() as u64,
             sha256: sha256_hex(&bytes),
         };
-        self.client
+        let put = self
+            .client
             .put_object()
             .bucket(&self.bucket_name)
             .key(key)
@@ -78,6 +79,7 @@ impl S3Archive {
                 log::aws_failure("PutObject", &error);
                 ArchiveError::Unavailable
             })?;
+        given_by_s3(put.e_tag())?;
         Ok(stored)
     }
 
@@ -174,6 +176,7 @@ impl Upload<'_> {
                 log::aws_failure("UploadPart", &error);
                 ArchiveError::Unavailable
             })?;
+            given_by_s3(uploaded.e_tag())?;
             // S3 completes an upload with checksums only if each part's is repeated.
             Ok(CompletedPart::builder()
                 .part_number(number)
@@ -198,10 +201,11 @@ impl Upload<'_> {
             .set_mpu_object_size(i64::try_from(size_bytes).ok())
             .send()
             .await;
-        completed.map(drop).map_err(|error| {
+        let completed = completed.map_err(|error| {
             log::aws_failure("CompleteMultipartUpload", &error);
             ArchiveError::Unavailable
-        })
+        })?;
+        given_by_s3(completed.e_tag())
     }
 
     async fn tag(&self, size_bytes: u64, sha256: &str) -> Result<(), ArchiveError> {
@@ -232,6 +236,11 @@ impl Upload<'_> {
             log::aws_failure("AbortMultipartUpload", &error);
         }
     }
+}
+
+/// Whether an answer is the bucket's: whatever else answers 200 on the way to S3 gives no entity tag.
+fn given_by_s3(e_tag: Option<&str>) -> Result<(), ArchiveError> {
+    e_tag.map(drop).ok_or(ArchiveError::Unavailable)
 }
 
 /// The next part that is through; `None` if none is on its way.

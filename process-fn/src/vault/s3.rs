@@ -41,7 +41,7 @@ impl Vault for S3Vault {
             put = put.metadata(*name, value);
         }
         match put.body(ByteStream::from(kept.bytes.clone())).send().await {
-            Ok(_) => Ok(()),
+            Ok(stored) => given_by_s3(stored.e_tag()),
             Err(error) => {
                 log::aws_failure("PutObject", &error);
                 Err(VaultError)
@@ -61,6 +61,7 @@ impl Vault for S3Vault {
                 return Err(VaultError);
             }
         };
+        given_by_s3(found.e_tag())?;
         match found.body.collect().await {
             Ok(bytes) => Ok(Some(bytes.to_vec())),
             Err(error) => {
@@ -94,11 +95,17 @@ impl Vault for S3Vault {
     }
 }
 
+/// Whether an answer is the bucket's: whatever else answers 200 on the way to S3 gives no entity tag. Bytes that it gave would
+/// be taken for a delivery, and the delivery be removed.
+fn given_by_s3(e_tag: Option<&str>) -> Result<(), VaultError> {
+    e_tag.map(drop).ok_or(VaultError)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use aws_sdk_s3::{
-        operation::{list_objects_v2::ListObjectsV2Output, put_object::PutObjectOutput},
+        operation::{get_object::GetObjectOutput, list_objects_v2::ListObjectsV2Output, put_object::PutObjectOutput},
         types::Object,
     };
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
@@ -122,7 +129,7 @@ mod tests {
                     && metadata["reason"] == "because"
                     && metadata["endpoint"] == "meetstream"
             })
-            .then_output(|| PutObjectOutput::builder().build());
+            .then_output(|| PutObjectOutput::builder().e_tag("tag").build());
         let client = mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&rule]);
         assert_eq!(vault(client).keep(&kept()).await, Ok(()));
         assert_eq!(rule.num_calls(), 1);
@@ -162,6 +169,20 @@ mod tests {
         let client = mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&rule]);
         let listed = Listed { key: "spool/g/1".to_owned(), stored_at: 1_791_212_102 };
         assert_eq!(vault(client).list("spool/").await, Ok(vec![listed]));
+    }
+
+    #[tokio::test]
+    async fn only_the_bucket_itself_answers() {
+        let put = mock!(Client::put_object).then_output(|| PutObjectOutput::builder().build());
+        let body = || ByteStream::from_static(b"<html>");
+        let get = mock!(Client::get_object).then_output(move || GetObjectOutput::builder().body(body()).build());
+        let client = mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&put, &get]);
+        assert_eq!(vault(client.clone()).keep(&kept()).await, Err(VaultError));
+        assert_eq!(vault(client).fetch("spool/g/1").await, Err(VaultError));
+        let get =
+            mock!(Client::get_object).then_output(move || GetObjectOutput::builder().e_tag("tag").body(body()).build());
+        let client = mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&get]);
+        assert_eq!(vault(client).fetch("spool/g/1").await, Ok(Some(b"<html>".to_vec())));
     }
 
     #[tokio::test]

@@ -20,6 +20,8 @@ use std::{
 /// Smaller than in earnest, so that digests take no time.
 const PART_BYTES: usize = 64 << 10;
 
+const COMPLETED: &str = "<CompleteMultipartUploadResult><ETag>whole</ETag></CompleteMultipartUploadResult>";
+
 /// How S3 fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Fault {
@@ -30,6 +32,8 @@ enum Fault {
     Complete,
     /// Tags are refused.
     Tagging,
+    /// Something on the way answers 200 in its place, and nothing is done.
+    Stranger(&'static str),
 }
 
 /// S3 as far as it is needed here: slow, so that parts pile up if anything lets them.
@@ -105,6 +109,10 @@ impl FakeS3 {
             Fault::Part(number) => part == Some(number),
             Fault::Complete => call == "complete" || call == "put",
             Fault::Tagging => call == "tag",
+            Fault::Stranger(answers) if answers == call => {
+                return HttpResponse::new(200.try_into().unwrap(), SdkBody::empty());
+            }
+            Fault::Stranger(_) => false,
         };
         if refused {
             return HttpResponse::new(
@@ -130,7 +138,7 @@ impl FakeS3 {
                 let whole: Vec<u8> = state.parts.values().flatten().copied().collect();
                 assert_eq!(size, Some(whole.len().to_string()));
                 state.object = Some((whole, kind));
-                HttpResponse::new(200.try_into().unwrap(), SdkBody::from("<CompleteMultipartUploadResult/>"))
+                HttpResponse::new(200.try_into().unwrap(), SdkBody::from(COMPLETED))
             }
             "put" => {
                 state.object = Some((body, kind));
@@ -235,6 +243,9 @@ async fn an_upload_that_fails_is_undone() {
         (Fault::Complete, 3 * PART_BYTES),
         (Fault::Tagging, 3 * PART_BYTES),
         (Fault::Complete, 5),
+        (Fault::Stranger("part"), 3 * PART_BYTES),
+        (Fault::Stranger("complete"), 3 * PART_BYTES),
+        (Fault::Stranger("put"), 5),
     ] {
         let s3 = FakeS3::new(fault);
         assert_eq!(store(&s3, content(length), length, 600).await, Err(ArchiveError::Unavailable), "{fault:?}");
