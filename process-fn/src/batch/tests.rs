@@ -372,13 +372,16 @@ async fn what_waited_behind_a_parked_record_gets_a_try_of_its_own() {
 
 #[tokio::test]
 async fn a_quarantined_delivery_is_kept_once_even_if_its_session_cannot_be_told() {
-    let function = function();
-    function.fail_for("b", StoreError::Unavailable);
-    let nameless = br#"{"bot_id":"b","surprise":true}"#;
-    assert_eq!(invoke(&function, vec![record("1", 1, nameless)]).await, ["1"], "the note is worth another try");
-    assert_eq!(invoke(&function, vec![record("1", LAST_RECEIVE, nameless)]).await, [""; 0]);
-    let keys: Vec<_> = function.vault.kept().into_keys().collect();
-    assert!(keys.len() == 1 && keys[0].starts_with("quarantine/"), "{keys:?}");
+    let panicking: fn(&str, &SessionId) -> Result<(), StoreError> = |_, _| panic!("as planned");
+    for fault in [|_: &str, _: &SessionId| Err(StoreError::Unavailable), panicking] {
+        let function = function();
+        function.store.set_fault(fault);
+        let nameless = br#"{"bot_id":"b","surprise":true}"#;
+        assert_eq!(invoke(&function, vec![record("1", 1, nameless)]).await, ["1"], "the note is worth another try");
+        assert_eq!(invoke(&function, vec![record("1", LAST_RECEIVE, nameless)]).await, [""; 0]);
+        let keys: Vec<_> = function.vault.kept().into_keys().collect();
+        assert!(keys.len() == 1 && keys[0].starts_with("quarantine/"), "{keys:?}");
+    }
 }
 
 #[tokio::test]

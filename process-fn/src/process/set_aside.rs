@@ -35,7 +35,8 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
         let peek = provider::peek_message(message);
         if let (Some(session), Some(key)) = (&peek.session, &peek.key) {
             let entry = Entry::unread(message, key.clone(), Disposition::Quarantined, reason);
-            match self.note(session, &entry, now).await {
+            let noted = AssertUnwindSafe(self.note(session, &entry, now)).catch_unwind().await;
+            match noted.unwrap_or(Err(StoreError::Unavailable)) {
                 // The bytes are safe, so a note that cannot be made does not park them a second time.
                 Err(error) if record.receive_count >= self.policy.park_after_receives => {
                     tracing::error!(%error, accept_id = message.accept_id().as_str(), "quarantined without a note beside its session");

@@ -80,7 +80,10 @@ fn compared(evidence: &Evidence<'_>, traces: &Traces) -> Vec<String> {
     for id in ids.into_iter().filter(|id| !unsettled.contains(*id)) {
         let empty = Reference::empty(id);
         let reference = references.get(id).unwrap_or(&empty);
-        if let Err(what) = same(reference, found.get(id).copied()) {
+        let set_aside = evidence.sent.iter().filter(|one| one.event.is_none() || one.tampering.is_some());
+        let of_it = set_aside.filter(|one| one.peek.as_ref().is_some_and(|peek| peek.session.as_ref() == Some(id)));
+        let of_it: Vec<_> = of_it.map(|one| one.received_at).collect();
+        if let Err(what) = same(reference, found.get(id).copied(), &of_it) {
             wrong.push(format!("{}: {what}", id.encoded()));
         }
         if let Err(what) = beside(evidence, id, reference, &fresh) {
@@ -109,7 +112,7 @@ pub(super) fn accepted(sent: &[Sent], traces: &Traces) -> Vec<Event> {
     untouched.filter_map(|one| Some(Event { received_at: received(one), ..one.event.clone()? })).collect()
 }
 
-fn same(reference: &Reference, found: Option<&Session>) -> Result<(), String> {
+fn same(reference: &Reference, found: Option<&Session>, set_aside: &[Option<ReceivedAt>]) -> Result<(), String> {
     let nothing = Session::new(reference.session.id().clone(), ReceivedAt(i64::MAX));
     let found = found.unwrap_or(&nothing);
     let (expected, actual) = (fields(&reference.session), fields(found));
@@ -120,13 +123,15 @@ fn same(reference: &Reference, found: Option<&Session>) -> Result<(), String> {
     if expected != actual {
         return Err(format!("has lines for\n      {actual:?}\n    and should have them for\n      {expected:?}"));
     }
-    first_received(reference, found)
+    first_received(reference, found, set_aside)
 }
 
-/// A session counts from the first of its deliveries that it acts on. One that was parked may have made it before that.
-fn first_received(reference: &Reference, found: &Session) -> Result<(), String> {
+/// A session counts from the first of its deliveries that it acts on. One that was parked may have made it before that: also one
+/// that was found to be unreadable only when it was put back.
+fn first_received(reference: &Reference, found: &Session, set_aside: &[Option<ReceivedAt>]) -> Result<(), String> {
     let (expected, actual) = (reference.session.first_received_at(), found.first_received_at());
-    let is_ours = reference.events.values().any(|event| event.received_at == actual);
+    let is_ours = reference.events.values().any(|event| event.received_at == actual)
+        || set_aside.iter().any(|at| at.is_none_or(|at| at == actual));
     if actual == expected || (actual < expected && is_ours) {
         return Ok(());
     }
