@@ -3,7 +3,7 @@
 use anyhow::Result;
 use e2e::local_aws::LocalAws;
 use soak::{
-    real::{SHARES, brown_out},
+    real::{SHARES, brown_out, covered},
     runs::{Amount, in_lanes},
 };
 
@@ -12,7 +12,7 @@ async fn no_schedule_of_faults_breaks_a_promise_of_the_real_binaries() -> Result
     let report = in_lanes(&LocalAws::from_env()?, 0, Amount::Count(30), false, 2).await?;
     assert!(report.failed.is_empty(), "{:?}; alone: cargo run -p soak -- --real --seed SEED", report.failed);
     assert!(report.run.deliveries() > 300, "nothing was sent: {}", report.run);
-    Ok(())
+    covered(&report.run)
 }
 
 #[tokio::test]

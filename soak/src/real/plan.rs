@@ -100,7 +100,8 @@ pub struct Plan {
 const HORIZON: u32 = 6;
 
 impl Plan {
-    /// Draws the plan of a seed. Consecutive seeds go through the boundaries, and then through what can be done to each.
+    /// Draws the plan of a seed. As many consecutive seeds as there are boundaries go through all of them and do something else to
+    /// each, and so many times as many go through every pair.
     #[must_use]
     pub fn draw(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5eed);
@@ -120,7 +121,7 @@ impl Plan {
         }
         let at = |list: usize, number: u64| usize::try_from(number % list as u64).unwrap_or(0);
         let focus = Boundary::ALL.get(at(Boundary::ALL.len(), seed)).copied();
-        let strike = Strike::ALL.get(at(Strike::ALL.len(), seed / Boundary::ALL.len() as u64)).copied();
+        let strike = Strike::ALL.get(at(Strike::ALL.len(), seed + seed / Boundary::ALL.len() as u64)).copied();
         if let (Some(focus), Some(strike)) = (focus, strike) {
             plan.reach(&mut rng, focus, seed);
             for n in 0..rng.u32(1..4) {
@@ -208,5 +209,16 @@ mod tests {
             })
             .collect();
         assert_eq!(planned.len() as u64, pairs);
+    }
+
+    #[test]
+    fn as_many_seeds_as_there_are_boundaries_plan_every_strike() {
+        let boundaries = Boundary::ALL.len() as u64;
+        for from in [0, 1, 7, 300] {
+            let planned: BTreeSet<_> = (from..from + boundaries)
+                .flat_map(|seed| Plan::draw(seed).strikes.into_values().map(Strike::code))
+                .collect();
+            assert_eq!(planned.len(), Strike::ALL.len(), "from {from}");
+        }
     }
 }
