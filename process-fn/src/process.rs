@@ -106,6 +106,8 @@ struct Understood {
     event: Event,
     /// Its body, if that carries a transcript: the only copy that we may ever get.
     carried: Option<Vec<u8>>,
+    /// Whether its body is in the bucket too, because the queue's message was only a claim to it.
+    is_claimed: bool,
 }
 
 /// What became of one record, and what its line says.
@@ -215,14 +217,16 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
     }
 
     async fn read(&self, record: &Record) -> Result<Read, ProcessError> {
-        let message = match self.open(decode(record)?).await? {
+        let carried = decode(record)?;
+        let is_claimed = matches!(carried, Carried::Claimed(_));
+        let message = match self.open(carried).await? {
             Ok(message) => message,
             Err((claim, error)) => return Ok(Read::Unredeemable(claim, error)),
         };
         Ok(match provider::parse(&message) {
             Ok(event) => {
                 let carried = provider::carries_transcript(&message).then(|| message.into_body());
-                Read::Event(Box::new(Understood { event, carried }))
+                Read::Event(Box::new(Understood { event, carried, is_claimed }))
             }
             Err(error) => Read::Unreadable(message, error),
         })
@@ -256,10 +260,14 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
             let mut outcomes = Vec::with_capacity(events.len());
             let mut announcements = Vec::new();
             let mut records = Vec::new();
-            for Understood { event, .. } in events {
+            for Understood { event, is_claimed, .. } in events {
                 let transition = advance(&session, event);
                 if let Some(next) = transition.session {
                     session = next;
+                    changed = true;
+                }
+                if *is_claimed && session.is_erased() {
+                    session = session.with_bytes_kept(event.received_at);
                     changed = true;
                 }
                 announcements.extend(transition.announcements);
@@ -296,7 +304,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
 
     /// Keeps the transcripts that came with deliveries where the errand will find them. Of an erased bot none is kept.
     async fn keep_carried(&self, events: &[Understood], session: &Session) -> Result<(), VaultError> {
-        for Understood { event, carried } in events {
+        for Understood { event, carried, .. } in events {
             if let Some(body) = carried.as_ref().filter(|_| !session.is_erased()) {
                 self.vault.keep(&Kept::carried(event, body)).await?;
             }

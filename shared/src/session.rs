@@ -324,11 +324,11 @@ impl Session {
         &self.holes
     }
 
-    /// The session with a delivery marked as missing. Marking it twice changes nothing, and neither does marking one that is
-    /// not missing: it may have been saved by a call whose answer was lost.
+    /// The session with a delivery marked as missing, its bytes being parked. Marking it twice changes nothing, and neither does
+    /// marking one that is not missing: it may have been saved by a call whose answer was lost.
     #[must_use]
     pub fn with_hole(&self, hole: Hole) -> Self {
-        let mut next = self.clone();
+        let mut next = self.with_bytes_kept(hole.received_at);
         if !self.timeline.iter().any(|entry| entry.accept_id == hole.accept_id) {
             timeline::insert_hole(&mut next.holes, hole);
         }
@@ -341,10 +341,22 @@ impl Session {
     pub fn with_set_aside(&self, entry: &Entry) -> Option<Self> {
         let mut next = self.clone();
         next.fill_hole(&entry.accept_id);
-        if next.is_erased() {
-            next.want(Errand::Erase, Mark::new(None, entry.received_at));
-        }
+        let next = next.with_bytes_kept(entry.received_at);
         (next != *self).then_some(next)
+    }
+
+    /// The session after bytes of a delivery were stored beside it, whenever the delivery was taken: of a bot whose data was
+    /// deleted they must be erased. A delivery can be far older than the deletion and come after it, from the spool or by a
+    /// person's replay, so its time says nothing about what was erased already.
+    #[must_use]
+    pub fn with_bytes_kept(&self, received_at: ReceivedAt) -> Self {
+        let mut next = self.clone();
+        if next.is_erased() {
+            let kept = Mark::new(None, received_at);
+            let wanted = next.errands.get(&Errand::Erase).map_or(kept, |erasure| erasure.wanted().max(kept));
+            next.errands.insert(Errand::Erase, Progress::new(wanted));
+        }
+        next
     }
 
     fn fill_hole(&mut self, accept_id: &AcceptId) {

@@ -663,8 +663,8 @@ async fn a_delivery_gives_rise_to_its_errands_once() {
     assert_eq!(errands(), [Errand::Erase]);
 }
 
-#[tokio::test]
-async fn what_is_set_aside_of_an_erased_bot_is_erased_again() {
+/// A function that has a bot whose data was deleted, and nothing left to erase.
+async fn after_an_erasure() -> Function {
     let function = function();
     invoke(&function, vec![record("1", 1, &event("b", "data_deletion", "12:00:00"))]).await;
     let erased = function.store.session(&bot("b")).unwrap();
@@ -672,10 +672,37 @@ async fn what_is_set_aside_of_an_erased_bot_is_erased_again() {
     assert_eq!(settled.due_at(), None);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
     function.store.save(&settled, Version::At(1), now).await.unwrap();
-    let mut late = record("2", 1, br#"{"bot_id":"b","surprise":"words"}"#);
-    late.body = late.body.map(|body| body.replace("1791212102000", &(now * 1000).to_string()));
-    invoke(&function, vec![late]).await;
-    assert!(function.store.session(&bot("b")).unwrap().pending(Errand::Erase).is_some());
+    function
+}
+
+/// Whatever of a late delivery is kept must go, also if the delivery was taken long before the deletion and held up.
+#[tokio::test]
+async fn what_is_kept_of_an_erased_bot_is_erased_again() {
+    let filler = "x".repeat(MAX_MESSAGE_BYTES);
+    let large = json!({"bot_id": "b", "event": "chat.message", "text": filler}).to_string().into_bytes();
+    let chat = json!({"bot_id": "b", "event": "chat.message", "text": "words"}).to_string().into_bytes();
+    for received_at in [1_000_000_000_000_i64, 1_791_212_102_000, 1_999_999_999_000] {
+        for (name, expected) in [("unreadable", 1), ("large", 0), ("failing", 1), ("small", 0)] {
+            let function = after_an_erasure().await;
+            let mut late = match name {
+                "unreadable" => record("2", 1, br#"{"bot_id":"b","surprise":"words"}"#),
+                "large" => claimed(&function, "2", 1, &large, Some(&large)),
+                _ => record("2", LAST_RECEIVE, &chat),
+            };
+            if name == "failing" {
+                function
+                    .store
+                    .set_fault(|call, _| if call == "record" { Err(StoreError::Unavailable) } else { Ok(()) });
+            }
+            late.body = late.body.map(|body| body.replace("1791212102000", &received_at.to_string()));
+            assert_eq!(invoke(&function, vec![late]).await, [""; 0], "{name}");
+            let set_aside = function.vault.kept().keys().filter(|key| !key.starts_with("claims/")).count();
+            assert_eq!(set_aside, expected, "{name}");
+            let session = function.store.session(&bot("b")).unwrap();
+            let is_due = session.pending(Errand::Erase).is_some();
+            assert_eq!(is_due, name != "small", "{name}, taken at {received_at}");
+        }
+    }
 }
 
 #[tokio::test]
