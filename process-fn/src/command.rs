@@ -14,7 +14,7 @@ use crate::{
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::FutureExt;
-use shared::Command;
+use shared::{Command, SessionId, session::Errand};
 use std::panic::AssertUnwindSafe;
 use tokio::time::timeout_at;
 
@@ -65,12 +65,26 @@ where
                 }
                 carried_out.is_ok()
             }
+            Ok(Command::Delete { session }) => self.delete(&session, invocation.now).await,
             Err(error) => {
                 let message_id = message.message_id.as_deref().unwrap_or_default();
                 tracing::error!(message_id, %error, "the commands queue has something that is no command");
                 false
             }
         }
+    }
+
+    /// Saves the deletion, then sends for what erases. Should that get lost, the sweep sends it: the intent is saved.
+    async fn delete(&self, session: &SessionId, now: i64) -> bool {
+        let bot = session.encoded();
+        if let Err(error) = self.errands.delete(session, now).await {
+            tracing::error!(bot, %error, "a deletion that an operator asked for was not saved");
+            return false;
+        }
+        tracing::info!(bot, "an operator asked for a deletion");
+        let erase = Command::Errand { session: session.clone(), errand: Errand::Erase };
+        let _ = self.sweep.commands.send(&erase).await;
+        true
     }
 }
 
@@ -82,12 +96,12 @@ mod tests {
         commands::NotSent,
         publish::PublishError,
         requeue::{RequeueError, Returned},
-        store::memory::MemoryStore,
+        store::{StoreError, memory::MemoryStore},
         vault::memory::MemoryVault,
     };
     use aws_lambda_events::sqs::SqsMessage;
     use lambda_runtime::Context;
-    use shared::session::Announcement;
+    use shared::{Provider, SenderId, session::Announcement};
     use std::{sync::Mutex, time::Duration};
 
     #[derive(Default)]
@@ -101,10 +115,13 @@ mod tests {
         }
     }
 
-    struct NoCommands;
+    /// What was sent, though the sender is told that it was not.
+    #[derive(Default)]
+    struct Unconfirmed(Mutex<Vec<Command>>);
 
-    impl Commands for NoCommands {
-        async fn send(&self, _: &Command) -> Result<(), NotSent> {
+    impl Commands for Unconfirmed {
+        async fn send(&self, command: &Command) -> Result<(), NotSent> {
+            self.0.lock().unwrap().push(command.clone());
             Err(NotSent)
         }
     }
@@ -117,7 +134,7 @@ mod tests {
         }
     }
 
-    type Everything = Commander<MemoryStore, MemoryVault, Queue, NoCommands, MemoryVault, MemoryApi, Nobody>;
+    type Everything = Commander<MemoryStore, MemoryVault, Queue, Unconfirmed, MemoryVault, MemoryApi, Nobody>;
 
     fn commander(vault: MemoryVault) -> Everything {
         let store = MemoryStore::default();
@@ -130,13 +147,19 @@ mod tests {
             patience: Duration::from_secs(86_400),
             keeps_recordings: true,
         };
-        Commander { sweep: Sweep { store, commands: NoCommands, vault, queue: Queue::default() }, errands }
+        Commander { sweep: Sweep { store, commands: Unconfirmed::default(), vault, queue: Queue::default() }, errands }
     }
 
     async fn run(spooled: &str, command: &str) -> (Vec<String>, Vec<String>) {
         let vault = MemoryVault::default();
         vault.plant("spool/group/1", spooled.as_bytes());
         let commander = commander(vault);
+        let failed = carry_out(&commander, command).await;
+        (failed, commander.sweep.queue.0.into_inner().unwrap())
+    }
+
+    /// The ids of the messages that come again.
+    async fn carry_out(commander: &Everything, command: &str) -> Vec<String> {
         let mut message = SqsMessage::default();
         message.message_id = Some("1".to_owned());
         message.body = Some(command.to_owned());
@@ -145,8 +168,22 @@ mod tests {
         let mut context = Context::default();
         context.deadline = 60_000;
         let response = commander.run(event, Invocation::new(&context, Duration::ZERO, Duration::MAX)).await;
-        let failed = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
-        (failed, commander.sweep.queue.0.into_inner().unwrap())
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+
+    #[tokio::test]
+    async fn a_deletion_is_saved_before_anything_is_erased() {
+        let session = SessionId::bot(Provider::MeetStream, SenderId::try_from("b").unwrap());
+        let command = Command::Delete { session: session.clone() }.encode();
+        let commander = commander(MemoryVault::default());
+        commander.errands.store.set_fault(|_, _| Err(StoreError::Unavailable));
+        assert_eq!(carry_out(&commander, &command).await, ["1"]);
+        assert!(commander.sweep.commands.0.lock().unwrap().is_empty());
+        commander.errands.store.clear_fault();
+        assert_eq!(carry_out(&commander, &command).await, [""; 0]);
+        let saved = commander.errands.store.session(&session).unwrap();
+        assert!(saved.is_erased() && saved.pending(Errand::Erase).is_some());
+        assert_eq!(*commander.sweep.commands.0.lock().unwrap(), [Command::Errand { session, errand: Errand::Erase }]);
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@
 
 mod calendar;
 mod confirm;
+mod delete;
 mod erase;
 mod fetch;
 

@@ -17,6 +17,11 @@ pub enum Command {
         /// What is to be done.
         errand: Errand,
     },
+    /// Deletes a bot's data, as if its provider had told us that it did. Whoever may send to the queue may ask for it.
+    Delete {
+        /// The session; there need not be one yet.
+        session: SessionId,
+    },
     /// Puts spooled deliveries into the queue, and whatever else is overdue on its way. The schedule of `template.yaml`
     /// sends it every minute.
     Sweep,
@@ -33,6 +38,7 @@ impl Command {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Errand { errand, .. } => errand.as_str(),
+            Self::Delete { .. } => "delete",
             Self::Sweep => "sweep",
         }
     }
@@ -81,6 +87,9 @@ mod tests {
             );
             assert_eq!((command.encode(), Command::decode(&text).unwrap()), (text, command));
         }
+        let text = r#"{"v":1,"command":"delete","session":{"provider":"meetstream","id":"x/../#"}}"#;
+        let command = Command::Delete { session };
+        assert_eq!((command.encode().as_str(), Command::decode(text).unwrap()), (text, command));
     }
 
     #[test]
@@ -91,6 +100,8 @@ mod tests {
             "{}",
             r#"{"v":2,"command":"sweep"}"#,
             r#"{"v":1,"command":"dance"}"#,
+            r#"{"v":1,"command":"delete"}"#,
+            r#"{"v":1,"command":"delete","session":{"provider":"meetstream","id":""}}"#,
             r#"{"command":"sweep"}"#,
         ] {
             assert!(Command::decode(text).is_err(), "{text}");

@@ -176,6 +176,27 @@ impl Event {
         }
     }
 
+    /// That an operator wants a bot's data deleted. Asked again, it is the same delivery again.
+    #[must_use]
+    pub fn deletion_asked(session: &SessionId, received_at: ReceivedAt) -> Self {
+        let (source, kind) = (Source::Operator, EventKind::Deleted);
+        let hash = FieldHash::default().field(source.as_str()).field(session.encoded()).field(kind.as_str());
+        let key = DeliveryKey::from_digest(hash.hex());
+        Self {
+            session: session.clone(),
+            name: "delete".to_owned(),
+            kind,
+            reason: None,
+            occurred_at: None,
+            received_at,
+            source,
+            trust: source.trust(),
+            accept_id: AcceptId::new(format!("operator-{key}")),
+            key,
+            custom_attributes: None,
+        }
+    }
+
     /// The single facts that the event states, each with its time: a conclusion's parts, or the event's one kind.
     #[must_use]
     pub fn facts(&self) -> Vec<(EventKind, Option<OccurredAt>)> {

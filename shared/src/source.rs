@@ -6,7 +6,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Where an event comes from: its sender told us, or its provider answered when we asked.
+/// Where an event comes from: its sender told us, its provider answered when we asked, or the operator wants it so.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "String")]
 pub enum Source {
@@ -14,6 +14,8 @@ pub enum Source {
     Delivered(Endpoint),
     /// This provider's REST API said so.
     Asked(Provider),
+    /// An operator asked for it with a command.
+    Operator,
 }
 
 impl Source {
@@ -24,15 +26,17 @@ impl Source {
             Self::Delivered(endpoint) => endpoint.as_str(),
             Self::Asked(Provider::MeetStream) => "meetstream-api",
             Self::Asked(Provider::MeetingBaas) => "meetingbaas-api",
+            Self::Operator => "operator",
         }
     }
 
-    /// How far it can be trusted. What an API answers comes over TLS from the host that we chose to ask.
+    /// How far it can be trusted. What an API answers comes over TLS from the host that we chose to ask; and only whom the
+    /// account's owner lets send to the commands queue is an operator.
     #[must_use]
     pub fn trust(self) -> Trust {
         match self {
             Self::Delivered(endpoint) => endpoint.trust(),
-            Self::Asked(_) => Trust::Verified,
+            Self::Asked(_) | Self::Operator => Trust::Verified,
         }
     }
 }
@@ -54,7 +58,7 @@ impl TryFrom<String> for Source {
     fn try_from(name: String) -> Result<Self, UnknownSource> {
         let delivered = Endpoint::ALL.into_iter().map(Self::Delivered);
         let asked = Provider::ALL.into_iter().map(Self::Asked);
-        delivered.chain(asked).find(|source| source.as_str() == name).ok_or(UnknownSource(name))
+        delivered.chain(asked).chain([Self::Operator]).find(|source| source.as_str() == name).ok_or(UnknownSource(name))
     }
 }
 
@@ -64,9 +68,10 @@ mod tests {
 
     #[test]
     fn sources_are_read_as_they_were_written() {
-        let all = Endpoint::ALL.into_iter().map(Source::Delivered).chain(Provider::ALL.into_iter().map(Source::Asked));
+        let sent = Endpoint::ALL.into_iter().map(Source::Delivered);
+        let all = sent.chain(Provider::ALL.into_iter().map(Source::Asked)).chain([Source::Operator]);
         let names: std::collections::BTreeSet<_> = all.clone().map(Source::as_str).collect();
-        assert_eq!(names.len(), Endpoint::ALL.len() + Provider::ALL.len());
+        assert_eq!(names.len(), Endpoint::ALL.len() + Provider::ALL.len() + 1);
         for source in all {
             let written = serde_json::to_value(source).unwrap();
             assert_eq!(written, source.as_str());

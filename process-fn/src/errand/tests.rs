@@ -361,6 +361,65 @@ async fn a_fetch_that_was_under_way_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn an_operators_deletion_goes_the_way_of_the_providers() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["bot.inmeeting", "bot.done", "transcription.processed", "bot.error"]).await;
+    world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    let told = world.told().len();
+    // Somebody else saves the session in between, once.
+    let mut is_first = true;
+    world.store.set_fault(move |call, _| {
+        let conflicts = call == "save" && std::mem::take(&mut is_first);
+        if conflicts { Err(StoreError::Conflict) } else { Ok(()) }
+    });
+    world.delete(&bot(), NOW).await.unwrap();
+    let session = world.session();
+    assert!(session.is_erased() && session.is_confirmed() && session.pending(Errand::Erase).is_some());
+    assert!(session.custom_attributes().is_none() && session.copies().is_empty());
+    assert!(session.timeline().iter().any(|entry| entry.source.as_str() == "operator"));
+    assert_eq!(world.told().len(), told, "nothing is erased yet");
+    assert!(!world.vault.kept().is_empty());
+
+    world.do_it(Errand::Erase, NOW).await.unwrap();
+    let again_at = world.session().due_at().unwrap();
+    world.do_it(Errand::EraseAgain, again_at).await.unwrap();
+    assert!(world.vault.kept().is_empty() && world.store.entries(&bot()).is_empty());
+    assert_eq!(world.told().last(), Some(&"data.deleted"));
+    assert_eq!((world.session().state(), world.session().due_at()), (State::Deleted, None));
+
+    world.vault.plant("meetstream/b/audio/recording.wav", b"put there by hand");
+    world.delete(&bot(), again_at).await.unwrap();
+    world.do_it(Errand::Erase, again_at).await.unwrap();
+    assert!(world.vault.kept().is_empty(), "asked for again, it erases again");
+    assert_eq!(world.session().timeline().iter().filter(|entry| entry.kind == "data.deleted").count(), 1);
+}
+
+#[tokio::test]
+async fn a_bot_can_be_deleted_before_anything_of_it_took_effect() {
+    let world = world();
+    world.vault.plant(&key(Folder::Parked, &bot().group(), "1"), b"Priya");
+    world.delete(&bot(), NOW).await.unwrap();
+    world.do_it(Errand::Erase, NOW).await.unwrap();
+    assert!(world.vault.kept().is_empty());
+    world.hear(Endpoint::MeetStream, &["bot.inmeeting", "bot.error", "transcription.processed", "data_deletion"]).await;
+    let session = world.session();
+    assert_eq!((session.state(), session.pending(Errand::FetchTranscript)), (State::Deleted, None));
+    let document =
+        serde_json::to_string(&session).unwrap() + &serde_json::to_string(&world.store.entries(&bot())).unwrap();
+    assert!(!document.contains("Priya"), "{document}");
+}
+
+#[tokio::test]
+async fn a_deletion_that_is_not_saved_comes_again() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["bot.done"]).await;
+    world.store.set_fault(|call, _| if call == "save" { Err(StoreError::Conflict) } else { Ok(()) });
+    assert_eq!(world.delete(&bot(), NOW).await, Err(Setback::Contended));
+    assert!(!world.session().is_erased());
+}
+
+#[tokio::test]
 async fn a_claimed_deletion_erases_nothing_until_the_provider_says_so() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
