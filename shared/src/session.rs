@@ -178,6 +178,7 @@ pub fn advance(session: &Session, event: &Event) -> Transition {
         // Whatever comes after a deletion, or came before it, leaves no word of anybody's.
         transition.records.iter_mut().for_each(|entry| entry.reason = None);
         transition.session = transition.session.map(Session::without_words);
+        transition.announcements.iter_mut().for_each(Announcement::forget_words);
     }
     transition
 }

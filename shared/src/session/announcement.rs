@@ -151,6 +151,13 @@ impl Announcement {
         Self::of_an_entry(session, id, "gone", About::Entry { entry_id: id.as_sent().to_owned(), entry: None })
     }
 
+    /// Leaves out what people said or entered.
+    pub(super) fn forget_words(&mut self) {
+        if let About::Ended { reason, .. } = &mut self.about {
+            *reason = None;
+        }
+    }
+
     fn of_an_entry(session: &SessionId, id: &SenderId, said: &str, about: About) -> Self {
         let name = "calendar.event_changed";
         let hash = FieldHash::default().field(session.encoded()).field(name).field(id.as_sent()).field(said);

@@ -506,6 +506,31 @@ proptest! {
     }
 
     #[test]
+    fn a_deletion_in_any_order_leaves_no_word(
+        order in Just(tangled()).prop_shuffle(), at in any::<proptest::sample::Index>(), is_an_operators: bool,
+    ) {
+        let mut session = empty();
+        let deletion = signed("deletion", event("data_deletion", "2026-01-03T00:00:00Z")).event();
+        let operator = Event::deletion_asked(session.id(), ReceivedAt(1_791_212_102_000));
+        let deletion = if is_an_operators { operator } else { deletion };
+        let mut events: Vec<_> = order.iter().map(Delivery::event).collect();
+        let at = at.index(events.len());
+        events.insert(at, deletion);
+        for (n, event) in events.iter().enumerate() {
+            let transition = advance(&session, event);
+            session = transition.session.unwrap_or(session);
+            let told = serde_json::to_string(&(&session, &transition.records, &transition.announcements)).unwrap();
+            let is_deleted = session.is_erased();
+            prop_assert!(is_deleted || n < at);
+            for word in ["acme", "in other words", "in the callback", "(Stopped)"] {
+                prop_assert!(!is_deleted || !told.contains(word), "{}: {}", word, told);
+            }
+        }
+        prop_assert!(session.errands().keys().all(|errand| matches!(errand, Errand::Erase | Errand::EraseAgain)));
+        prop_assert_eq!(session.state(), State::Deleted);
+    }
+
+    #[test]
     fn two_channels_in_any_order_end_the_same(
         order in Just((0..16usize).collect::<Vec<_>>()).prop_shuffle(), callback_is_signed: bool,
         extra in proptest::collection::vec(0..16usize, 0..12),
