@@ -25,6 +25,8 @@ pub struct Stored {
     pub key: String,
     /// Since when.
     pub stored_at: Option<Timestamp>,
+    /// How many bytes it has.
+    pub size_bytes: u64,
 }
 
 /// An object's content.
@@ -62,7 +64,8 @@ impl<'a> Bucket<'a> {
             listed.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
                 let seconds = object.last_modified.as_ref().map(DateTime::secs);
                 let stored_at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
-                Some(Stored { key: object.key?, stored_at })
+                let size_bytes = object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+                Some(Stored { key: object.key?, stored_at, size_bytes })
             }));
         }
         Ok(listed)
@@ -81,6 +84,30 @@ impl<'a> Bucket<'a> {
         let metadata = found.metadata.unwrap_or_default();
         let bytes = found.body.collect().await.map_err(|error| Failure::new(format!("{key} broke off: {error}")))?;
         Ok(Some(Object { bytes: bytes.to_vec(), metadata }))
+    }
+
+    /// An object's content as it comes; `None` if there is none for certain.
+    ///
+    /// # Errors
+    /// When nobody knows.
+    pub async fn stream(&self, key: &str) -> Result<Option<ByteStream>, Failure> {
+        match self.client.get_object().bucket(&self.stack.bucket).key(key).send().await {
+            Ok(found) => Ok(Some(found.body)),
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => Ok(None),
+            Err(error) => Err(self.failure(&format!("reading {key}"), &error)),
+        }
+    }
+
+    /// An object's tag of this name; `None` if it has none, or there is no such object.
+    ///
+    /// # Errors
+    /// When nobody knows.
+    pub async fn tag(&self, key: &str, name: &str) -> Result<Option<String>, Failure> {
+        match self.client.get_object_tagging().bucket(&self.stack.bucket).key(key).send().await {
+            Ok(found) => Ok(found.tag_set.into_iter().find(|tag| tag.key == name).map(|tag| tag.value)),
+            Err(error) if error.code() == Some("NoSuchKey") => Ok(None),
+            Err(error) => Err(self.failure(&format!("reading the tags of {key}"), &error)),
+        }
     }
 
     /// What stands beside an object; `None` if there is none for certain.

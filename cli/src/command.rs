@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use crate::{
+    artifacts::Artifacts,
     dlq::Dlq,
     failure::Failure,
     kept::{Parked, Quarantine, Spool},
@@ -31,6 +32,7 @@ Examples:
   rollcall timeline meetstream <BOT ID>          see what became of it
   rollcall send meeting --as meetingbaas-v2      the same from Meeting BaaS
   rollcall transcript meetstream <BOT ID>        read what was said
+  rollcall artifacts meetstream <BOT ID>         what is stored of it, and where
   rollcall simulate --bots 40 --duplicate 0.1    play many at once, and count what became of them
   rollcall sessions --state in_call              which bots are in a meeting?
   rollcall parked replay --all --wait            put back what failed, once the cause is repaired
@@ -51,6 +53,7 @@ enum Command {
     Simulate(Box<Simulate>),
     Timeline(Timeline),
     Transcript(PrintTranscript),
+    Artifacts(Artifacts),
     Sessions(Sessions),
     Parked(Parked),
     Quarantine(Quarantine),
@@ -70,6 +73,7 @@ impl Rollcall {
             Command::Simulate(simulate) => simulate.run(&self.place, look).await,
             Command::Timeline(timeline) => timeline.run(&self.place, look).await,
             Command::Transcript(transcript) => transcript.run(&self.place).await,
+            Command::Artifacts(artifacts) => artifacts.run(&self.place, look).await,
             Command::Sessions(sessions) => sessions.run(&self.place, look).await,
             Command::Parked(parked) => parked.run(&self.place, look).await,
             Command::Quarantine(quarantine) => quarantine.run(&self.place, look).await,
@@ -122,6 +126,13 @@ mod tests {
         check("rollcall transcript meetingbaas b --vtt", None);
         check("rollcall transcript meetstream b --json --srt", Some(E::ArgumentConflict));
         check("rollcall transcript meetstream", Some(E::MissingRequiredArgument));
+        check("rollcall artifacts", None);
+        check("rollcall artifacts meetingbaas --days 7 --limit 5 --json", None);
+        check("rollcall artifacts meetstream b --kind video --kind audio --download x", None);
+        check("rollcall artifacts --download x", Some(E::MissingRequiredArgument));
+        check("rollcall artifacts meetstream --download x", Some(E::MissingRequiredArgument));
+        check("rollcall artifacts meetstream b --kind manifest", Some(E::InvalidValue));
+        check("rollcall artifacts meetstream b --days 7", Some(E::ArgumentConflict));
         check("rollcall timeline meetstream b --wait over", Some(E::InvalidValue));
         check("rollcall timeline meetstream b --timeout 5", Some(E::MissingRequiredArgument));
         check(

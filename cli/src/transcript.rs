@@ -179,6 +179,7 @@ mod tests {
         let stored = |(key, seconds): &(&str, i64)| bucket::Stored {
             key: (*key).to_owned(),
             stored_at: Timestamp::from_second(*seconds).ok(),
+            size_bytes: 1,
         };
         objects.iter().map(stored).collect()
     }
