@@ -2,6 +2,7 @@
 
 use crate::{
     artifacts::Artifacts,
+    delete::Delete,
     dlq::Dlq,
     failure::Failure,
     kept::{Parked, Quarantine, Spool},
@@ -18,7 +19,8 @@ use clap::{Parser, Subcommand};
 
 /// Rollcall receives the webhooks of meeting bots and accounts for every one of them.
 ///
-/// This command sends deliveries as a provider would, shows what became of them, and puts back what was set aside. Without flags it works on the stack
+/// This command sends deliveries as a provider would, shows what became of them, puts back what was set aside, and deletes a
+/// bot's data. Without flags it works on the stack
 /// that `make up` started in this checkout; with --stack NAME on the one that `make deploy` put on AWS.
 #[derive(Parser, Clone, Debug)]
 #[command(
@@ -54,6 +56,7 @@ enum Command {
     Timeline(Timeline),
     Transcript(PrintTranscript),
     Artifacts(Artifacts),
+    Delete(Delete),
     Sessions(Sessions),
     Parked(Parked),
     Quarantine(Quarantine),
@@ -74,6 +77,7 @@ impl Rollcall {
             Command::Timeline(timeline) => timeline.run(&self.place, look).await,
             Command::Transcript(transcript) => transcript.run(&self.place).await,
             Command::Artifacts(artifacts) => artifacts.run(&self.place, look).await,
+            Command::Delete(delete) => delete.run(&self.place, look).await,
             Command::Sessions(sessions) => sessions.run(&self.place, look).await,
             Command::Parked(parked) => parked.run(&self.place, look).await,
             Command::Quarantine(quarantine) => quarantine.run(&self.place, look).await,
@@ -133,6 +137,11 @@ mod tests {
         check("rollcall artifacts meetstream --download x", Some(E::MissingRequiredArgument));
         check("rollcall artifacts meetstream b --kind manifest", Some(E::InvalidValue));
         check("rollcall artifacts meetstream b --days 7", Some(E::ArgumentConflict));
+        check("rollcall delete meetstream b --yes --wait --timeout 5", None);
+        check("rollcall delete meetstream b --dry-run", None);
+        check("rollcall delete meetstream", Some(E::MissingRequiredArgument));
+        check("rollcall delete meetstream b --dry-run --wait", Some(E::ArgumentConflict));
+        check("rollcall delete meetstream b --timeout 5", Some(E::MissingRequiredArgument));
         check("rollcall timeline meetstream b --wait over", Some(E::InvalidValue));
         check("rollcall timeline meetstream b --timeout 5", Some(E::MissingRequiredArgument));
         check(

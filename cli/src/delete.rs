@@ -1,0 +1,188 @@
+//! `rollcall delete`: nothing of a bot is left, as after the provider's own deletion.
+//!
+//! Nothing is erased here. The command goes to the functions, which have one way of erasing, and this shows what they do.
+
+mod remains;
+
+use crate::{
+    artifacts::nothing_known,
+    bucket::Bucket,
+    escape,
+    failure::Failure,
+    queue::{Queue, SendError},
+    screen::{self, Look},
+    stack::{Place, Stack},
+    timeline::{providers, rendering::seconds, session_id},
+};
+use clap::Args;
+use jiff::Timestamp;
+use remains::{Remains, Standing};
+use shared::{Command, SessionId, event::Subject};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    time::{Duration, Instant},
+};
+
+/// How often it is looked while waiting.
+const WAIT_BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// Delete everything of a bot but the record that there was one
+///
+/// Transcripts, recordings, bodies of deliveries, reasons and custom attributes
+/// go, in table and bucket, as they do after the provider's own deletion; and no
+/// delivery that comes later brings any of it back. What stays is the session
+/// without words: states, times and delivery keys, as a tombstone.
+///
+/// The functions do it, within a minute or so. After 20 minutes they do it once
+/// more, for what was on its way meanwhile, and then publish data.deleted.
+///
+/// The provider is not asked for anything: what it has, it keeps until you delete
+/// it there.
+#[derive(Args, Clone, Debug)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  rollcall delete meetstream 7c1e4a92 --dry-run
+  rollcall delete meetstream 7c1e4a92 --wait
+  rollcall delete meetingbaas 0b7d3c51 --yes
+
+Typed again, it says how far the deletion is. Exits with 0 when the bot's data is
+deleted, is asked to be, or was before; with 1 when it is not (with --wait: not in
+time); with 3 when nothing is known of the bot."
+)]
+pub struct Delete {
+    /// Whose bot it is
+    #[arg(value_parser = providers())]
+    provider: String,
+    /// The provider's id of the bot, exactly as it sent it
+    #[arg(value_name = "BOT ID")]
+    id: String,
+    /// Say what would go, and change nothing
+    #[arg(long, conflicts_with_all = ["yes", "wait"])]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Wait until it is erased
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "wait")]
+    timeout: u64,
+}
+
+impl Delete {
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// When nothing is known of the bot, nobody confirms, or the functions do not do it in time.
+    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
+        let bot = session_id(&self.provider, Subject::Bot, &self.id)?;
+        let stack = place.open().await?;
+        let bucket = Bucket::of(&stack);
+        let found = Remains::read(&stack, &bucket, &bot).await?;
+        let Some(standing) = found.standing() else { return Err(nothing_known(&bot, &stack, place)) };
+        match standing {
+            Standing::Erased { .. } => return screen::print(&standing.sentence(&bot)),
+            Standing::Asked if self.dry_run => return screen::print(&standing.sentence(&bot)),
+            Standing::Asked => screen::print(&standing.sentence(&bot))?,
+            Standing::Kept | Standing::LeftOver => {
+                screen::print(&found.render(&bot, look))?;
+                if self.dry_run {
+                    screen::remark("nothing was changed: this is what `rollcall delete` without --dry-run erases");
+                    return Ok(());
+                }
+                if !self.yes && !confirmed(&bot)? {
+                    return Err(Failure::new("nothing was deleted"));
+                }
+                ask(&stack, &bot).await?;
+            }
+        }
+        if self.wait {
+            return self.follow(&stack, &bucket, &bot, &found).await;
+        }
+        let id = escape::shell(bot.id.as_sent());
+        screen::print("asked for: it is erased within a minute or so, as long as the stack runs")?;
+        screen::remark(&format!("`rollcall delete {} {id}{}` says how far it is", bot.provider, place.as_flags()));
+        Ok(())
+    }
+
+    /// Waits until nothing is left that is to be erased, and says what went.
+    async fn follow(
+        &self,
+        stack: &Stack,
+        bucket: &Bucket<'_>,
+        bot: &SessionId,
+        before: &Remains,
+    ) -> Result<(), Failure> {
+        let deadline = Instant::now() + Duration::from_secs(self.timeout);
+        loop {
+            let found = Remains::read(stack, bucket, bot).await?;
+            if let Some(standing @ Standing::Erased { .. }) = found.standing() {
+                screen::print(&format!("erased: {}", before.in_a_line()))?;
+                screen::print(&standing.sentence(bot))?;
+                let provider = bot.provider;
+                screen::remark(&format!("what {provider} itself has of the bot is still there: delete it there too"));
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let what = format!("after {} s there is still left: {}", self.timeout, found.in_a_line());
+                return Err(Failure::new(what).help(
+                    "it is asked for and goes on by itself: the sweep repeats it. --timeout SECONDS waits longer; \
+                     `rollcall dlq list --commands` shows commands that failed",
+                ));
+            }
+            tokio::time::sleep(WAIT_BETWEEN_LOOKS).await;
+        }
+    }
+}
+
+/// Sends the command.
+async fn ask(stack: &Stack, bot: &SessionId) -> Result<(), Failure> {
+    let command = Command::Delete { session: bot.clone() }.encode();
+    Queue::commands(stack).send(&command, None).await.map_err(|error| match error {
+        SendError::Refused(why) => Failure::new(format!("the commands queue does not take the deletion: {why}")),
+        SendError::Unconfirmed(failure) => failure,
+    })
+}
+
+/// Whether the person who typed it means it.
+fn confirmed(bot: &SessionId) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage("nobody is there to be asked whether all of this is to go")
+            .help("--yes deletes without asking, --dry-run shows what would go"));
+    }
+    let mut stderr = io::stderr().lock();
+    // When nobody sees the question, nobody answers yes.
+    let _ = write!(
+        stderr,
+        "Erase all of this of {} bot \"{}\"? It cannot be undone. [y/N] ",
+        bot.provider,
+        escape::text(bot.id.as_sent())
+    );
+    let _ = stderr.flush();
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(|error| Failure::new(format!("reading the answer: {error}")))?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+impl Standing {
+    /// How far the deletion is, for people.
+    fn sentence(self, bot: &SessionId) -> String {
+        let bot = format!("{} bot \"{}\"", bot.provider, escape::text(bot.id.as_sent()));
+        let time = |time: Option<Timestamp>| time.map(seconds).unwrap_or_default();
+        match self {
+            Self::Kept => format!("the data of {bot} is kept"),
+            Self::LeftOver => format!("the data of {bot} was deleted before, and something of it is here"),
+            Self::Asked => format!("the data of {bot} is being deleted: it is on its way to be erased"),
+            Self::Erased { again_at: Some(again_at) } => format!(
+                "the data of {bot} is deleted; at {} UTC what was on its way meanwhile goes too, and data.deleted is published",
+                time(Some(again_at))
+            ),
+            Self::Erased { again_at: None } => {
+                format!("the data of {bot} is deleted already: nothing is left to erase")
+            }
+        }
+    }
+}
