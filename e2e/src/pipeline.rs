@@ -53,8 +53,19 @@ pub struct Pipeline {
     pub ingest: Function,
     /// The function behind the queue.
     pub process: Function,
+    process_spec: FunctionSpec,
     pump: Pump,
     commands: Pump,
+}
+
+/// A second environment of the process function, with pollers of its own: as Lambda starts one while the first is busy.
+pub struct SecondProcess {
+    /// The function. What it asks of AWS goes past the fault proxies.
+    pub function: Function,
+    /// Its poller of the events queue.
+    pub events: Pump,
+    /// Its poller of the commands queue.
+    pub commands: Pump,
 }
 
 impl Pipeline {
@@ -112,12 +123,26 @@ impl Pipeline {
         for (name, value) in settings {
             process = process.env(name, *value);
         }
+        let process_spec = process.clone();
         let process = process.start()?;
         ingest.ready(SOON).await?;
         process.ready(SOON).await?;
         let pump = Pump::new(&scratch.aws, &scratch.queue, &process);
         let commands = Pump::new(&scratch.aws, &scratch.commands, &process).batch_size(1);
-        Ok(Self { scratch, ingest_proxy, process_proxy, ingest, process, pump, commands })
+        Ok(Self { scratch, ingest_proxy, process_proxy, ingest, process, process_spec, pump, commands })
+    }
+
+    /// Starts a second environment of the process function, for what happens while the first is held up.
+    ///
+    /// # Errors
+    /// If the binary does not start.
+    pub async fn second_process(&self) -> Result<SecondProcess> {
+        let aws = &self.scratch.aws;
+        let function = self.process_spec.clone().env("AWS_ENDPOINT_URL", &aws.outputs.endpoint_url).start()?;
+        function.ready(SOON).await?;
+        let events = Pump::new(aws, &self.scratch.queue, &function);
+        let commands = Pump::new(aws, &self.scratch.commands, &function).batch_size(1);
+        Ok(SecondProcess { function, events, commands })
     }
 
     /// Hands a delivery to the ingest function and returns the status it answers.
