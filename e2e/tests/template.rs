@@ -338,6 +338,41 @@ fn nothing_parked_or_spooled_ever_expires() -> Result<()> {
 }
 
 #[test]
+fn what_outlives_a_deletion_runs_out_as_claimed() -> Result<()> {
+    let template = Template::load()?;
+    let days_in =
+        |queue: &Resource| -> Result<u64> { Ok(template.number(queue.property("/MessageRetentionPeriod"))? / 86_400) };
+    let (events, commands) = (events_queue(&template)?, commands_queue(&template)?);
+    let dead = [dead_letter_queue(&template, &events)?, dead_letter_queue(&template, &commands)?];
+    assert_eq!((days_in(&events)?, days_in(&dead[0])?), (days_in(&commands)?, days_in(&dead[1])?));
+    let past = only(&template, "AWS::DynamoDB::Table")?;
+    let past = template.number(past.property("/PointInTimeRecoverySpecification/RecoveryPeriodInDays"))?;
+    let bucket = only(&template, "AWS::S3::Bucket")?;
+    assert!(bucket.property("/VersioningConfiguration").is_null(), "a version would outlive its deletion for ever");
+    assert!(
+        bucket.property("/ReplicationConfiguration").is_null() && template.of_type("AWS::Events::Archive").is_empty()
+    );
+    let rules = branches(bucket.property("/LifecycleConfiguration/Rules"));
+    let parts: Vec<_> = rules.iter().filter_map(|rule| rule.pointer("/AbortIncompleteMultipartUpload")).collect();
+    let [parts] = parts.as_slice() else { anyhow::bail!("one rule undoes uploads") };
+    let parameter = |name: &str| template.number(&json!({ "Ref": name }));
+    let claims = std::fs::read_to_string(e2e::workspace().join("docs/CLAIMS.md"))?;
+    for (what, days) in [
+        ("the table's past, by point-in-time recovery", past),
+        ("messages in the events and commands queues", days_in(&events)?),
+        ("messages in the dead-letter queues", days_in(&dead[0])?),
+        ("parts of uploads that broke off", template.number(&parts["DaysAfterInitiation"])?),
+        ("unreadable bodies that name no bot, in `quarantine/`", parameter("QuarantineRetentionDays")?),
+        ("log lines", parameter("LogRetentionDays")?),
+        ("the tombstone", parameter("SessionRetentionDays")?),
+    ] {
+        let row = format!("| {what} | {days} days");
+        assert!(claims.lines().any(|line| line.starts_with(&row)), "docs/CLAIMS.md does not say: {row}");
+    }
+    Ok(())
+}
+
+#[test]
 fn deliveries_are_parked_long_before_the_queue_forgets_them() -> Result<()> {
     let template = Template::load()?;
     let greatest = |parameter: &str| template.number(template.get(&format!("/Parameters/{parameter}/MaxValue")));
