@@ -4,6 +4,7 @@
 //! share one load and one save. From its second receive on a record is a step of its own, so that one bad record cannot
 //! hold back the others. After a failed step the rest of the group is left for later, untouched: order within a bot.
 
+mod read;
 mod set_aside;
 
 use crate::{
@@ -17,10 +18,11 @@ use crate::{
     vault::{Kept, Vault, VaultError},
 };
 use futures_util::FutureExt;
+use read::{Read, Understood, decode};
 use shared::{
-    Command, Event, QueueMessage, ReceivedAt, Session, SessionId,
-    message::{Carried, Claim, ClaimError, DecodeError},
-    provider::{self, ParseError},
+    Command, Event, ReceivedAt, Session, SessionId,
+    message::Carried,
+    provider,
     session::{Disposition, Entry, Errand, Progress, advance},
 };
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Duration};
@@ -92,22 +94,6 @@ impl ProcessError {
             Self::Panicked => "panicked",
         }
     }
-}
-
-/// A record, understood as far as it can be.
-enum Read {
-    Event(Box<Understood>),
-    Unreadable(QueueMessage, ParseError),
-    Unredeemable(Claim, ClaimError),
-}
-
-/// A delivery that became an event.
-struct Understood {
-    event: Event,
-    /// Its body, if that carries a transcript: the only copy that we may ever get.
-    carried: Option<Vec<u8>>,
-    /// Whether its body is in the bucket too, because the queue's message was only a claim to it.
-    is_claimed: bool,
 }
 
 /// What became of one record, and what its line says.
@@ -214,32 +200,6 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
             }
             applied => applied,
         }
-    }
-
-    async fn read(&self, record: &Record) -> Result<Read, ProcessError> {
-        let carried = decode(record)?;
-        let is_claimed = matches!(carried, Carried::Claimed(_));
-        let message = match self.open(carried).await? {
-            Ok(message) => message,
-            Err((claim, error)) => return Ok(Read::Unredeemable(claim, error)),
-        };
-        Ok(match provider::parse(&message) {
-            Ok(event) => {
-                let carried = provider::carries_transcript(&message).then(|| message.into_body());
-                Read::Event(Box::new(Understood { event, carried, is_claimed }))
-            }
-            Err(error) => Read::Unreadable(message, error),
-        })
-    }
-
-    /// The message with its body; or the claim, where the body is not what was claimed and never will be.
-    async fn open(&self, carried: Carried) -> Result<Result<QueueMessage, (Claim, ClaimError)>, VaultError> {
-        let claim = match carried {
-            Carried::Whole(message) => return Ok(Ok(message)),
-            Carried::Claimed(claim) => claim,
-        };
-        let found = self.vault.fetch(&claim.key()).await?;
-        Ok(claim.redeem(found).map_err(|error| (claim, error)))
     }
 
     /// Moves one session through `events` and saves it once. What the last step saved is not read again.
@@ -351,13 +311,6 @@ fn began(events: &[Understood]) -> ReceivedAt {
     let events = || events.iter().map(|understood| &understood.event);
     let acting = events().filter(|event| event.kind.acts()).map(|event| event.received_at).min();
     acting.or_else(|| events().next().map(|event| event.received_at)).unwrap_or(ReceivedAt(0))
-}
-
-fn decode(record: &Record) -> Result<Carried, ProcessError> {
-    QueueMessage::decode(&record.body).map_err(|error| match error {
-        DecodeError::Version(_) => ProcessError::UnknownVersion,
-        DecodeError::Foreign(_) | DecodeError::Base64 => ProcessError::Foreign,
-    })
 }
 
 fn told(event: &Event) -> Told {

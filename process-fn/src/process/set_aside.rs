@@ -1,6 +1,6 @@
 //! Deliveries that take no effect: their bytes go to the bucket, and the session says what it misses.
 
-use super::{MAX_ATTEMPTS, Outcome, ProcessError, decode, told_of};
+use super::{MAX_ATTEMPTS, Outcome, ProcessError, read::decode, told_of};
 use crate::{
     commands::Commands,
     function::Invocation,

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    AcceptId,
     message::tests::{identified, message},
     provider::{Endpoint, parse},
 };

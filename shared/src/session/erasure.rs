@@ -1,0 +1,44 @@
+//! A session whose data was deleted.
+
+use super::{Deletion, Errand, Mark, Progress, Session};
+use crate::event::Trust;
+
+impl Session {
+    /// Whether the provider's deletion was proved, so that nothing of what was said, seen or entered may be left. A claimed
+    /// deletion erases nothing.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        self.deleted == Some(Deletion { trust: Trust::Verified })
+    }
+
+    /// Whether a deletion was claimed and not proved.
+    #[must_use]
+    pub fn claims_erasure(&self) -> bool {
+        self.deleted == Some(Deletion { trust: Trust::Claimed })
+    }
+
+    /// The session after everything of it was erased that is not in it, parked deliveries too: they can never come back. What
+    /// was under way meanwhile is erased in a second round, at `again_at` in seconds since the Unix epoch; `None` after that.
+    #[must_use]
+    pub fn with_erased(&self, errand: Errand, mark: Mark, again_at: Option<i64>) -> Self {
+        let mut next = self.with_settled(errand, mark);
+        next.holes.clear();
+        if let Some(again_at) = again_at {
+            next.errands.insert(Errand::EraseAgain, Progress::new(mark).not_before(again_at));
+        }
+        next
+    }
+
+    /// Without what people said or entered: reasons, attributes, what points to copies, and what was still to be fetched.
+    pub(super) fn without_words(mut self) -> Self {
+        self.custom_attributes = None;
+        self.copies.clear();
+        self.errands.retain(|errand, _| matches!(errand, Errand::Erase | Errand::EraseAgain));
+        if let Some(ending) = &mut self.ending {
+            ending.reason = None;
+        }
+        self.artifacts.values_mut().for_each(|fact| fact.reason = None);
+        self.timeline.iter_mut().for_each(|entry| entry.reason = None);
+        self
+    }
+}

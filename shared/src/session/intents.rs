@@ -1,0 +1,89 @@
+//! What is still to be done for a session. Saving the session stores the intent; commands only remind of it.
+
+use super::{Copy, Errand, Mark, Progress, Session};
+use crate::event::Artifact;
+use std::collections::BTreeMap;
+
+impl Session {
+    /// Everything that was ever to be done for it, and how far that is.
+    #[must_use]
+    pub fn errands(&self) -> &BTreeMap<Errand, Progress> {
+        &self.errands
+    }
+
+    /// How far an errand is, if it is still to be done.
+    #[must_use]
+    pub fn pending(&self, errand: Errand) -> Option<&Progress> {
+        self.errands.get(&errand).filter(|progress| progress.is_pending())
+    }
+
+    /// What is still to be done for it, and when each must be looked at, in seconds since the Unix epoch.
+    pub fn all_pending(&self) -> impl Iterator<Item = (Errand, i64)> {
+        let pending = self.errands.iter().filter(|(_, progress)| progress.is_pending());
+        pending.map(|(errand, progress)| (*errand, progress.due_at()))
+    }
+
+    /// When it must be looked at, in seconds since the Unix epoch; `None` if nothing is to be done for it.
+    #[must_use]
+    pub fn due_at(&self) -> Option<i64> {
+        self.all_pending().map(|(_, due_at)| due_at).min()
+    }
+
+    /// The session with an errand done, for every reason up to this one.
+    #[must_use]
+    pub fn with_settled(&self, errand: Errand, up_to: Mark) -> Self {
+        let mut next = self.clone();
+        if let Some(progress) = next.errands.get_mut(&errand) {
+            progress.settle(up_to);
+        }
+        next
+    }
+
+    /// The session with an errand tried to no avail; the next try is at `retry_at`, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn with_postponed(&self, errand: Errand, retry_at: i64) -> Self {
+        let mut next = self.clone();
+        if let Some(progress) = next.errands.get_mut(&errand) {
+            progress.postpone(retry_at);
+        }
+        next
+    }
+
+    /// The session with what became of an artifact with us. Of one that is erased nothing is kept.
+    #[must_use]
+    pub fn with_copy(&self, artifact: Artifact, copy: Copy) -> Self {
+        let mut next = self.clone();
+        if !next.is_erased() {
+            // An older copy is better than none.
+            let is_worse = matches!((&copy, next.copies.get(&artifact)), (Copy::Unavailable(_), Some(Copy::Stored(_))));
+            if !is_worse {
+                next.copies.insert(artifact, copy);
+            }
+        }
+        next
+    }
+
+    /// The session with a command for an errand sent anew, `now` in seconds since the Unix epoch.
+    #[must_use]
+    pub fn with_reminder(&self, errand: Errand, now: i64) -> Self {
+        let mut next = self.clone();
+        if let Some(progress) = next.errands.get_mut(&errand) {
+            progress.remind(now);
+        }
+        next
+    }
+
+    /// The session asked for an errand once more, for the reason that it had; the same if it never had one.
+    #[must_use]
+    pub fn with_reopened(&self, errand: Errand) -> Self {
+        let mut next = self.clone();
+        if let Some(progress) = next.errands.get_mut(&errand) {
+            *progress = Progress::new(progress.wanted());
+        }
+        next
+    }
+
+    pub(super) fn want(&mut self, errand: Errand, mark: Mark) {
+        self.errands.entry(errand).or_insert_with(|| Progress::new(mark)).want(mark);
+    }
+}

@@ -1,0 +1,45 @@
+//! Deliveries whose bytes are in the bucket: those that are missing from a session, and those that are not to come back.
+
+use super::{Entry, Errand, Hole, Mark, Progress, Session, timeline};
+use crate::{message::AcceptId, time::ReceivedAt};
+
+impl Session {
+    /// The session with a delivery marked as missing, its bytes being parked. Marking it twice changes nothing, and neither does
+    /// marking one that is not missing: it may have been saved by a call whose answer was lost.
+    #[must_use]
+    pub fn with_hole(&self, hole: Hole) -> Self {
+        let mut next = self.with_bytes_kept(hole.received_at);
+        if !self.timeline.iter().any(|entry| entry.accept_id == hole.accept_id) {
+            timeline::insert_hole(&mut next.holes, hole);
+        }
+        next
+    }
+
+    /// The session after the bytes of a delivery were set aside for good: it is missing no longer, if it was, and of a bot
+    /// whose data was deleted it must be erased. `None` if that changes nothing.
+    #[must_use]
+    pub fn with_set_aside(&self, entry: &Entry) -> Option<Self> {
+        let mut next = self.clone();
+        next.fill_hole(&entry.accept_id);
+        let next = next.with_bytes_kept(entry.received_at);
+        (next != *self).then_some(next)
+    }
+
+    /// The session after bytes of a delivery were stored beside it, whenever the delivery was taken: of a bot whose data was
+    /// deleted they must be erased. A delivery can be far older than the deletion and come after it, from the spool or by a
+    /// person's replay, so its time says nothing about what was erased already.
+    #[must_use]
+    pub fn with_bytes_kept(&self, received_at: ReceivedAt) -> Self {
+        let mut next = self.clone();
+        if next.is_erased() {
+            let kept = Mark::new(None, received_at);
+            let wanted = next.errands.get(&Errand::Erase).map_or(kept, |erasure| erasure.wanted().max(kept));
+            next.errands.insert(Errand::Erase, Progress::new(wanted));
+        }
+        next
+    }
+
+    pub(super) fn fill_hole(&mut self, accept_id: &AcceptId) {
+        self.holes.retain(|hole| hole.accept_id != *accept_id);
+    }
+}
