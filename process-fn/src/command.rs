@@ -145,6 +145,8 @@ mod tests {
             api: MemoryApi::default(),
             publisher: Nobody,
             patience: Duration::from_secs(86_400),
+            retry_base: Duration::from_secs(2),
+            retry_max: Duration::from_secs(900),
             keeps_recordings: true,
         };
         Commander { sweep: Sweep { store, commands: Unconfirmed::default(), vault, queue: Queue::default() }, errands }

@@ -45,7 +45,7 @@ impl Config {
         let retry_base = seconds("RETRY_BASE_SECONDS", 2, 0..=900)?;
         let retry_max = seconds("RETRY_MAX_SECONDS", 900, 0..=43_200)?;
         let days = seconds("SESSION_RETENTION_DAYS", 90, 8..=3650)?;
-        let hours = seconds("ARTIFACT_PATIENCE_HOURS", 24, 1..=720)?;
+        let minutes = seconds("ARTIFACT_PATIENCE_MINUTES", 1440, 1..=43_200)?;
         Ok(Self {
             table_name: env::required(lookup, "TABLE_NAME")?,
             bucket_name: env::required(lookup, "BUCKET_NAME")?,
@@ -53,7 +53,7 @@ impl Config {
             commands_queue_url: env::required(lookup, "COMMANDS_QUEUE_URL")?,
             event_bus_name: env::required(lookup, "EVENT_BUS_NAME")?,
             api: ApiSettings::from_env(lookup)?,
-            artifact_patience: Duration::from_secs(hours * 3600),
+            artifact_patience: Duration::from_secs(minutes * 60),
             keeps_recordings: env::number(lookup, "KEEP_RECORDINGS", 0, 0..=1)? == 1,
             session_retention: Duration::from_secs(days * 86_400),
             policy: Policy {
@@ -98,7 +98,12 @@ mod tests {
             let rest: Vec<_> = COMPLETE.into_iter().filter(|(name, _)| *name != missing).collect();
             assert_eq!(config(&rest).err(), Some(ConfigError::Missing(missing)));
         }
-        for bad in [("PARK_AFTER_RECEIVES", "1"), ("RETRY_MAX_SECONDS", "43201"), ("SESSION_RETENTION_DAYS", "7")] {
+        for bad in [
+            ("PARK_AFTER_RECEIVES", "1"),
+            ("RETRY_MAX_SECONDS", "43201"),
+            ("SESSION_RETENTION_DAYS", "7"),
+            ("ARTIFACT_PATIENCE_MINUTES", "0"),
+        ] {
             assert!(config(&[&COMPLETE[..], &[bad]].concat()).is_err(), "{bad:?}");
         }
     }

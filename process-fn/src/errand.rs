@@ -30,12 +30,6 @@ use tokio::time::{Instant, timeout_at};
 /// How often a session is read again when somebody else saved it in between.
 const MAX_ATTEMPTS: u32 = 5;
 
-/// The wait after the first try that came to nothing; it doubles with each further one. The sweep looks every minute.
-const RETRY_BASE: Duration = Duration::from_secs(60);
-
-/// The longest wait between two tries.
-const RETRY_MAX: Duration = Duration::from_secs(15 * 60);
-
 /// When everything of a bot is erased once more, in seconds after the first time: longer than the longest invocation that
 /// Lambda allows, so that whatever was on its way when the deletion came has arrived by then.
 const ONCE_MORE_AFTER: i64 = 20 * 60;
@@ -55,6 +49,11 @@ pub struct Errands<S, V, A, R, P> {
     pub publisher: P,
     /// How long after its reason an errand is given up that depends on a provider.
     pub patience: Duration,
+    /// The wait after the first try that came to nothing; it doubles with each further one. It ends with a sweep, and those
+    /// are a minute apart.
+    pub retry_base: Duration,
+    /// The longest wait between two tries, unless the provider asks for a longer one.
+    pub retry_max: Duration,
     /// Whether sound and picture are kept, beside transcripts.
     pub keeps_recordings: bool,
 }
@@ -246,7 +245,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
             };
             return self.conclude(id, errand, mark, &end, now).await;
         }
-        let wait = setback.wait().unwrap_or_default().max(backoff(attempts + 1, RETRY_BASE, RETRY_MAX));
+        let wait = setback.wait().unwrap_or_default().max(backoff(attempts + 1, self.retry_base, self.retry_max));
         let retry_at = now.saturating_add(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX));
         for _ in 0..MAX_ATTEMPTS {
             let Loaded { session: Some(session), version } = self.store.load(id, now).await? else { return Ok(()) };

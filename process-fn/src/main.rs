@@ -34,6 +34,8 @@ async fn main() -> Result<(), Error> {
             api: Providers::new(&config.api, Patience::DEFAULT),
             publisher: publisher.clone(),
             patience: config.artifact_patience,
+            retry_base: config.policy.retry_base,
+            retry_max: config.policy.retry_max,
             keeps_recordings: config.keeps_recordings,
         },
     };

@@ -54,6 +54,8 @@ fn world() -> World {
         api: MemoryApi::default(),
         publisher: Heard::default(),
         patience: Duration::from_secs(24 * 3600),
+        retry_base: Duration::from_secs(2),
+        retry_max: Duration::from_secs(900),
         keeps_recordings: true,
     }
 }
@@ -203,7 +205,7 @@ async fn a_recording_is_downloaded_from_where_it_is_now() {
     world.do_it(Errand::FetchVideo, NOW).await.unwrap();
     assert_eq!(world.stored(Artifact::Video), None, "the URL had expired");
     let retry_at = world.session().due_at().unwrap();
-    assert_eq!(retry_at, NOW + 60);
+    assert_eq!(retry_at, NOW + 2);
     world.do_it(Errand::FetchVideo, retry_at - 1).await.unwrap();
     assert_eq!(world.api.asked().len(), 2, "not before its time");
     world.do_it(Errand::FetchVideo, retry_at).await.unwrap();
@@ -302,14 +304,16 @@ async fn an_errand_that_hangs_is_tried_again_later() {
             std::future::pending().await
         }
     }
-    let World { store, vault, api, publisher, patience, keeps_recordings, .. } = world();
-    let hanging = Errands { store: store.clone(), vault, archive: Hanging, api, publisher, patience, keeps_recordings };
+    let World { store, vault, api, publisher, patience, retry_base, retry_max, keeps_recordings, .. } = world();
+    let (archive, waits) = (Hanging, store.clone());
+    let hanging =
+        Errands { store: waits, vault, archive, api, publisher, patience, retry_base, retry_max, keeps_recordings };
     let outer = World { store, ..world() };
     outer.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
     hanging.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
     let deadline = Instant::now() + Duration::from_millis(20);
     hanging.run(&bot(), Errand::FetchTranscript, NOW, deadline).await.unwrap();
-    assert_eq!(outer.session().due_at(), Some(NOW + 60));
+    assert_eq!(outer.session().due_at(), Some(NOW + 2));
 }
 
 #[tokio::test]

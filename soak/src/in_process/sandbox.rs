@@ -71,6 +71,8 @@ impl Sandbox {
             api: MemoryApi::default(),
             publisher: self.clone(),
             patience: Duration::from_secs(86_400),
+            retry_base: Duration::from_secs(2),
+            retry_max: Duration::from_secs(900),
             keeps_recordings: false,
         };
         let commander = Commander { sweep, errands };
