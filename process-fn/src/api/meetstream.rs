@@ -67,17 +67,21 @@ impl MeetStreamApi {
     }
 
     async fn media(&self, bot: &SenderId, artifact: Artifact, call: &'static str) -> Result<Located, ApiError> {
-        let (url, is_unknown) = match self.0.get(&path(bot, call)?).await {
-            Ok(Answer::Ready(body)) => (rest::media_url(artifact, &body).map_err(unreadable)?, false),
-            Ok(Answer::NotYet) => (None, false),
-            Err(ApiError::Never(Refusal::NotFound)) => (None, true),
+        let (mut is_coming, mut is_unknown) = (false, false);
+        match self.0.get(&path(bot, call)?).await {
+            Ok(Answer::Ready(body)) => {
+                if let Some(url) = rest::media_url(artifact, &body).map_err(unreadable)? {
+                    return Ok(Located::Found { content: Content::At(url), run: None });
+                }
+            }
+            Ok(Answer::NotYet) => is_coming = true,
+            Err(ApiError::Never(Refusal::NotFound)) => is_unknown = true,
             Err(error) => return Err(error),
-        };
-        if let Some(url) = url {
-            return Ok(Located::Found { content: Content::At(url), run: None });
         }
         let detail = self.whole_detail(bot).await?.bot;
         match detail.missing(artifact) {
+            // The detail does not speak of every recording, and 202 does.
+            Located::Unavailable(Absence::NeverMade) if is_coming => Ok(Located::Pending),
             Located::Pending if is_unknown && detail.artifact(artifact) == Some(ArtifactStatus::Ready) => {
                 Err(ApiError::later(Cause::Missing))
             }

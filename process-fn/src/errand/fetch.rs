@@ -2,7 +2,7 @@
 
 use super::{End, Errands, Setback};
 use crate::{
-    api::{MAX_ANSWER_BYTES, ProviderApi},
+    api::{ApiError, Cause, MAX_ANSWER_BYTES, ProviderApi},
     archive::{self, Archive},
     publish::Publisher,
     store::SessionStore,
@@ -10,9 +10,9 @@ use crate::{
 };
 use shared::{
     Session, SessionId,
-    api::{Content, Located},
+    api::{Absence, Content, Located},
     artifacts::{self, Run},
-    event::Artifact,
+    event::{Artifact, ArtifactStatus},
     session::{Copy, Stored},
     transcript::Transcript,
 };
@@ -40,6 +40,10 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
         let (content, run) = match self.api.artifact(id, artifact).await.map_err(Setback::Provider)? {
             Located::Found { content, run } => (content, run.as_ref().map(Run::named)),
             Located::Pending => return Err(Setback::Pending),
+            // A delivery said that it is there: an API that knows of none is behind.
+            Located::Unavailable(Absence::NeverMade) if is_announced(session, artifact) => {
+                return Err(Setback::Provider(ApiError::later(Cause::Missing)));
+            }
             Located::Unavailable(absence) => {
                 return Ok(End::Copied(artifact, Copy::Unavailable(absence.as_str().to_owned())));
             }
@@ -103,6 +107,10 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
         let key = artifacts::raw_transcript(id, &run);
         Ok(stored(self.archive.put(&key, JSON, raw.to_vec()).await?, now))
     }
+}
+
+fn is_announced(session: &Session, artifact: Artifact) -> bool {
+    session.artifacts().get(&artifact).is_some_and(|fact| fact.status == ArtifactStatus::Ready)
 }
 
 fn stored(archived: archive::Stored, now: i64) -> Stored {

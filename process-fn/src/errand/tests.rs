@@ -245,7 +245,8 @@ async fn what_never_comes_is_given_up_for_the_right_reason() {
         (later(Cause::NoKey), true, "no_key"),
         (Err(Refusal::Gone.into()), true, "gone"),
         (Err(Refusal::NotFound.into()), true, "not_found"),
-        (Ok(Located::Unavailable(Absence::NeverMade)), true, "never_made"),
+        (Ok(Located::Unavailable(Absence::NeverMade)), false, "missing"),
+        (Ok(Located::Unavailable(Absence::Skipped)), true, "skipped"),
         (Ok(Located::Unavailable(Absence::Failed)), true, "failed"),
     ] {
         let world = world();

@@ -100,6 +100,11 @@ async fn recordings_are_located_or_explained() {
     let (located, asked) = pending.await;
     assert_eq!(located, "Ok(Pending)");
     assert_eq!(asked, ["/api/v1/bots/b/get_video", "/api/v1/bots/b/detail"]);
+    let done = r#"{"bot_details":{"Status":"Done"}}"#;
+    let coming = [("/api/v1/bots/b/get_video", "202 {}"), ("/api/v1/bots/b/detail", done)];
+    assert_eq!(locate(Artifact::Video, Box::leak(Box::new(coming))).await.0, "Ok(Pending)");
+    let never = [("/api/v1/bots/b/detail", done)];
+    assert_eq!(locate(Artifact::Video, Box::leak(Box::new(never))).await.0, "Ok(Unavailable(NeverMade))");
     let gone = locate(Artifact::Video, &[("/api/v1/bots/b/get_video", "410 {}")]);
     assert_eq!(gone.await.0, "Err(Never(Gone))");
     assert_eq!(locate(Artifact::Manifest, &[]).await, ("Ok(Unavailable(NotOffered))".to_owned(), vec![]));
