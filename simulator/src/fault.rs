@@ -94,3 +94,25 @@ pub struct PlannedFault {
     /// How often.
     pub times: Times,
 }
+
+impl PlannedFault {
+    /// What goes wrong, in a word or two, for counts: statuses as numbers, and whether it ever ends.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        let kind = match &self.fault {
+            Fault::Pending => "202".to_owned(),
+            Fault::Status(status) => status.to_string(),
+            Fault::TooManyRequests(RetryAfter::Seconds(_)) => "429 with seconds".to_owned(),
+            Fault::TooManyRequests(RetryAfter::Date(_)) => "429 with a date".to_owned(),
+            Fault::TooManyRequests(RetryAfter::Absent) => "429".to_owned(),
+            Fault::Slow(_) => "slow".to_owned(),
+            Fault::Truncated => "truncated".to_owned(),
+            Fault::Reset => "reset".to_owned(),
+            Fault::Garbage => "garbage".to_owned(),
+            Fault::Bloated(_) => "bloated".to_owned(),
+            Fault::Redirect => "redirect".to_owned(),
+            Fault::ExpiredUrls => "expired URL".to_owned(),
+        };
+        if self.times == Times::Always { format!("{kind} for ever") } else { kind }
+    }
+}

@@ -23,7 +23,7 @@ pub struct Fleet {
     pub begins_at: Timestamp,
     /// How long it takes until the last is over.
     pub duration: Duration,
-    /// The chance, for each artifact, that its provider's API does something wrong.
+    /// The chance, for each artifact that is to be had, that its provider's API does something wrong.
     pub api_faults: f64,
     /// The most bytes of a recording.
     pub largest: u64,
@@ -38,10 +38,11 @@ impl Fleet {
     #[must_use]
     pub fn plans(&self) -> Vec<BotPlan> {
         let (mut rng, mut ids) = (Rng::with_seed(self.seed), Rng::with_seed(self.run));
-        (0..self.bots).map(|number| self.plan(number, new_id(&mut ids), &mut rng)).collect()
+        let mut deal = Deal::default();
+        (0..self.bots).map(|number| self.plan(number, new_id(&mut ids), &mut rng, &mut deal)).collect()
     }
 
-    fn plan(&self, number: usize, bot_id: String, rng: &mut Rng) -> BotPlan {
+    fn plan(&self, number: usize, bot_id: String, rng: &mut Rng, deal: &mut Deal) -> BotPlan {
         // In turn, so that a small fleet has some of each.
         let channel = self.channels.get(number % self.channels.len().max(1)).copied().unwrap_or(Endpoint::MeetStream);
         let size = |rng: &mut Rng| rng.u64(1..=self.largest.max(1));
@@ -66,8 +67,10 @@ impl Fleet {
         plan.channels.extend(self.second_channel(channel).filter(|_| chance(rng, 0.3)));
         self.schedule(&mut plan, rng);
         for artifact in [Artifact::Audio, Artifact::Video, Artifact::Transcript] {
-            if chance(rng, self.api_faults) {
-                plan = with_a_fault(plan, artifact, rng);
+            // Where nothing is to be had, nothing goes wrong.
+            let is_to_be_had = plan.has(artifact) && !plan.is_erased_in_the_end();
+            if chance(rng, self.api_faults) && is_to_be_had {
+                plan = deal.spoil(plan, artifact, rng);
             }
         }
         plan
@@ -119,9 +122,35 @@ fn transcription(rng: &mut Rng) -> Transcription {
     *weighted(rng, &[(75, PostCall), (10, Streaming), (8, Failed), (7, Skipped)])
 }
 
-/// Something goes wrong somewhere on the way to an artifact.
-fn with_a_fault(plan: BotPlan, artifact: Artifact, rng: &mut Rng) -> BotPlan {
-    let download = Operation::Download(artifact);
+/// How many kinds of faults there are.
+const FAULTS: usize = 14;
+
+/// Deals faults, each kind as often as any other, so that a small fleet meets all of them.
+#[derive(Default)]
+struct Deal([u32; FAULTS]);
+
+impl Deal {
+    /// Something goes wrong somewhere on the way to an artifact.
+    fn spoil(&mut self, plan: BotPlan, artifact: Artifact, rng: &mut Rng) -> BotPlan {
+        let (few, pause) = (Times::First(rng.u32(1..=3)), Duration::from_millis(rng.u64(1..=50)));
+        let fitting = (0..FAULTS).filter_map(|kind| Some((kind, fault(kind, &plan, artifact, few, pause)?)));
+        let rarest = fitting.min_by_key(|(kind, _)| self.0.get(*kind).copied().unwrap_or_default());
+        let Some((kind, (operation, fault, times))) = rarest else { return plan };
+        if let Some(dealt) = self.0.get_mut(kind) {
+            *dealt += 1;
+        }
+        plan.with_fault(operation, fault, times)
+    }
+}
+
+/// The fault of a kind; `None` if it cannot happen on the way to this artifact.
+fn fault(
+    kind: usize,
+    plan: &BotPlan,
+    artifact: Artifact,
+    few: Times,
+    pause: Duration,
+) -> Option<(Operation, Fault, Times)> {
     let call = match (plan.api(), artifact) {
         (Api::MeetStream, Artifact::Audio) => Operation::GetAudio,
         (Api::MeetStream, Artifact::Video) => Operation::GetVideo,
@@ -130,26 +159,26 @@ fn with_a_fault(plan: BotPlan, artifact: Artifact, rng: &mut Rng) -> BotPlan {
         (Api::MeetingBaasV2, _) => Operation::BotV2,
     };
     let is_a_file = !(artifact == Artifact::Transcript && plan.api() != Api::MeetingBaasV2);
+    let file = if is_a_file { Operation::Download(artifact) } else { call };
     let has_pending = plan.api() == Api::MeetStream;
-    let file = if is_a_file { download } else { call };
-    let a_few = Times::First(rng.u32(1..=3));
-    let (operation, fault, times) = match rng.u32(0..14) {
-        0 if has_pending => (call, Fault::Pending, a_few),
+    let once = Times::First(1);
+    Some(match kind {
+        0 if has_pending => (call, Fault::Pending, few),
         1 if has_pending => (call, Fault::Pending, Times::Always),
         2 => (call, Fault::Status(404), Times::Always),
         3 => (call, Fault::Status(410), Times::Always),
-        4 => (call, Fault::TooManyRequests(RetryAfter::Seconds(1)), a_few),
-        5 => (call, Fault::TooManyRequests(RetryAfter::Date(1)), Times::First(1)),
-        6 => (call, Fault::Reset, a_few),
-        7 => (file, Fault::Slow(Duration::from_millis(rng.u64(1..=50))), Times::First(1)),
-        8 => (file, Fault::Truncated, Times::First(1)),
-        9 if is_a_file => (call, Fault::ExpiredUrls, Times::First(1)),
-        10 => (call, Fault::Redirect, Times::First(1)),
+        4 => (call, Fault::TooManyRequests(RetryAfter::Seconds(1)), few),
+        5 => (call, Fault::TooManyRequests(RetryAfter::Date(1)), once),
+        6 => (call, Fault::Reset, few),
+        7 => (file, Fault::Slow(pause), once),
+        8 => (file, Fault::Truncated, once),
+        9 if is_a_file => (call, Fault::ExpiredUrls, once),
+        10 => (call, Fault::Redirect, once),
         11 => (call, Fault::Status(403), Times::Always),
         12 => (file, Fault::Truncated, Times::Always),
-        _ => (call, Fault::Status(500), a_few),
-    };
-    plan.with_fault(operation, fault, times)
+        13 => (call, Fault::Status(500), few),
+        _ => return None,
+    })
 }
 
 fn chance(rng: &mut Rng, of: f64) -> bool {
@@ -218,6 +247,9 @@ mod tests {
         has("202 for ever", &|plan| {
             plan.faults.iter().any(|planned| planned.fault == Fault::Pending && planned.times == Times::Always)
         });
+        let kinds: BTreeSet<String> =
+            plans.iter().flat_map(|plan| &plan.faults).map(crate::PlannedFault::kind).collect();
+        assert_eq!(kinds.len(), FAULTS, "{kinds:?}");
         let ids: BTreeSet<&str> = plans.iter().map(|plan| plan.bot_id.as_str()).collect();
         assert_eq!(ids.len(), 500);
     }

@@ -14,6 +14,7 @@ use crate::{
 };
 use shared::{Provider, SenderId, SessionId};
 use std::{
+    collections::BTreeMap,
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -121,6 +122,19 @@ impl Simulator {
     #[must_use]
     pub fn violations(&self) -> Vec<Violation> {
         self.world().requests.iter().filter_map(|request| request.violation.clone()).collect()
+    }
+
+    /// What the APIs did wrong so far, by [`PlannedFault::kind`](crate::PlannedFault::kind), and how often.
+    #[must_use]
+    pub fn faults(&self) -> BTreeMap<String, u64> {
+        let world = self.world();
+        let of_bots = world.bots.values().map(|bot| &bot.faults);
+        let of_calendars = world.calendars.values().map(|calendar| &calendar.faults);
+        let mut faults = BTreeMap::new();
+        for (planned, times) in of_bots.chain(of_calendars).flat_map(Faults::happened) {
+            *faults.entry(planned.kind()).or_default() += u64::from(times);
+        }
+        faults
     }
 
     /// Lets all presigned URLs that were handed out so far expire.

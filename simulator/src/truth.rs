@@ -4,7 +4,7 @@ use crate::{
     body::Era,
     fault::{Fault, Operation, Times},
     plan::{Api, BotPlan},
-    script::{Ending, Transcription},
+    script::{ERASED, Ending, Transcription},
 };
 use sha2::{Digest as _, Sha256};
 use shared::{
@@ -119,6 +119,30 @@ impl BotPlan {
         }
     }
 
+    /// The same once the provider was asked about what nobody proved: by then it has erased what it said it would.
+    #[must_use]
+    pub fn state_when_confirmed(&self) -> Option<State> {
+        if self.is_erased_in_the_end() { Some(State::Deleted) } else { self.state_in_the_end() }
+    }
+
+    /// How its session ends once the provider was asked about what nobody proved. `MeetStream`'s API has no word for a bot that
+    /// was removed, and what it does say replaces what callbacks claim.
+    #[must_use]
+    pub fn outcome_when_confirmed(&self) -> Option<Outcome> {
+        let only_claims = self.channels.iter().all(|channel| *channel == Endpoint::MeetStreamCallback);
+        match self.outcome_in_the_end() {
+            Some(Outcome::Kicked) if only_claims => Some(Outcome::Completed),
+            outcome => outcome,
+        }
+    }
+
+    /// Whether its provider erases everything in the end. Not every deletion that was asked for happens: v1 of Meeting BaaS
+    /// tells of none, and v2 only of that of a good end.
+    #[must_use]
+    pub fn is_erased_in_the_end(&self) -> bool {
+        self.steps().iter().any(|step| matches!(step.name, "data_deletion" | ERASED))
+    }
+
     /// How its session ends by its deliveries alone; `None` if none of them tells.
     #[must_use]
     pub fn outcome_in_the_end(&self) -> Option<Outcome> {
@@ -173,12 +197,14 @@ fn expected(plan: &BotPlan, artifact: Artifact) -> Expected {
                 || (plan.ending == Ending::Failed && plan.api() == Api::MeetStream));
         return Expected::Unavailable(if failed { Reason::Failed } else { Reason::NeverMade });
     }
-    if plan.deletion {
+    if plan.is_erased_in_the_end() {
         return Expected::Unavailable(Reason::Deleted);
     }
-    let way = way_to(plan, artifact);
-    let lasting =
-        plan.faults.iter().filter(|planned| planned.times == Times::Always && way.contains(&planned.operation));
+    // Of several calls that fail for ever, only the first is ever made; of several faults of a call, only the first happens.
+    let way = way_to(plan, artifact).into_iter();
+    let lasting = way.flat_map(|operation| {
+        plan.faults.iter().filter(move |planned| planned.times == Times::Always && planned.operation == operation)
+    });
     match lasting.into_iter().find_map(|planned| spoils(&planned.fault, planned.operation)) {
         Some(reason) => Expected::Unavailable(reason),
         None => content(plan, artifact).map_or(Expected::Unavailable(Reason::NeverMade), Expected::Stored),
@@ -239,6 +265,21 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_proved_ends_as_the_provider_says() {
+        let of = |channel, ending, deletion| BotPlan { ending, deletion, ..BotPlan::new(channel, "b") };
+        let claimed = of(Endpoint::MeetStreamCallback, Ending::Kicked, true);
+        assert_eq!(
+            (claimed.state_in_the_end(), claimed.outcome_in_the_end()),
+            (Some(State::Done), Some(Outcome::Kicked))
+        );
+        let confirmed = (claimed.state_when_confirmed(), claimed.outcome_when_confirmed());
+        assert_eq!(confirmed, (Some(State::Deleted), Some(Outcome::Completed)));
+        let signed = of(Endpoint::MeetStream, Ending::Kicked, false);
+        assert_eq!(signed.outcome_when_confirmed(), Some(Outcome::Kicked));
+        assert_eq!(of(Endpoint::MeetingBaasV1, Ending::Completed, true).state_when_confirmed(), Some(State::Done));
+    }
+
+    #[test]
     fn faults_that_last_make_artifacts_unavailable() {
         use Artifact::{Audio, Transcript, Video};
         let plan = || BotPlan::new(Endpoint::MeetStream, "b");
@@ -252,10 +293,15 @@ mod tests {
         let passing = plan().with_fault(Operation::GetAudio, Fault::Status(500), Times::First(9));
         check("in the end", &passing, Audio, Ok(()));
         check("erased", &BotPlan { deletion: true, ..plan() }, Audio, Err(Reason::Deleted));
+        let of_v1 = BotPlan { deletion: true, ..BotPlan::new(Endpoint::MeetingBaasV1, "b") };
+        check("a deletion that never happens", &of_v1, Audio, Ok(()));
         let ending = |ending| BotPlan { ending, ..plan() };
         check("never admitted", &ending(Ending::Denied), Audio, Err(Reason::NeverMade));
         check("broke down", &ending(Ending::Failed), Transcript, Err(Reason::Failed));
         check("broke down", &ending(Ending::Failed), Audio, Ok(()));
+        let twice = always(Operation::Download(Audio), Fault::Truncated);
+        let twice = twice.with_fault(Operation::GetAudio, Fault::Status(410), Times::Always);
+        check("the first call on the way", &twice, Audio, Err(Reason::Gone));
         let streaming = BotPlan { transcription: Transcription::Streaming, ..plan() };
         check("streaming", &streaming, Transcript, Err(Reason::NeverMade));
         let inline = BotPlan::new(Endpoint::MeetingBaasV1, "b");

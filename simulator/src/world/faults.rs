@@ -13,6 +13,11 @@ impl Faults {
         Self { planned: planned.iter().map(|planned| (planned.clone(), 0)).collect() }
     }
 
+    /// The faults that have happened, and how often.
+    pub(crate) fn happened(&self) -> impl Iterator<Item = (&PlannedFault, u32)> {
+        self.planned.iter().map(|(planned, times)| (planned, *times)).filter(|(_, times)| *times > 0)
+    }
+
     /// The fault of the next answer there, which has happened with that.
     pub(crate) fn next(&mut self, operation: Operation) -> Option<Fault> {
         let is_due = |(planned, happened): &&mut (PlannedFault, u32)| {
@@ -46,5 +51,8 @@ mod tests {
         assert_eq!(faults.next(Operation::GetAudio), Some(Fault::Redirect));
         assert_eq!(faults.next(Operation::GetAudio), None);
         assert_eq!(faults.next(Operation::Status), None);
+        let happened: Vec<_> = faults.happened().map(|(planned, times)| (planned.kind(), times)).collect();
+        let times = |kind: &str, times| (kind.to_owned(), times);
+        assert_eq!(happened, [times("500", 2), times("redirect", 1), times("404 for ever", 2)]);
     }
 }
