@@ -58,12 +58,17 @@ where
             }
             Ok(Command::Errand { session, errand }) => {
                 let Invocation { now, deadline, .. } = invocation;
-                let carried_out = self.errands.run(&session, errand, now, deadline).await;
-                if let Err(error) = &carried_out {
-                    let bot = session.encoded();
-                    tracing::error!(bot, errand = errand.as_str(), %error, "what came of an errand was not saved");
+                match self.errands.run(&session, errand, now, deadline).await {
+                    Ok(next) => {
+                        self.send(&session, next).await;
+                        true
+                    }
+                    Err(error) => {
+                        let bot = session.encoded();
+                        tracing::error!(bot, errand = errand.as_str(), %error, "what came of an errand was not saved");
+                        false
+                    }
                 }
-                carried_out.is_ok()
             }
             Ok(Command::Delete { session }) => self.delete(&session, invocation.now).await,
             Err(error) => {
@@ -82,9 +87,15 @@ where
             return false;
         }
         tracing::info!(bot, "an operator asked for a deletion");
-        let erase = Command::Errand { session: session.clone(), errand: Errand::Erase };
-        let _ = self.sweep.commands.send(&erase).await;
+        self.send(session, vec![Errand::Erase]).await;
         true
+    }
+
+    /// Sends what an errand gave rise to. The intent is saved, so what gets lost here waits for a sweep.
+    async fn send(&self, session: &SessionId, errands: Vec<Errand>) {
+        for errand in errands {
+            let _ = self.sweep.commands.send(&Command::Errand { session: session.clone(), errand }).await;
+        }
     }
 }
 
@@ -92,16 +103,22 @@ where
 mod tests {
     use super::*;
     use crate::{
-        api::memory::MemoryApi,
+        api::{Refusal, memory::MemoryApi},
         commands::NotSent,
         publish::PublishError,
         requeue::{RequeueError, Returned},
-        store::{StoreError, memory::MemoryStore},
+        store::{StoreError, Version, memory::MemoryStore},
         vault::memory::MemoryVault,
     };
     use aws_lambda_events::sqs::SqsMessage;
     use lambda_runtime::Context;
-    use shared::{Provider, SenderId, session::Announcement};
+    use serde_json::json;
+    use shared::{
+        AcceptId, Endpoint, Provider, QueueMessage, ReceivedAt, SenderId, Session,
+        message::Head,
+        provider,
+        session::{Announcement, advance},
+    };
     use std::{sync::Mutex, time::Duration};
 
     #[derive(Default)]
@@ -191,6 +208,24 @@ mod tests {
     #[tokio::test]
     async fn a_sweep_is_carried_out() {
         assert_eq!(run("text", &Command::Sweep.encode()).await, (vec![], vec!["text".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn what_an_errand_gives_rise_to_is_sent_at_once() {
+        let commander = commander(MemoryVault::default());
+        let bot = SessionId::bot(Provider::MeetStream, SenderId::try_from("b").unwrap());
+        let body = json!({"bot_id": "b", "event": "data_deletion", "timestamp": "2026-10-05T10:00:00Z"});
+        let (endpoint, received_at) = (Endpoint::MeetStreamCallback, ReceivedAt(0));
+        let head = Head { accept_id: AcceptId::new("1"), endpoint, delivery_id: None, received_at };
+        let claim = provider::parse(&QueueMessage::restored(head, body.to_string().into_bytes())).unwrap();
+        let claimed = advance(&Session::new(bot.clone(), received_at), &claim).session.unwrap();
+        commander.errands.store.save(&claimed, Version::Absent, 0).await.unwrap();
+        commander.errands.api.describe(&bot, Err(Refusal::Gone.into()));
+
+        let confirm = Command::Errand { session: bot.clone(), errand: Errand::Confirm };
+        assert_eq!(carry_out(&commander, &confirm.encode()).await, Vec::<String>::new());
+        let sent = commander.sweep.commands.0.into_inner().unwrap();
+        assert_eq!(sent, [Command::Errand { session: bot, errand: Errand::Erase }]);
     }
 
     #[tokio::test]

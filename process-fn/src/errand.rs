@@ -22,7 +22,7 @@ use crate::{
 use shared::{
     Event, ReceivedAt, Session, SessionId,
     event::Artifact,
-    session::{Announcement, Copy, Errand, Mark, advance},
+    session::{Announcement, Copy, Errand, Mark, Progress, advance},
 };
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -140,16 +140,22 @@ impl Setback {
 }
 
 impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errands<S, V, A, R, P> {
-    /// Carries an errand out, if it is still wanted and due, until `deadline`. `now` is in seconds since the Unix epoch.
+    /// Carries an errand out, if it is still wanted and due, until `deadline`. `now` is in seconds since the Unix epoch. What is
+    /// to be done next because of it is returned.
     ///
     /// # Errors
     /// A [`Setback`] that could not even be saved. The intent is as it was, so the sweep sends the errand again.
-    pub(crate) async fn run(&self, id: &SessionId, errand: Errand, now: i64, deadline: Instant) -> Result<(), Setback> {
-        let Some(session) = self.store.load(id, now).await?.session else { return Ok(()) };
-        let Some(progress) = session.pending(errand) else { return Ok(()) };
-        if progress.must_wait(now) {
-            return Ok(());
-        }
+    pub(crate) async fn run(
+        &self,
+        id: &SessionId,
+        errand: Errand,
+        now: i64,
+        deadline: Instant,
+    ) -> Result<Vec<Errand>, Setback> {
+        let Some(session) = self.store.load(id, now).await?.session else { return Ok(vec![]) };
+        let Some(progress) = session.pending(errand).filter(|progress| !progress.must_wait(now)) else {
+            return Ok(vec![]);
+        };
         let (mark, attempts) = (progress.wanted(), progress.attempts());
         let end = timeout_at(deadline, self.carry_out(&session, errand, now, deadline))
             .await
@@ -174,17 +180,25 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
     }
 
     /// Saves what came of an errand, after telling it. Nothing is saved that was not told.
-    async fn conclude(&self, id: &SessionId, errand: Errand, mark: Mark, end: &End, now: i64) -> Result<(), Setback> {
+    async fn conclude(
+        &self,
+        id: &SessionId,
+        errand: Errand,
+        mark: Mark,
+        end: &End,
+        now: i64,
+    ) -> Result<Vec<Errand>, Setback> {
         for _ in 0..MAX_ATTEMPTS {
-            let Loaded { session: Some(session), version } = self.store.load(id, now).await? else { return Ok(()) };
+            let Loaded { session: Some(session), version } = self.store.load(id, now).await? else { return Ok(vec![]) };
             if let (End::Copied(..), true) = (end, session.is_erased()) {
                 // Deleted while it was fetched: what was stored meanwhile goes the way of the rest.
-                return Ok(self.remove_artifacts(id).await?);
+                self.remove_artifacts(id).await?;
+                return Ok(vec![]);
             }
             let (next, announcements) = self.concluded(&session, errand, mark, end, now).await?;
             self.publisher.publish(&announcements).await?;
             if self.save(&next, version, now).await? {
-                return Ok(());
+                return Ok(newly_wanted(&session, &next, now));
             }
         }
         Err(Setback::Contended)
@@ -234,7 +248,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
         (mark, attempts): (Mark, u32),
         setback: Setback,
         now: i64,
-    ) -> Result<(), Setback> {
+    ) -> Result<Vec<Errand>, Setback> {
         let waited = now.saturating_sub(mark.received_at().0 / 1000);
         let is_over = !setback.is_ours() && u64::try_from(waited).is_ok_and(|waited| waited >= self.patience.as_secs());
         let is_hopeless = setback.is_hopeless();
@@ -248,12 +262,12 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
         let wait = setback.wait().unwrap_or_default().max(backoff(attempts + 1, self.retry_base, self.retry_max));
         let retry_at = now.saturating_add(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX));
         for _ in 0..MAX_ATTEMPTS {
-            let Loaded { session: Some(session), version } = self.store.load(id, now).await? else { return Ok(()) };
+            let Loaded { session: Some(session), version } = self.store.load(id, now).await? else { return Ok(vec![]) };
             if session.pending(errand).is_none_or(|progress| progress.wanted() != mark) {
-                return Ok(());
+                return Ok(vec![]);
             }
             if self.save(&session.with_postponed(errand, retry_at), version, now).await? {
-                return Ok(());
+                return Ok(vec![]);
             }
         }
         Err(Setback::Contended)
@@ -280,6 +294,14 @@ impl End {
             Self::Erased(None) => "erased",
         }
     }
+}
+
+/// What is to be done at once, and was not before.
+fn newly_wanted(before: &Session, after: &Session, now: i64) -> Vec<Errand> {
+    let wanted = |session: &Session, errand| session.pending(errand).map(Progress::wanted);
+    let is_new = |errand: &Errand| wanted(before, *errand) != wanted(after, *errand);
+    let can_begin = |errand: &Errand| after.pending(*errand).is_some_and(|progress| !progress.must_wait(now));
+    after.all_pending().map(|(errand, _)| errand).filter(is_new).filter(can_begin).collect()
 }
 
 fn asked_at(now: i64) -> ReceivedAt {

@@ -94,6 +94,11 @@ impl World {
     }
 
     async fn do_it(&self, errand: Errand, now: i64) -> Result<(), Setback> {
+        self.follow(errand, now).await.map(drop)
+    }
+
+    /// The same, with what is to be done next.
+    async fn follow(&self, errand: Errand, now: i64) -> Result<Vec<Errand>, Setback> {
         self.run(&bot(), errand, now, Instant::now() + Duration::from_secs(5)).await
     }
 
@@ -438,8 +443,10 @@ async fn a_claimed_deletion_erases_nothing_until_the_provider_says_so() {
     world.do_it(Errand::Confirm, NOW).await.unwrap();
     assert!(!world.session().is_erased(), "the provider still has it");
     let retry_at = world.session().due_at().unwrap();
-    world.do_it(Errand::Confirm, retry_at).await.unwrap();
+    let next = world.follow(Errand::Confirm, retry_at).await.unwrap();
     assert!(world.session().is_erased() && world.session().pending(Errand::Erase).is_some());
+    assert_eq!(next, [Errand::Erase], "and that does not wait for a sweep");
+    assert_eq!(world.follow(Errand::Erase, retry_at).await.unwrap(), [], "the second round has its time");
 }
 
 #[tokio::test]
