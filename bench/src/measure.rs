@@ -54,7 +54,7 @@ pub async fn life(program: Program, sink: &Sink, event: &[u8], warm: usize) -> R
         times.push(invoke(program, &function, event).await?);
     }
     let warm_cpu = usage::cpu(process_id)?.saturating_sub(before) / u32::try_from(warm.max(1))?;
-    let peak_memory_kib = usage::peak_memory_kib(process_id)?;
+    let peak_memory_kib = function.peak_memory_kib()?;
     function.kill().await;
     sink.take_calls()?;
     Ok(Life { init, first, cold_cpu, warm: times, warm_cpu, peak_memory_kib })

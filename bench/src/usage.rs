@@ -17,13 +17,3 @@ pub fn cpu(process_id: u32) -> Result<Duration> {
     }
     Ok(Duration::from_nanos(nanoseconds))
 }
-
-/// The most memory that a process has held at any time, in KiB.
-///
-/// # Errors
-/// If it has ended.
-pub fn peak_memory_kib(process_id: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{process_id}/status")).context("the process has ended")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no peak memory")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
-}

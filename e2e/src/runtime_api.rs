@@ -210,6 +210,14 @@ impl Function {
         self.current().process_id
     }
 
+    /// The most memory that the current process has held at any time, in KiB, as the kernel tells it.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn peak_memory_kib(&self) -> Result<u64> {
+        self.current().peak_memory_kib()
+    }
+
     /// What the function posted as the error of its init, if it did.
     pub fn init_error(&self) -> Option<Value> {
         self.current().init_error()

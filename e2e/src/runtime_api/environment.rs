@@ -5,6 +5,7 @@ use super::server::Server;
 use super::{FunctionSpec, Invocation};
 use anyhow::{Context, Result};
 use serde_json::Value;
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -70,6 +71,13 @@ impl Environment {
     /// Of the last invocation, if it was answered.
     pub(super) fn last_duration(&self) -> Option<Duration> {
         self.server.last_duration()
+    }
+
+    pub(super) fn peak_memory_kib(&self) -> Result<u64> {
+        let process_id = self.process_id.context("no process")?;
+        let status = fs::read_to_string(format!("/proc/{process_id}/status")).context("the process has ended")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no peak memory")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
     pub(super) async fn ready(&self) {
