@@ -1,5 +1,6 @@
 # Every target is one script in dev/, run by the Python that dev/tools.py installs. `make` lists them.
-# PORT    of the local AWS: 4566 unless given or already running on another; two checkouts can run side by side
+# PORT    of the local AWS, and the next two for made-up providers: 4566 unless given or already running on another; two
+#         checkouts can run side by side
 # STACK   name of the stack on AWS, and of its secret: rollcall unless given
 # ARCH    x86_64 or arm64, for AWS: this machine's unless given
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -19,11 +20,25 @@ from tools import bin_of, need
 REGION = "us-east-1"
 
 
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
+def free_port(run: int = 1) -> int:
+    """The first of so many ports in a row that nobody listens on at the moment.
+
+    They are below those that the kernel gives to outgoing connections, so nobody gets one by chance later on.
+    """
+    for first in random.sample(range(20_000, 30_000), 1000):
+        if all(_is_free(first + after) for after in range(run)):
+            return first
+    sys.exit("error: no port is free")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,12 @@ class LocalAws:
     def endpoint(self) -> str:
         """What clients on this machine use as AWS_ENDPOINT_URL."""
         return f"http://localhost:{self.port}"
+
+    @property
+    def function_endpoint(self) -> str:
+        """What the functions use. An address, not a name: S3 clients then put the bucket into the path, and bucket
+        names need no DNS."""
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> Path:
@@ -80,9 +101,7 @@ class LocalAws:
         settings = self.client_environment() | {
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": "127.0.0.1",  # its own default is every interface
-            # It hands this to the functions. An address, not a name: S3 clients then put the bucket into the path,
-            # and bucket names need no DNS.
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
+            "AWS_ENDPOINT_URL": self.function_endpoint,  # it hands this to the functions
             "MINISTACK_REGION": REGION,
             "TMPDIR": str(self.folder / "tmp"),
             "SFTP_ENABLED": "0",

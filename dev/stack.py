@@ -25,12 +25,15 @@ from local_aws import REGION, LocalAws
 from tools import ROOT, say, script
 
 NAME = "rollcall"
+PORTS = 3
+"""How many ports in a row a stack takes: the local AWS, the providers' APIs, presigned URLs."""
+
 ARTIFACTS = "rollcall-artifacts"
 
 
 @dataclass(frozen=True)
 class Stack:
-    """One deployed stack; `parameters` are template parameters that differ from their defaults."""
+    """One deployed stack; `parameters` are template parameters that differ from those of every local stack."""
 
     aws: LocalAws
     parameters: dict[str, str] = field(default_factory=dict)
@@ -45,6 +48,27 @@ class Stack:
         """What clients read."""
         return self.folder / "outputs.json"
 
+    @property
+    def api_port(self) -> int:
+        """Where the functions look for the providers' APIs: `rollcall simulate` serves them there, and presigned URLs on
+        the port after it."""
+        return self.aws.port + 1
+
+    def all_parameters(self) -> dict[str, str]:
+        """The template parameters of a local stack that differ from their defaults."""
+        apis = f"http://127.0.0.1:{self.api_port}"
+        local = {
+            "AwsEndpointUrl": self.aws.function_endpoint,  # with it the functions take downloads from this machine
+            "MeetStreamApiUrl": f"{apis}/api/v1",
+            "MeetingBaasApiUrl": apis,
+            "KeepRecordings": "1",
+            # Production waits for minutes and hours where nobody here would.
+            "ArtifactPatienceMinutes": "1",
+            "RetryBaseSeconds": "1",
+            "RetryMaxSeconds": "5",
+        }
+        return local | self.parameters
+
     def client(self, service: str) -> Any:
         """A boto3 client of the local AWS."""
         return boto3.client(
@@ -55,7 +79,7 @@ class Stack:
             aws_secret_access_key="test",
         )
 
-    def up(self) -> dict[str, str]:
+    def up(self) -> dict[str, Any]:
         """Builds, starts what is not running, deploys what has changed, and returns the outputs."""
         built = build.build(quick=True)
         if not self.aws.identity():
@@ -63,7 +87,7 @@ class Stack:
         self.aws.start()
 
         version, value = secret.ensure(self.client("secretsmanager"), NAME, filled=tuple(secret.RANDOM))
-        parameters = self.parameters | {"SecretVersionId": version, "Architecture": build.HOST}
+        parameters = self.all_parameters() | {"SecretVersionId": version, "Architecture": build.HOST}
         deployed = self.folder / "deployed"
         fingerprint = self._fingerprint(built, parameters)
         if not deployed.exists() or deployed.read_text() != fingerprint or not self.outputs_file.exists():
@@ -115,7 +139,7 @@ class Stack:
                 limit = {"MaximumConcurrency": int(scaling["MaximumConcurrency"])}
                 functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=limit)
 
-    def _outputs(self, secrets: dict[str, str]) -> dict[str, str]:
+    def _outputs(self, secrets: dict[str, str]) -> dict[str, Any]:
         stack = self.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"][0]
         of = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         # The form of the URL that needs no DNS: the identifier in the path, not in the host name.
@@ -127,6 +151,7 @@ class Stack:
         return {
             "stack_name": NAME,
             "endpoint_url": self.aws.endpoint,
+            "api_port": self.api_port,
             "region": REGION,
             "function_url": function_url,
             "webhook_url": webhook_url,
@@ -167,7 +192,7 @@ def here(port: int | None) -> Stack:
     return Stack(LocalAws(folder, port or 4566))
 
 
-def up(stack: Stack) -> dict[str, str]:
+def up(stack: Stack) -> dict[str, Any]:
     """Brings the stack up and remembers its port."""
     stack.folder.mkdir(exist_ok=True)
     outputs = stack.up()
@@ -187,11 +212,13 @@ def run(stack: Stack) -> None:
     try:
         outputs = up(stack)
         rollcall = command()
-        say("playing a meeting through the function URL")
+        say("playing a meeting: signed webhooks to the function URL, and MeetStream's API to fetch from")
         bot = "demo-" + os.urandom(4).hex()
-        subprocess.run([rollcall, "send", "meeting", "--bot-id", bot], cwd=ROOT, check=True)
+        subprocess.run([rollcall, "send", "meeting", "--bot-id", bot, "--serve-api"], cwd=ROOT, check=True)
         say("what became of it")
-        subprocess.run([rollcall, "timeline", "meetstream", bot, "--wait", "done"], cwd=ROOT, check=True)
+        subprocess.run([rollcall, "timeline", "meetstream", bot], cwd=ROOT, check=True)
+        say("what was said")
+        subprocess.run([rollcall, "transcript", "meetstream", bot], cwd=ROOT, check=True)
 
         say("serving until Ctrl-C")
         print(f"\nwebhook URL   {outputs['webhook_url']}\nrollcall      {rollcall.relative_to(ROOT)}", flush=True)
@@ -209,7 +236,7 @@ def main() -> None:
     """Carries out one command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["up", "run", "down"])
-    parser.add_argument("--port", type=int, help="port of the local AWS (default: 4566)")
+    parser.add_argument("--port", type=int, help="port of the local AWS, which takes the next two as well (default: 4566)")
     arguments = parser.parse_args()
 
     stack = here(None if arguments.command == "down" else arguments.port)

@@ -16,16 +16,11 @@ import planted
 import sam_local_invoke
 from docker_engine import NoDocker
 from local_aws import LocalAws, free_port
-from stack import Stack
+from stack import PORTS, Stack
 from tools import ROOT, say, script
 
-# Production waits for minutes where a test cannot.
-PARAMETERS = {
-    "ProcessTimeoutSeconds": "10",
-    "EventsVisibilitySeconds": "60",
-    "RetryBaseSeconds": "1",
-    "RetryMaxSeconds": "5",
-}
+# What a function that is killed in the middle leaves behind comes again within a test's time.
+PARAMETERS = {"ProcessTimeoutSeconds": "10", "EventsVisibilitySeconds": "60"}
 
 
 def cargo(*arguments: str, **variables: str) -> None:
@@ -50,7 +45,7 @@ def main() -> None:
     say("unit and property tests")
     cargo("test", "--workspace", "--lib")
 
-    stack = Stack(LocalAws(ROOT / ".local" / "test", free_port()), PARAMETERS)
+    stack = Stack(LocalAws(ROOT / ".local" / "test", free_port(run=PORTS)), PARAMETERS)
     stack.down()  # what a run left behind that was killed
     try:
         stack.up()

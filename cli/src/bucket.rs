@@ -5,10 +5,14 @@ use aws_sdk_s3::{
     Client,
     config::Builder,
     error::{ProvideErrorMetadata, SdkError},
-    operation::{get_object::GetObjectError, head_object::HeadObjectError},
+    operation::{
+        get_object::{GetObjectError, GetObjectOutput},
+        head_object::HeadObjectError,
+    },
     primitives::{ByteStream, DateTime},
 };
 use jiff::Timestamp;
+use shared::hash::ContentHash;
 use std::collections::HashMap;
 
 /// A stack's bucket.
@@ -36,6 +40,15 @@ pub struct Object {
     pub bytes: Vec<u8>,
     /// What stands beside them, by name.
     pub metadata: HashMap<String, String>,
+}
+
+/// What an object's bytes come to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Digest {
+    /// How many there are.
+    pub size_bytes: u64,
+    /// Their SHA-256, in lower-case hexadecimal.
+    pub sha256: String,
 }
 
 impl<'a> Bucket<'a> {
@@ -76,13 +89,9 @@ impl<'a> Bucket<'a> {
     /// # Errors
     /// When nobody knows, or it breaks off.
     pub async fn fetch(&self, key: &str) -> Result<Option<Object>, Failure> {
-        let found = match self.client.get_object().bucket(&self.stack.bucket).key(key).send().await {
-            Ok(found) => found,
-            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => return Ok(None),
-            Err(error) => return Err(self.failure(&format!("reading {key}"), &error)),
-        };
+        let Some(found) = self.open(key).await? else { return Ok(None) };
         let metadata = found.metadata.unwrap_or_default();
-        let bytes = found.body.collect().await.map_err(|error| Failure::new(format!("{key} broke off: {error}")))?;
+        let bytes = found.body.collect().await.map_err(|error| broke_off(key, &error))?;
         Ok(Some(Object { bytes: bytes.to_vec(), metadata }))
     }
 
@@ -91,8 +100,27 @@ impl<'a> Bucket<'a> {
     /// # Errors
     /// When nobody knows.
     pub async fn stream(&self, key: &str) -> Result<Option<ByteStream>, Failure> {
+        Ok(self.open(key).await?.map(|found| found.body))
+    }
+
+    /// What an object's bytes come to, whatever its size; `None` if there is none for certain.
+    ///
+    /// # Errors
+    /// When nobody knows, or it breaks off.
+    pub async fn digest(&self, key: &str) -> Result<Option<Digest>, Failure> {
+        let Some(mut body) = self.stream(key).await? else { return Ok(None) };
+        let (mut hash, mut size_bytes) = (ContentHash::default(), 0);
+        while let Some(piece) = body.next().await {
+            let piece = piece.map_err(|error| broke_off(key, &error))?;
+            hash.update(&piece);
+            size_bytes += piece.len() as u64;
+        }
+        Ok(Some(Digest { size_bytes, sha256: hash.hex() }))
+    }
+
+    async fn open(&self, key: &str) -> Result<Option<GetObjectOutput>, Failure> {
         match self.client.get_object().bucket(&self.stack.bucket).key(key).send().await {
-            Ok(found) => Ok(Some(found.body)),
+            Ok(found) => Ok(Some(found)),
             Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => Ok(None),
             Err(error) => Err(self.failure(&format!("reading {key}"), &error)),
         }
@@ -177,6 +205,10 @@ impl<'a> Bucket<'a> {
     {
         self.stack.aws.failure(&format!("{doing} in the bucket {}", self.stack.bucket), error)
     }
+}
+
+fn broke_off(key: &str, error: &aws_sdk_s3::primitives::ByteStreamError) -> Failure {
+    Failure::new(format!("{key} broke off: {error}"))
 }
 
 #[cfg(test)]

@@ -156,7 +156,10 @@ mod tests {
         check("rollcall simulate --drop 1.1", Some(E::ValueValidation));
         check("rollcall simulate --routes meetingbaas-legacy", Some(E::InvalidValue));
         check("rollcall simulate --providers meetstream --routes meetstream", Some(E::ArgumentConflict));
-        check("rollcall simulate --stay", Some(E::MissingRequiredArgument));
+        check("rollcall simulate --api-faults 0.4 --sweep-every 3 --stay", None);
+        check("rollcall simulate --without-api --stay", Some(E::ArgumentConflict));
+        check("rollcall send meeting --bot-id b --serve-api", None);
+        check("rollcall send meeting --serve-api --url http://h --secret s", Some(E::ArgumentConflict));
         check("rollcall --stack s urls", None);
         for folder in ["parked", "quarantine"] {
             check(&format!("rollcall {folder} list --bot meetstream -b --reason r --limit 5 --json"), None);

@@ -12,6 +12,7 @@
 //! - A secret is read only by a command that needs it, and printed only where that is the command's purpose.
 //! - A sender's text reaches a terminal only through [`escape`].
 
+pub mod apis;
 pub mod artifacts;
 pub mod bucket;
 pub mod command;

@@ -1,6 +1,7 @@
 //! `rollcall send meeting`: every delivery of one plausible meeting.
 
 use crate::{
+    apis::ServedBot,
     failure::Failure,
     screen::{self, Look, Tone},
     send::{Route, announcement, attributes, line, new_id, unexpected},
@@ -30,8 +31,10 @@ Examples:
   rollcall send meeting --shuffle --duplicates      (the session must be the same as without)
   rollcall send meeting --callback --era event
   rollcall send meeting --as meetingbaas-v2 --outcome denied
+  rollcall send meeting --serve-api                 (and then: rollcall transcript)
 
-Exits with 0 when every delivery was answered 200, else with 1.")]
+Exits with 0 when every delivery was answered 200 and, with --serve-api, nothing is
+left to be fetched; else with 1.")]
 pub struct Meeting {
     /// The bot [default: a new random one]
     #[arg(long, value_name = "ID")]
@@ -57,6 +60,9 @@ pub struct Meeting {
     /// Send every delivery twice
     #[arg(long)]
     duplicates: bool,
+    /// Serve the provider's API where the local stack looks for it, and wait until what it has was fetched
+    #[arg(long, conflicts_with = "url")]
+    serve_api: bool,
     #[command(flatten)]
     route: Route,
 }
@@ -65,11 +71,13 @@ impl Meeting {
     /// Carries the command out.
     ///
     /// # Errors
-    /// When a delivery was not answered 200.
+    /// When a delivery was not answered 200, or something is left to be fetched.
     pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
         let endpoint = self.route.endpoint()?;
         let bot_id = self.bot_id.clone().unwrap_or_else(new_id);
-        let played = self.played(endpoint, &bot_id, Timestamp::now())?;
+        let plan = self.plan(endpoint, &bot_id, Timestamp::now())?;
+        let served = if self.serve_api { Some(ServedBot::start(place, plan.clone()).await?) } else { None };
+        let played = served.as_ref().map_or_else(|| told(&plan), |served| served.bot.webhooks());
         let target = self.route.target(place).await?;
         let courier = Courier::new(&target)?;
         let bot = played.first().and_then(|webhook| provider::peek(endpoint, &webhook.body).session);
@@ -95,24 +103,25 @@ impl Meeting {
         if otherwise > 0 {
             return Err(unexpected(otherwise, sent, 200));
         }
+        if let Some(served) = served {
+            served.wait().await?;
+        }
         self.route.suggest_timeline(place, bot.as_ref());
         Ok(())
     }
 
-    /// Everything that is told, in order.
-    fn played(&self, channel: Endpoint, bot_id: &str, now: Timestamp) -> Result<Vec<Webhook>, Failure> {
+    fn plan(&self, channel: Endpoint, bot_id: &str, now: Timestamp) -> Result<BotPlan, Failure> {
         if self.route.dialect != Dialect::MeetStream {
             self.route.has_no_place_for(&[("--era", self.era.is_some()), ("--deletion", self.deletion)])?;
         }
-        let plan = BotPlan {
+        Ok(BotPlan {
             ending: self.outcome,
             deletion: self.deletion,
             era: self.era.unwrap_or_default(),
             attributes: self.attributes.clone(),
             ends_at: now,
             ..BotPlan::new(channel, bot_id)
-        };
-        Ok(plan.steps().into_iter().filter_map(|step| Webhook::of(&plan, channel, step, None)).collect())
+        })
     }
 
     /// What is sent, in the order in which it is sent. A duplicate is the same delivery once more, its proof included.
@@ -130,6 +139,13 @@ impl Meeting {
         }
         deliveries
     }
+}
+
+/// Everything that is told of a meeting, in order.
+fn told(plan: &BotPlan) -> Vec<Webhook> {
+    let channels = || plan.channels.iter();
+    let steps = plan.steps().into_iter();
+    steps.flat_map(|step| channels().filter_map(move |channel| Webhook::of(plan, *channel, step, None))).collect()
 }
 
 #[cfg(test)]
@@ -156,7 +172,7 @@ mod tests {
     fn played(flags: &str) -> Vec<Webhook> {
         let meeting = meeting(flags);
         let channel = meeting.route.endpoint().unwrap();
-        meeting.played(channel, "b-1", "2026-11-22T12:00:00.123456Z".parse().unwrap()).unwrap()
+        told(&meeting.plan(channel, "b-1", "2026-11-22T12:00:00.123456Z".parse().unwrap()).unwrap())
     }
 
     /// The session that the pipeline would make of it, and how many deliveries took no effect.
@@ -227,8 +243,8 @@ mod tests {
     fn flags_of_one_provider_mean_nothing_to_the_other() {
         for nonsense in ["--era both", "--deletion"] {
             let meeting = meeting(&format!("--as meetingbaas-v2 {nonsense}"));
-            let played = meeting.played(Endpoint::MeetingBaasV2, "b", Timestamp::UNIX_EPOCH);
-            assert!(played.is_err(), "{nonsense}");
+            let plan = meeting.plan(Endpoint::MeetingBaasV2, "b", Timestamp::UNIX_EPOCH);
+            assert!(plan.is_err(), "{nonsense}");
         }
     }
 

@@ -1,24 +1,27 @@
 //! `rollcall simulate`: many meetings at once, and what became of every delivery.
 
+mod artifacts;
 mod audit;
 mod live;
 mod play;
 mod summary;
 
 use crate::{
+    apis,
+    bucket::Bucket,
     escape,
     failure::Failure,
     screen::{self, Look},
     stack::{Keyring, Place, Stack},
 };
-use audit::Findings;
+use audit::{Account, Findings};
 use aws_sdk_dynamodb::Client;
 use clap::{Args, builder::PossibleValuesParser, value_parser};
 use jiff::Timestamp;
 use live::Live;
 use play::{BETWEEN_LOOKS, Table, play, settle};
 use shared::{Endpoint, Provider};
-use simulator::{Bot, Fleet, Knobs, Player, Receiver, Simulator, WebhookKnobs, delivery::Secret};
+use simulator::{Bot, Fleet, Knobs, Player, Receiver, Simulator, WebhookKnobs};
 use std::time::Duration;
 
 /// The routes whose bots can be played. What the web page of Meeting BaaS describes is no bot's whole story.
@@ -43,10 +46,14 @@ const ROUTES: [Endpoint; 5] = [
 /// 2xx is accounted for or --wait is over: it was applied, is a duplicate, was
 /// ignored, quarantined or parked.
 ///
-/// With --serve-api the APIs of both providers are served as well, with the
-/// recordings and transcripts of these bots: MeetStream's and that of Meeting
-/// BaaS on one port of this machine, presigned URLs on the next. --api-faults
-/// makes them fail in all the ways that they are known to.
+/// The APIs of both providers are served as well where a stack on this machine
+/// looks for them, with the recordings and transcripts of these bots. In the end
+/// each artifact must be in the bucket as it was served, or be unavailable for
+/// the right reason. --api-faults makes the APIs fail: 202 for a while or for
+/// ever, URLs that have expired, 403, 404, 410, 429 with Retry-After, 500, slow,
+/// truncated and redirected answers, closed connections. What is to be tried
+/// again waits for the sweep, which the schedule sends every minute:
+/// --sweep-every sends more of them.
 #[derive(Args, Clone, Debug)]
 #[command(
     verbatim_doc_comment,
@@ -56,11 +63,13 @@ Examples:
   rollcall simulate --bots 200 --duplicate 0.1 --reorder 0.1 --seed 7
   rollcall simulate --drop 0.1 --providers meetstream
   rollcall simulate --routes meetingbaas-v2 --duration 10 --json | jq .unaccounted
-  rollcall simulate --serve-api 4800 --api-faults 0.3 --stay
+  rollcall simulate --bots 200 --api-faults 0.4 --sweep-every 3
+  rollcall simulate --bots 5 --stay
 
-Exits with 1 when an accepted delivery is not accounted for, or a session ended
-otherwise than its deliveries say, else with 0. What was lost on the way is
-listed, and no failure."
+Exits with 1 when an accepted delivery is not accounted for, or a session or an
+artifact ended otherwise than it should; each is listed with what was expected
+and what was found. Else it exits with 0. What was lost on the way is listed, and
+no failure."
 )]
 pub struct Simulate {
     /// How many bots
@@ -94,29 +103,26 @@ pub struct Simulate {
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = value_parser!(u64).range(1..=3600))]
     longest_delay: u64,
     /// How long to wait in the end until everything is accounted for
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 240)]
     wait: u64,
-    /// Serve the providers' APIs on this port, and presigned URLs on the next one
+    /// Serve the providers' APIs on this port, and presigned URLs on the next one [default: where the local stack looks for them]
     #[arg(long, value_name = "PORT", value_parser = value_parser!(u16).range(1..=65_534))]
     serve_api: Option<u16>,
+    /// Serve no APIs, and look at deliveries only
+    #[arg(long, conflicts_with_all = ["serve_api", "stay", "api_faults", "sweep_every"])]
+    without_api: bool,
     /// Go on serving them in the end, until Ctrl-C
-    #[arg(long, requires = "serve_api")]
+    #[arg(long)]
     stay: bool,
-    /// The chance, for each artifact, that its API does something wrong
-    #[arg(long, value_name = "0..1", default_value_t = 0.0, value_parser = chance, requires = "serve_api")]
+    /// The chance, for each artifact that is to be had, that its API does something wrong
+    #[arg(long, value_name = "0..1", default_value_t = 0.0, value_parser = chance)]
     api_faults: f64,
     /// The size of the largest recording
-    #[arg(long, value_name = "BYTES", default_value_t = 2_000_000, requires = "serve_api")]
+    #[arg(long, value_name = "BYTES", default_value_t = 500_000)]
     largest_recording: u64,
-    /// The key that MeetStream's API asks for; that of Meeting BaaS asks for the one that the stack has
-    #[arg(
-        long,
-        value_name = "KEY",
-        env = "ROLLCALL_MEETSTREAM_API_KEY",
-        hide_env_values = true,
-        requires = "serve_api"
-    )]
-    meetstream_api_key: Option<String>,
+    /// Send a sweep that often, beside those of the schedule
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=3600))]
+    sweep_every: Option<u64>,
     /// Print the summary as one JSON object
     #[arg(long)]
     json: bool,
@@ -139,27 +145,43 @@ impl Simulate {
     /// Carries the command out.
     ///
     /// # Errors
-    /// When something accepted is not accounted for, or nothing could be played.
+    /// When something accepted is not accounted for or not as it should be, or nothing could be played.
     pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
         let stack = place.open().await?;
+        let sweep = async {
+            match self.sweep_every {
+                Some(seconds) => play::sweep(&stack, Duration::from_secs(seconds)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            failure = sweep => Err(failure),
+            verdict = self.simulate(&stack, look) => verdict,
+        }
+    }
+
+    async fn simulate(&self, stack: &Stack, look: Look) -> Result<(), Failure> {
         let keyring = stack.keyring().await?;
         let receiver = self.receiver(&keyring)?;
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
-        let simulator = self.simulator(&keyring, seed).await?;
+        let port = self.serve_api.or(stack.api_port).filter(|_| !self.without_api);
+        let simulator = self.simulator(port, &keyring, seed).await?;
         let bots: Vec<Bot> =
             self.fleet(&receiver, seed).plans().into_iter().map(|plan| simulator.add_bot(plan)).collect();
-        screen::remark(&self.announcement(&stack, &receiver, seed));
-        if self.serve_api.is_some() {
+        screen::remark(&self.announcement(stack, &receiver, seed));
+        if port.is_some() {
             screen::remark(&served(&simulator));
         }
         let client = Client::new(&stack.aws.config);
         let player = Player { receiver, knobs: self.webhooks(), seed, in_real_time: true };
         let mut live = Live::new(look);
-        let table = Table { client: &client, stack: &stack };
+        let table = Table { client: &client, stack };
         let sent = play(table, &player, &bots, &mut live).await?;
-        let accounts = settle(table, &bots, sent, Duration::from_secs(self.wait), &mut live).await?;
+        let accounts = Account::open(&bots, sent, port.is_some());
+        let mut accounts = settle(table, accounts, Duration::from_secs(self.wait), &mut live).await?;
+        Account::compare(&mut accounts, &Bucket::of(stack)).await?;
         live.end();
-        let findings = Findings::of(&accounts);
+        let findings = Findings::of(&accounts, simulator.faults());
         if self.json {
             screen::print(&escape::json(&findings).map_err(|error| Failure::new(error.to_string()))?)?;
         } else {
@@ -195,22 +217,10 @@ impl Simulate {
         Ok(Receiver::new(targets)?)
     }
 
-    async fn simulator(&self, keyring: &Keyring<'_>, seed: u64) -> Result<Simulator, Failure> {
-        let usual = Knobs::default();
-        let meetingbaas_key = keyring.credential(Endpoint::MeetingBaasV1).map(|Secret(key)| key);
-        let knobs = Knobs {
-            seed,
-            webhooks: self.webhooks(),
-            meetstream_key: self.meetstream_api_key.clone().unwrap_or(usual.meetstream_key),
-            meetingbaas_key: meetingbaas_key.unwrap_or(usual.meetingbaas_key),
-            ..Knobs::default()
-        };
-        let port = self.serve_api.unwrap_or(0);
-        Simulator::start_on(port, knobs).await.map_err(|error| {
-            let ports = if port == 0 { String::new() } else { format!(" on ports {port} and {}", port + 1) };
-            Failure::new(format!("the APIs cannot be served{ports}: {error}"))
-                .help("--serve-api PORT takes another one")
-        })
+    async fn simulator(&self, port: Option<u16>, keyring: &Keyring<'_>, seed: u64) -> Result<Simulator, Failure> {
+        let knobs = Knobs { seed, webhooks: self.webhooks(), ..Knobs::default() };
+        // Bots are made in a simulator, even if nobody asks it for anything.
+        apis::serve(port.unwrap_or(0), keyring, knobs).await
     }
 
     fn webhooks(&self) -> WebhookKnobs {

@@ -10,7 +10,7 @@ pub use aws::Aws;
 use crate::{escape, failure::Failure};
 use clap::Args;
 use local::{Outputs, Routes};
-use shared::Endpoint;
+use shared::{Endpoint, Provider};
 use simulator::delivery::{Secret, Target};
 use std::{fmt, path::PathBuf};
 
@@ -53,6 +53,9 @@ pub struct Stack {
     pub table: String,
     /// Spooled, parked and quarantined deliveries, and large bodies.
     pub bucket: String,
+    /// Where it looks for the providers' APIs on this machine: a port, and for presigned URLs the next one. `None`: it asks the
+    /// providers.
+    pub api_port: Option<u16>,
     /// The connection to it.
     pub aws: Aws,
     secrets: Secrets,
@@ -118,6 +121,7 @@ impl Stack {
             commands_dlq_url: outputs.commands_dlq_url,
             table: outputs.table,
             bucket: outputs.bucket,
+            api_port: outputs.api_port,
             aws: Aws::local(outputs.endpoint_url, outputs.region),
             secrets: Secrets::AtHand(outputs.routes),
         }
@@ -196,6 +200,19 @@ impl Keyring<'_> {
                         .help(format!("`{way_in}` puts one in, and `make deploy` hands it to the function"))
                 })
             }
+        }
+    }
+
+    /// The key that the stack shows to a provider's API; `None` if it has none.
+    #[must_use]
+    pub fn api_key(&self, provider: Provider) -> Option<Secret> {
+        let (output, key) = match provider {
+            Provider::MeetStream => ("meetstream_api_key", "meetstream_api_keys"),
+            Provider::MeetingBaas => ("meetingbaas_api_key", "meetingbaas_api_keys"),
+        };
+        match (&self.stack.secrets, &self.stored) {
+            (Secrets::AtHand(routes), _) => routes.get(output).ok(),
+            (Secrets::Stored { .. }, stored) => stored.as_ref().and_then(|stored| secret::first(stored, key)),
         }
     }
 
@@ -312,6 +329,8 @@ pub(crate) mod tests {
         assert_eq!(found(Endpoint::MeetStream), ("webhook_url".into(), "meetstream_secret".into()));
         assert_eq!(found(Endpoint::MeetingBaasV1), ("meetingbaas_v1_url".into(), "meetingbaas_api_key".into()));
         assert_eq!(keyring.callback_url().unwrap().0, "callback_url");
+        assert_eq!(keyring.api_key(Provider::MeetingBaas).unwrap().0, "meetingbaas_api_key");
+        assert!(keyring.api_key(Provider::MeetStream).is_none(), "what `make up` of an older version wrote has none");
         let told = |failure: Failure, parts: [&str; 2]| {
             let text = failure.to_string();
             assert!(parts.iter().all(|part| text.contains(part)), "{text}");
@@ -329,8 +348,7 @@ pub(crate) mod tests {
     fn routes_and_credentials_are_found_on_aws() {
         let mut stack = stack();
         on_aws(&mut stack);
-        let stored =
-            r#"{"meetstream_callback_tokens":"t1,t0","meetingbaas_svix_secrets":"new,old","meetingbaas_api_keys":""}"#;
+        let stored = r#"{"meetstream_callback_tokens":"t1,t0","meetingbaas_svix_secrets":"new,old","meetingbaas_api_keys":"","meetstream_api_keys":"m"}"#;
         let keyring = keyring(&stack, stored);
         assert_eq!(stack.url(Endpoint::MeetStream).unwrap(), "https://f.on.aws/webhooks/meetstream");
         for endpoint in Endpoint::ALL.into_iter().filter(|endpoint| *endpoint != Endpoint::MeetStreamCallback) {
@@ -339,6 +357,8 @@ pub(crate) mod tests {
             assert_eq!(Endpoint::from_path(path), Some((endpoint, None)), "{url}");
         }
         assert_eq!(keyring.credential(Endpoint::MeetingBaasV2).unwrap().0, "new");
+        let api_key = |provider| keyring.api_key(provider).map(|secret| secret.0);
+        assert_eq!(Provider::ALL.map(api_key), [Some("m".to_owned()), None]);
         assert_eq!(keyring.callback_url().unwrap().0, "https://f.on.aws/webhooks/meetstream/t1");
         for (endpoint, key) in [
             (Endpoint::MeetingBaasV1, "meetingbaas_api_keys"),

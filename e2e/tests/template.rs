@@ -638,3 +638,20 @@ fn every_parameter_is_described_and_every_number_bounded() -> Result<()> {
     }
     Ok(())
 }
+
+/// A stack that serves senders cannot have it by accident: without TLS there is no AWS behind the endpoint.
+#[test]
+fn only_a_local_stack_downloads_from_private_addresses() -> Result<()> {
+    let template = Template::load()?;
+    let allowed = process(&template)?.property("/Environment/Variables/ALLOW_LOCAL_DOWNLOADS").clone();
+    assert_eq!(allowed, json!({"Fn::If": ["IsLocal", "true", "false"]}));
+    let is_local = json!({"Fn::Not": [{"Fn::Equals": [{"Ref": "AwsEndpointUrl"}, ""]}]});
+    assert_eq!(template.get("/Conditions/IsLocal"), &is_local);
+    assert_eq!(template.get("/Parameters/AwsEndpointUrl/Default"), "");
+    assert_eq!(template.get("/Parameters/AwsEndpointUrl/AllowedPattern"), "(http://.+)?");
+    for function in [ingest(&template)?, process(&template)?] {
+        let endpoint = function.property("/Environment/Variables/AWS_ENDPOINT_URL");
+        assert_eq!(points_at(endpoint), Some("AwsEndpointUrl"), "{}", function.id);
+    }
+    Ok(())
+}

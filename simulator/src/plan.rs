@@ -202,6 +202,12 @@ impl BotPlan {
         self.has(artifact).then_some(Recording { seed: self.seed ^ salt, format, size_bytes })
     }
 
+    /// The bytes of its transcript, as [`Content`](crate::Content) says.
+    #[must_use]
+    pub fn transcript_bytes(&self) -> Vec<u8> {
+        crate::rest::transcript_bytes(self, 0)
+    }
+
     /// What was said, by the first transcription of it.
     #[must_use]
     pub fn transcript(&self) -> Transcript {

@@ -244,7 +244,7 @@ fn spoils(fault: &Fault, operation: Operation) -> Option<Reason> {
 
 fn content(plan: &BotPlan, artifact: Artifact) -> Option<Content> {
     if artifact == Artifact::Transcript {
-        return Some(Content::of(&crate::rest::transcript_bytes(plan, 0), "application/json"));
+        return Some(Content::of(&plan.transcript_bytes(), "application/json"));
     }
     let recording = plan.recording(artifact)?;
     let (size_bytes, content_type) = (recording.size_bytes, recording.format.content_type());

@@ -53,9 +53,13 @@ async fn only_the_buckets_own_word_means_that_there_is_nothing() {
         });
     let object = with(&stack, &[&found]).fetch("parked/g/a").await.unwrap().unwrap();
     assert_eq!((object.bytes, object.metadata["form"].as_str()), (b"x".to_vec(), "record"));
+    let digest = with(&stack, &[&found]).digest("parked/g/a").await.unwrap().unwrap();
+    let sha256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
+    assert_eq!(digest, Digest { size_bytes: 1, sha256: sha256.to_owned() });
 
     let missing = mock!(Client::get_object).then_http_response(|| error(404, "NoSuchKey"));
     assert_eq!(with(&stack, &[&missing]).fetch("k").await, Ok(None));
+    assert_eq!(with(&stack, &[&missing]).digest("k").await, Ok(None));
     for code in ["AccessDenied", "NoSuchBucket"] {
         let refused = mock!(Client::get_object).then_http_response(move || error(403, code));
         let failure = with(&stack, &[&refused]).fetch("k").await.unwrap_err();

@@ -1,14 +1,19 @@
-//! Whether every accepted delivery is accounted for, and every session ended as it should.
+//! Whether every accepted delivery is accounted for, and every session and artifact ended as it should.
 
-use crate::{failure::Failure, table::Known};
+use super::artifacts::{self, ARTIFACTS, Found, is_pending};
+use crate::{bucket::Bucket, failure::Failure, table::Known};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use shared::{
-    SessionId,
-    event::Outcome,
+    Endpoint, Session, SessionId,
+    event::{Artifact, Outcome},
     session::{Disposition, State},
 };
 use simulator::{Bot, Fate, Sent};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How many bots' artifacts are compared at a time.
+const COMPARED_AT_A_TIME: usize = 8;
 
 /// One bot: what it went through, what was sent, and what the table knows.
 #[derive(Clone, Debug)]
@@ -18,6 +23,9 @@ pub(super) struct Account {
     outcome: Option<Outcome>,
     sent: Vec<Sent>,
     pub(super) known: Option<Known>,
+    /// What should become of its artifacts; `None` where its provider's API is not ours.
+    plan: Option<artifacts::Plan>,
+    found: BTreeMap<Artifact, Found>,
 }
 
 /// What became of everything: the shape of `rollcall simulate --json`.
@@ -38,6 +46,12 @@ pub(super) struct Findings {
     pub(super) unaccounted: Vec<Missing>,
     /// Sessions that are not as the bots' meetings were.
     pub(super) otherwise: Vec<Otherwise>,
+    /// What became of artifacts, and how many of each kind; of those that are unavailable, by the reason.
+    pub(super) artifacts: BTreeMap<&'static str, BTreeMap<String, usize>>,
+    /// Artifacts that are not as the provider served them.
+    pub(super) differing: Vec<Differing>,
+    /// What the APIs did wrong, and how often.
+    pub(super) api_faults: BTreeMap<String, u64>,
 }
 
 /// An accepted delivery that is nowhere.
@@ -60,21 +74,40 @@ pub(super) struct Otherwise {
     pub(super) lost: BTreeSet<String>,
 }
 
+/// An artifact that is not as its provider served it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(super) struct Differing {
+    pub(super) provider: &'static str,
+    pub(super) bot_id: String,
+    pub(super) artifact: &'static str,
+    pub(super) expected: String,
+    pub(super) found: String,
+    /// What never got through. If nothing, the artifact is wrong.
+    pub(super) lost: BTreeSet<String>,
+}
+
 impl Account {
-    /// One for each bot, with its own of what was sent.
-    pub(super) fn open(bots: &[Bot], sent: Vec<Sent>) -> Vec<Self> {
+    /// One for each bot, with its own of what was sent; and with its artifacts, if the providers' APIs are served here.
+    pub(super) fn open(bots: &[Bot], sent: Vec<Sent>, are_apis_served: bool) -> Vec<Self> {
         let mut of_bots: BTreeMap<String, Vec<Sent>> = BTreeMap::new();
         for one in sent {
             of_bots.entry(one.bot_id.clone()).or_default().push(one);
         }
         let account = |bot: &Bot| {
             let plan = bot.plan();
+            let (expected, outcome) = if are_apis_served {
+                (plan.state_when_confirmed(), plan.outcome_when_confirmed())
+            } else {
+                (plan.state_in_the_end(), plan.outcome_in_the_end())
+            };
             Some(Self {
                 id: bot.session_id()?,
-                expected: plan.state_in_the_end(),
-                outcome: plan.outcome_in_the_end(),
+                expected,
+                outcome,
                 sent: of_bots.remove(&plan.bot_id).unwrap_or_default(),
                 known: None,
+                plan: are_apis_served.then(|| artifacts::Plan::of(bot)),
+                found: BTreeMap::new(),
             })
         };
         bots.iter().filter_map(account).collect()
@@ -82,7 +115,25 @@ impl Account {
 
     /// Whether there is nothing more to wait for.
     pub(super) fn is_settled(&self) -> bool {
-        self.unaccounted().is_empty() && (self.is_as_expected() || !self.lost().is_empty())
+        let is_fetching = self.plan.is_some()
+            && self.session().is_some_and(|session| ARTIFACTS.iter().any(|artifact| is_pending(session, *artifact)));
+        self.unaccounted().is_empty() && !is_fetching && (self.is_as_expected() || !self.lost().is_empty())
+    }
+
+    /// Compares the artifacts of all with what the bucket has.
+    pub(super) async fn compare(accounts: &mut [Self], bucket: &Bucket<'_>) -> Result<(), Failure> {
+        let comparisons = accounts.iter_mut().map(|account| async move {
+            let (Some(plan), Some(Known { session: Some((session, _)), .. })) = (&account.plan, &account.known) else {
+                return Ok(());
+            };
+            account.found = plan.look(bucket, session).await?;
+            Ok(())
+        });
+        stream::iter(comparisons).buffer_unordered(COMPARED_AT_A_TIME).try_collect().await
+    }
+
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.known.as_ref().and_then(|known| known.session.as_ref()).map(|(session, _)| session)
     }
 
     /// The accepted deliveries that are nowhere, by name. One that could not be read has no name in the table.
@@ -99,8 +150,13 @@ impl Account {
                 }
             }
         }
+        // A deletion removes what is kept beside the session: repetitions, of a name that is in it, and what was claimed after
+        // the provider's API had said the same.
+        let is_erased = self.session().is_some_and(Session::is_erased);
         let accepted = self.sent.iter().filter(|sent| sent.fate.is_accepted());
         let missing = accepted.filter(|sent| match found.get_mut(sent.name.as_str()) {
+            Some(_) if is_erased => false,
+            None if is_erased && sent.endpoint == Endpoint::MeetStreamCallback => false,
             Some(count) if *count > 0 => {
                 *count -= 1;
                 false
@@ -123,8 +179,7 @@ impl Account {
     }
 
     fn found(&self) -> (Option<State>, Option<Outcome>) {
-        let session = self.known.as_ref().and_then(|known| known.session.as_ref());
-        session.map_or((None, None), |(session, _)| (Some(session.state()), session.outcome()))
+        self.session().map_or((None, None), |session| (Some(session.state()), session.outcome()))
     }
 
     fn is_as_expected(&self) -> bool {
@@ -133,9 +188,9 @@ impl Account {
 }
 
 impl Findings {
-    /// What the accounts come to.
-    pub(super) fn of(accounts: &[Account]) -> Self {
-        let mut findings = Self { bots: accounts.len(), ..Self::default() };
+    /// What the accounts come to, and what the APIs did wrong.
+    pub(super) fn of(accounts: &[Account], api_faults: BTreeMap<String, u64>) -> Self {
+        let mut findings = Self { bots: accounts.len(), api_faults, ..Self::default() };
         for account in accounts {
             findings.add(account);
         }
@@ -180,20 +235,39 @@ impl Findings {
                 lost: account.lost(),
             });
         }
+        self.add_artifacts(account);
+    }
+
+    fn add_artifacts(&mut self, account: &Account) {
+        let Some(plan) = &account.plan else { return };
+        for (artifact, found) in &account.found {
+            *self.artifacts.entry(artifact.as_str()).or_default().entry(found.end().to_owned()).or_default() += 1;
+        }
+        let differing = plan.differences(&account.found).map(|(artifact, expected, found)| Differing {
+            provider: account.id.provider.as_str(),
+            bot_id: account.id.id.as_sent().to_owned(),
+            artifact: artifact.as_str(),
+            expected: artifacts::describe(expected),
+            found: found.describe(),
+            lost: account.lost(),
+        });
+        self.differing.extend(differing);
     }
 
     /// Whether all is well.
     ///
     /// # Errors
-    /// When an accepted delivery is nowhere, or a session is wrong although everything got through.
+    /// When an accepted delivery is nowhere, or a session or an artifact is wrong although everything got through.
     pub(super) fn verdict(&self) -> Result<(), Failure> {
         let wrong = self.otherwise.iter().filter(|otherwise| otherwise.lost.is_empty()).count();
-        if self.unaccounted.is_empty() && wrong == 0 {
+        let differing = self.differing.iter().filter(|differing| differing.lost.is_empty()).count();
+        if self.unaccounted.is_empty() && wrong == 0 && differing == 0 {
             return Ok(());
         }
         let unaccounted = self.unaccounted.len();
         let what = format!(
-            "{unaccounted} accepted deliveries are not accounted for, {wrong} sessions are not as they should be"
+            "{unaccounted} accepted deliveries are not accounted for, {wrong} sessions and {differing} artifacts are not \
+             as they should be"
         );
         Err(Failure::new(what).help(
             "they may be on their way: --wait SECONDS waits longer; the dead-letter queue and the functions' logs say more",
@@ -216,7 +290,8 @@ mod tests {
     use super::*;
     use crate::table::tests::{entry, session};
     use serde_json::{Value, json};
-    use shared::{Endpoint, Provider, SenderId, session::Entry};
+    use shared::{Provider, SenderId, session::Entry};
+    use simulator::{BotPlan, Knobs, Simulator};
     use std::time::Duration;
 
     fn sent(name: &str, status: Option<u16>) -> Sent {
@@ -239,12 +314,14 @@ mod tests {
             outcome: None,
             sent,
             known: Some(known),
+            plan: None,
+            found: BTreeMap::new(),
         }
     }
 
     #[track_caller]
     fn check(name: &str, account: &Account, unaccounted: &[&str], otherwise: usize, is_well: bool) {
-        let findings = Findings::of(std::slice::from_ref(account));
+        let findings = Findings::of(std::slice::from_ref(account), BTreeMap::new());
         let missing: Vec<&str> = findings.unaccounted.iter().map(|missing| missing.name.as_str()).collect();
         assert_eq!(missing, unaccounted, "{name}");
         assert_eq!(findings.otherwise.len(), otherwise, "{name}");
@@ -274,7 +351,25 @@ mod tests {
         document["holes"] = json!([hole]);
         parked.known.as_mut().unwrap().session = Some((serde_json::from_value(document).unwrap(), 1));
         check("parked", &parked, &[], 0, true);
-        assert_eq!(Findings::of(&[parked]).deliveries, BTreeMap::from([("applied", 1), ("parked", 1)]));
+        assert_eq!(
+            Findings::of(&[parked], BTreeMap::new()).deliveries,
+            BTreeMap::from([("applied", 1), ("parked", 1)])
+        );
+    }
+
+    #[test]
+    fn repetitions_are_not_missed_after_a_deletion() {
+        let twice = || vec![sent("bot.joining", Some(200)), sent("bot.joining", Some(200))];
+        let mut erased = account(twice(), &["bot.joining"]);
+        let mut document = session("b", &[entry("k0", "a0", 1, "bot.joining")]);
+        document["deleted"] = json!({ "trust": "verified" });
+        erased.known.as_mut().unwrap().session = Some((serde_json::from_value(document).unwrap(), 1));
+        erased.expected = erased.session().map(Session::state);
+        check("a repetition", &erased, &[], 0, true);
+        erased.sent.push(sent("bot.inmeeting", Some(200)));
+        check("the only one of its name", &erased, &["bot.inmeeting"], 0, false);
+        erased.sent.iter_mut().for_each(|sent| sent.endpoint = Endpoint::MeetStreamCallback);
+        check("the API may have said it before", &erased, &[], 0, true);
     }
 
     #[test]
@@ -287,10 +382,27 @@ mod tests {
         let lost = Account { expected: Some(State::Done), ..account(lost, &["bot.joining"]) };
         check("lost", &lost, &[], 1, true);
         assert!(lost.is_settled());
-        let findings = Findings::of(&[lost]);
+        let findings = Findings::of(&[lost], BTreeMap::new());
         assert_eq!(findings.otherwise[0].lost, BTreeSet::from(["bot.done".to_owned()]));
         assert_eq!((findings.sent, findings.dropped), (1, 1));
         let again = vec![sent("bot.joining", Some(503)), sent("bot.joining", Some(200))];
         assert!(account(again, &["bot.joining"]).lost().is_empty(), "it got through in the end");
+    }
+
+    #[tokio::test]
+    async fn an_artifact_that_differs_is_named_with_both_sides() {
+        let simulator = Simulator::start(Knobs::default()).await.unwrap();
+        let bot = simulator.add_bot(BotPlan::new(Endpoint::MeetStream, "b"));
+        let mut accounts = Account::open(&[bot], vec![], true);
+        let account = accounts.first_mut().unwrap();
+        account.found = ARTIFACTS.map(|artifact| (artifact, Found::Unavailable("gone".to_owned()))).into();
+        let findings = Findings::of(&accounts, BTreeMap::new());
+        assert_eq!(findings.artifacts["audio"], BTreeMap::from([("gone".to_owned(), 1)]));
+        let audio = findings.differing.iter().find(|differing| differing.artifact == "audio").unwrap();
+        assert_eq!((findings.differing.len(), audio.bot_id.as_str()), (3, "b"));
+        assert!(audio.expected.starts_with("stored (200000 bytes of audio/wav"), "{audio:?}");
+        assert_eq!(audio.found, "unavailable (gone)");
+        assert!(findings.verdict().unwrap_err().to_string().contains("3 artifacts"));
+        assert!(Account::open(&[], vec![], true).is_empty());
     }
 }

@@ -1,12 +1,19 @@
 //! How it goes while it goes: on a terminal as lines that change, elsewhere as lines that follow each other.
 
-use super::audit::in_words;
+use super::{
+    artifacts::{ARTIFACTS, is_pending},
+    audit::in_words,
+};
 use crate::screen::{self, Look};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use shared::{Session, session::State};
+use shared::{
+    Session,
+    session::{Copy, State},
+};
 use simulator::{Fate, Sent};
 use std::{
     collections::BTreeMap,
+    fmt,
     time::{Duration, Instant},
 };
 
@@ -23,12 +30,42 @@ pub(super) struct Progress {
     dropped: usize,
     answers: BTreeMap<String, usize>,
     states: BTreeMap<State, usize>,
+    artifacts: Copies,
+}
+
+/// How far artifacts have come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Copies {
+    stored: usize,
+    unavailable: usize,
+    pending: usize,
+}
+
+impl Copies {
+    /// Takes those of one more session into account.
+    pub(super) fn count(&mut self, session: &Session) {
+        for artifact in ARTIFACTS {
+            match session.copies().get(&artifact) {
+                _ if is_pending(session, artifact) => self.pending += 1,
+                Some(Copy::Stored(_)) => self.stored += 1,
+                Some(Copy::Unavailable(_)) => self.unavailable += 1,
+                None => {}
+            }
+        }
+    }
+}
+
+impl fmt::Display for Copies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stored, unavailable, pending } = self;
+        write!(f, "{stored} stored, {unavailable} unavailable, {pending} pending")
+    }
 }
 
 impl Progress {
     pub(super) fn new(bots: usize) -> Self {
         let (answers, states) = (BTreeMap::new(), BTreeMap::new());
-        Self { bots, over: 0, sent: 0, dropped: 0, answers, states }
+        Self { bots, over: 0, sent: 0, dropped: 0, answers, states, artifacts: Copies::default() }
     }
 
     /// Takes one more delivery into account.
@@ -44,7 +81,9 @@ impl Progress {
     /// Takes over what the table has of the bots.
     pub(super) fn see(&mut self, sessions: &[Session]) {
         self.states.clear();
+        self.artifacts = Copies::default();
         for session in sessions {
+            self.artifacts.count(session);
             *self.states.entry(session.state()).or_default() += 1;
         }
     }
@@ -69,8 +108,17 @@ fn after_a_colon(parts: &[String]) -> String {
 
 /// Where it is shown.
 pub(super) enum Live {
-    Terminal { all: MultiProgress, meetings: ProgressBar, deliveries: ProgressBar, sessions: ProgressBar },
-    Lines { last: Option<Instant>, begun: Instant },
+    Terminal {
+        all: MultiProgress,
+        meetings: ProgressBar,
+        deliveries: ProgressBar,
+        sessions: ProgressBar,
+        artifacts: ProgressBar,
+    },
+    Lines {
+        last: Option<Instant>,
+        begun: Instant,
+    },
 }
 
 impl Live {
@@ -87,17 +135,19 @@ impl Live {
         let meetings = line("meetings    {wide_bar} {pos}/{len} over, {elapsed}");
         let deliveries = line("deliveries  {wide_msg}");
         let sessions = line("sessions    {wide_msg}");
-        Self::Terminal { meetings, deliveries, sessions, all }
+        let artifacts = line("artifacts   {wide_msg}");
+        Self::Terminal { meetings, deliveries, sessions, artifacts, all }
     }
 
     /// Shows how far everything has come.
     pub(super) fn show(&mut self, progress: &Progress) {
         match self {
-            Self::Terminal { meetings, deliveries, sessions, .. } => {
+            Self::Terminal { meetings, deliveries, sessions, artifacts, .. } => {
                 meetings.set_length(progress.bots as u64);
                 meetings.set_position(progress.over as u64);
                 deliveries.set_message(progress.deliveries());
                 sessions.set_message(progress.sessions());
+                artifacts.set_message(progress.artifacts.to_string());
             }
             Self::Lines { last, begun } => {
                 if last.is_some_and(|last| last.elapsed() < BETWEEN_LINES) {
@@ -105,34 +155,37 @@ impl Live {
                 }
                 *last = Some(Instant::now());
                 let (over, bots) = (progress.over, progress.bots);
-                let (deliveries, sessions) = (progress.deliveries(), progress.sessions());
+                let (deliveries, sessions, artifacts) =
+                    (progress.deliveries(), progress.sessions(), progress.artifacts);
                 let seconds = begun.elapsed().as_secs();
-                screen::remark(&format!("{seconds:>4} s  {over}/{bots} over  {deliveries}  {sessions}"));
+                screen::remark(&format!("{seconds:>4} s  {over}/{bots} over  {deliveries}  {sessions}  {artifacts}"));
             }
         }
     }
 
-    /// Shows how many bots are accounted for, after all meetings.
-    pub(super) fn settling(&mut self, settled: usize, bots: usize) {
+    /// Shows how many bots are accounted for, after all meetings, and how far their artifacts have come.
+    pub(super) fn settling(&mut self, settled: usize, bots: usize, copies: Copies) {
         match self {
-            Self::Terminal { meetings, sessions, .. } => {
+            Self::Terminal { meetings, sessions, artifacts, .. } => {
                 meetings.set_position(bots as u64);
                 sessions.set_message(format!("{settled}/{bots} accounted for"));
+                artifacts.set_message(copies.to_string());
             }
             Self::Lines { last, begun } => {
                 if settled < bots && last.is_some_and(|last| last.elapsed() < BETWEEN_LINES) {
                     return;
                 }
                 *last = Some(Instant::now());
-                screen::remark(&format!("{:>4} s  {settled}/{bots} accounted for", begun.elapsed().as_secs()));
+                let seconds = begun.elapsed().as_secs();
+                screen::remark(&format!("{seconds:>4} s  {settled}/{bots} accounted for  {copies}"));
             }
         }
     }
 
     /// Clears the screen for the summary.
     pub(super) fn end(&mut self) {
-        if let Self::Terminal { all, meetings, deliveries, sessions } = self {
-            for line in [meetings, deliveries, sessions] {
+        if let Self::Terminal { all, meetings, deliveries, sessions, artifacts } = self {
+            for line in [meetings, deliveries, sessions, artifacts] {
                 line.finish_and_clear();
             }
             // What cannot be cleared stays.
@@ -145,6 +198,7 @@ impl Live {
 mod tests {
     use super::*;
     use crate::table::tests::session;
+    use serde_json::json;
     use shared::Endpoint;
 
     #[test]
@@ -160,9 +214,15 @@ mod tests {
             let (bot_id, name, endpoint) = ("b".to_owned(), "n".to_owned(), Endpoint::MeetStream);
             progress.count(&Sent { bot_id, endpoint, name, is_copy: false, is_retry: false, fate });
         }
-        let session: Session = serde_json::from_value(session("b", &[])).unwrap();
-        progress.see(&[session.clone(), session]);
+        let session = session("b", &[]);
+        let read = || serde_json::from_value::<Session>(session.clone()).unwrap();
+        progress.see(&[read(), read()]);
         assert_eq!(progress.deliveries(), "3 sent: 2 x 200, 1 x no answer, 1 lost");
         assert_eq!(progress.sessions(), "2 known: 2 joining");
+        assert_eq!(progress.artifacts.to_string(), "0 stored, 0 unavailable, 0 pending");
+        let mut document = session;
+        document["copies"] = json!({ "audio": { "unavailable": "gone" } });
+        progress.see(&[serde_json::from_value(document).unwrap()]);
+        assert_eq!(progress.artifacts.to_string(), "0 stored, 1 unavailable, 0 pending");
     }
 }

@@ -2,12 +2,17 @@
 
 use super::{
     audit::Account,
-    live::{Live, Progress},
+    live::{Copies, Live, Progress},
 };
-use crate::{failure::Failure, stack::Stack, table};
+use crate::{
+    failure::Failure,
+    queue::{Queue, SendError},
+    stack::Stack,
+    table,
+};
 use aws_sdk_dynamodb::Client;
 use jiff::Timestamp;
-use shared::SessionId;
+use shared::{Command, SessionId};
 use simulator::{Bot, Player, Sent};
 use std::time::{Duration, Instant};
 use tokio::{
@@ -67,6 +72,19 @@ pub(super) async fn play(
     }
 }
 
+/// Sends a sweep that often, until this is dropped. What is to be tried again waits for one.
+pub(super) async fn sweep(stack: &Stack, every: Duration) -> Failure {
+    let queue = Queue::commands(stack);
+    loop {
+        tokio::time::sleep(every).await;
+        match queue.send(&Command::Sweep.encode(), None).await {
+            Ok(()) => {}
+            Err(SendError::Refused(why)) => return Failure::new(format!("{} takes no sweep: {why}", queue.name())),
+            Err(SendError::Unconfirmed(failure)) => return failure,
+        }
+    }
+}
+
 fn first_step(bot: &Bot) -> Option<Timestamp> {
     let plan = bot.plan();
     plan.steps().first().map(|step| plan.at(*step))
@@ -75,19 +93,19 @@ fn first_step(bot: &Bot) -> Option<Timestamp> {
 /// What the table knows of each bot, once it accounts for everything or time is up.
 pub(super) async fn settle(
     table: Table<'_>,
-    bots: &[Bot],
-    sent: Vec<Sent>,
+    mut accounts: Vec<Account>,
     wait: Duration,
     live: &mut Live,
 ) -> Result<Vec<Account>, Failure> {
-    let mut accounts = Account::open(bots, sent);
     let deadline = Instant::now() + wait;
     loop {
         for account in accounts.iter_mut().filter(|account| !account.is_settled()) {
             account.known = table::known(table.client, table.stack, &account.id, Timestamp::now().as_second()).await?;
         }
         let open = accounts.iter().filter(|account| !account.is_settled()).count();
-        live.settling(accounts.len() - open, accounts.len());
+        let mut copies = Copies::default();
+        accounts.iter().filter_map(Account::session).for_each(|session| copies.count(session));
+        live.settling(accounts.len() - open, accounts.len(), copies);
         if open == 0 || Instant::now() >= deadline {
             return Ok(accounts);
         }

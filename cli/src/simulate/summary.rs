@@ -1,11 +1,14 @@
 //! What `rollcall simulate` says in the end.
 
-use super::audit::{Findings, Missing, Otherwise};
+use super::audit::{Differing, Findings, Missing, Otherwise};
 use crate::{
     escape,
     screen::{Look, Tone},
 };
-use std::fmt::Display;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+};
 
 /// How many bots are listed of each kind. `--json` has them all.
 const MOST: usize = 10;
@@ -22,8 +25,14 @@ pub(super) fn render(findings: &Findings, look: Look) -> String {
         count("outcomes", list(findings.outcomes.iter())),
         count("deliveries", list(findings.deliveries.iter())),
     ];
+    lines.extend(findings.artifacts.iter().map(|(artifact, ends)| count(artifact, list(ends.iter()))));
+    if !findings.artifacts.is_empty() {
+        lines.push(count("API faults", faults(&findings.api_faults)));
+    }
     let (excused, wrong): (Vec<_>, Vec<_>) =
         findings.otherwise.iter().partition(|otherwise| !otherwise.lost.is_empty());
+    let (missed, differing): (Vec<_>, Vec<_>) =
+        findings.differing.iter().partition(|differing| !differing.lost.is_empty());
     let shown = |items: Vec<String>, title: &str, tone: Tone| {
         let more = items.len().saturating_sub(MOST);
         let mut block = Vec::new();
@@ -41,20 +50,36 @@ pub(super) fn render(findings: &Findings, look: Look) -> String {
         "expected, and missing with what was lost",
         Tone::Odd,
     ));
+    let missed = missed.into_iter().map(|missed| without(&artifact(missed), &missed.lost)).collect();
+    lines.extend(shown(missed, "artifacts missing with what was lost", Tone::Odd));
     lines.extend(shown(wrong.into_iter().map(difference).collect(), "not as they should be", Tone::Bad));
+    let differing = differing.into_iter().map(artifact).collect();
+    lines.extend(shown(differing, "artifacts that are not as they were served", Tone::Bad));
     lines.extend(shown(
         findings.unaccounted.iter().map(missing).collect(),
         "accepted and not accounted for",
         Tone::Bad,
     ));
     if findings.verdict().is_ok() {
-        lines.push(format!("\n{}", look.paint("every accepted delivery is accounted for", Tone::Good)));
+        let and_artifacts = if findings.artifacts.is_empty() {
+            ""
+        } else {
+            ", and every artifact is stored as it was served or unavailable for the right reason"
+        };
+        let verdict = format!("every accepted delivery is accounted for{and_artifacts}");
+        lines.push(format!("\n{}", look.paint(&verdict, Tone::Good)));
     }
     lines.join("\n")
 }
 
 fn list<'a, N: Display + 'a>(counts: impl Iterator<Item = (N, &'a usize)>) -> String {
     let counts: Vec<String> = counts.map(|(name, count)| format!("{count} {name}")).collect();
+    if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
+}
+
+/// Many of them are called by a number.
+fn faults(counts: &BTreeMap<String, u64>) -> String {
+    let counts: Vec<String> = counts.iter().map(|(kind, count)| format!("{count} x {kind}")).collect();
     if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
 }
 
@@ -76,15 +101,23 @@ fn difference(otherwise: &Otherwise) -> String {
     )
 }
 
+fn artifact(differing: &Differing) -> String {
+    let Differing { provider, bot_id, artifact, expected, found, .. } = differing;
+    format!("{provider} {} {artifact}: {} instead of {expected}", escape::text(bot_id), escape::text(found))
+}
+
 fn excuse(otherwise: &Otherwise) -> String {
-    let lost: Vec<String> = otherwise.lost.iter().map(|name| escape::text(name)).collect();
-    format!("{}, without {}", difference(otherwise), lost.join(", "))
+    without(&difference(otherwise), &otherwise.lost)
+}
+
+fn without(what: &str, lost: &BTreeSet<String>) -> String {
+    let lost: Vec<String> = lost.iter().map(|name| escape::text(name)).collect();
+    format!("{what}, without {}", lost.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::{BTreeMap, BTreeSet};
 
     fn otherwise(bot_id: &str, lost: &[&str]) -> Otherwise {
         Otherwise {
@@ -110,6 +143,7 @@ mod tests {
             deliveries: BTreeMap::from([("applied", 27), ("duplicate", 2)]),
             unaccounted: vec![],
             otherwise: vec![otherwise("b-1", &["bot.done", "bot.kicked"])],
+            ..Findings::default()
         };
         let well = "\
 bots         3
@@ -135,5 +169,38 @@ accepted and not accounted for: 11
   meetingbaas b\\u{1b}: complete
 ";
         assert!(text.contains(end) && text.ends_with("  and 1 more; --json lists them all"), "{text}");
+    }
+
+    #[test]
+    fn people_see_what_became_of_artifacts() {
+        let ends = |ends: &[(&str, usize)]| ends.iter().map(|(end, count)| ((*end).to_owned(), *count)).collect();
+        let differing = |lost: &[&str]| Differing {
+            provider: "meetstream",
+            bot_id: "b-1".to_owned(),
+            artifact: "audio",
+            expected: "unavailable (gone)".to_owned(),
+            found: "nothing".to_owned(),
+            lost: lost.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let findings = Findings {
+            artifacts: BTreeMap::from([("audio", ends(&[("gone", 1), ("stored", 2)])), ("transcript", ends(&[]))]),
+            api_faults: BTreeMap::from([("410 for ever".to_owned(), 3)]),
+            differing: vec![differing(&["audio.processed"])],
+            ..Findings::default()
+        };
+        let text = render(&findings, Look::PLAIN);
+        let lines = [
+            "\naudio        1 gone, 2 stored\ntranscript   none\nAPI faults   3 x 410 for ever\n",
+            "\nartifacts missing with what was lost: 1\n  meetstream b-1 audio: nothing instead of unavailable (gone), \
+             without audio.processed\n",
+            "\nevery accepted delivery is accounted for, and every artifact is stored as it was served or unavailable for \
+             the right reason",
+        ];
+        assert!(lines.iter().all(|line| text.contains(line)), "{text}");
+        let text = render(&Findings { differing: vec![differing(&[])], ..findings }, Look::PLAIN);
+        assert!(
+            text.ends_with("as they were served: 1\n  meetstream b-1 audio: nothing instead of unavailable (gone)"),
+            "{text}"
+        );
     }
 }

@@ -25,6 +25,7 @@ pub(super) struct Outputs {
     pub(super) commands_url: String,
     pub(super) commands_dlq_url: String,
     pub(super) bucket: String,
+    pub(super) api_port: Option<u16>,
     /// The URLs of the other routes, and the credentials of all.
     #[serde(flatten)]
     pub(super) routes: Routes,
