@@ -118,9 +118,11 @@ impl<'a> Bucket<'a> {
         Ok(Some(Digest { size_bytes, sha256: hash.hex() }))
     }
 
+    /// Whatever else answers 200 on the way to S3 gives no entity tag, and what it gave must not be put back for a delivery.
     async fn open(&self, key: &str) -> Result<Option<GetObjectOutput>, Failure> {
         match self.client.get_object().bucket(&self.stack.bucket).key(key).send().await {
-            Ok(found) => Ok(Some(found)),
+            Ok(found) if found.e_tag().is_some() => Ok(Some(found)),
+            Ok(_) => Err(Failure::new(format!("reading {key}: the answer is not {}'s", self.stack.aws.name))),
             Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => Ok(None),
             Err(error) => Err(self.failure(&format!("reading {key}"), &error)),
         }

@@ -84,7 +84,7 @@ mod tests {
     async fn bring(line: Line, folder: &Path) -> Result<(), Failure> {
         let rule = mock!(Client::get_object)
             .match_requests(|request| request.key() == Some(KEY))
-            .then_output(|| GetObjectOutput::builder().body(ByteStream::from_static(b"sound")).build());
+            .then_output(|| GetObjectOutput::builder().e_tag("tag").body(ByteStream::from_static(b"sound")).build());
         let stack = stack();
         all(&Bucket::with(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&rule]), &stack), &[line], folder).await
     }

@@ -49,13 +49,22 @@ async fn only_the_buckets_own_word_means_that_there_is_nothing() {
     let found = mock!(Client::get_object)
         .match_requests(|request| request.bucket() == Some("bucket") && request.key() == Some("parked/g/a"))
         .then_output(|| {
-            GetObjectOutput::builder().body(ByteStream::from_static(b"x")).metadata("form", "record").build()
+            GetObjectOutput::builder()
+                .e_tag("tag")
+                .body(ByteStream::from_static(b"x"))
+                .metadata("form", "record")
+                .build()
         });
     let object = with(&stack, &[&found]).fetch("parked/g/a").await.unwrap().unwrap();
     assert_eq!((object.bytes, object.metadata["form"].as_str()), (b"x".to_vec(), "record"));
     let digest = with(&stack, &[&found]).digest("parked/g/a").await.unwrap().unwrap();
     let sha256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
     assert_eq!(digest, Digest { size_bytes: 1, sha256: sha256.to_owned() });
+
+    let stranger = mock!(Client::get_object)
+        .then_output(|| GetObjectOutput::builder().body(ByteStream::from_static(b"<html>")).build());
+    let failure = with(&stack, &[&stranger]).fetch("parked/g/a").await.unwrap_err();
+    assert!(failure.to_string().contains("parked/g/a"), "{failure}");
 
     let missing = mock!(Client::get_object).then_http_response(|| error(404, "NoSuchKey"));
     assert_eq!(with(&stack, &[&missing]).fetch("k").await, Ok(None));

@@ -133,7 +133,11 @@ fn s3(world: &Arc<Mutex<World>>) -> aws_sdk_s3::Client {
         let key = request.key().unwrap().to_owned();
         match get.lock().unwrap().call(format!("get {key}"), |world| world.objects.get(&key).cloned()) {
             Some(Some((bytes, metadata))) => MockResponse::Output(
-                GetObjectOutput::builder().body(ByteStream::from(bytes)).set_metadata(Some(metadata)).build(),
+                GetObjectOutput::builder()
+                    .e_tag("tag")
+                    .body(ByteStream::from(bytes))
+                    .set_metadata(Some(metadata))
+                    .build(),
             ),
             Some(None) => MockResponse::Http(refusal("NoSuchKey")),
             None => MockResponse::Http(refusal("AccessDenied")),
