@@ -2,7 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use std::process::Command;
+use std::{
+    process::Command,
+    sync::{Mutex, PoisonError},
+};
 
 /// What a provider's API is known to do wrong, and the deployed function must cope with.
 const API_FAULTS: [&str; 14] = [
@@ -22,8 +25,12 @@ const API_FAULTS: [&str; 14] = [
     "truncated for ever",
 ];
 
+/// One fleet at a time: a simulated API says of another fleet's bots that there are none.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// Runs `rollcall simulate` and reads what it found.
 fn simulate(flags: &str) -> Result<(Option<i32>, Value)> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let answer = Command::new(e2e::binary::built("rollcall")?)
         .args(["simulate", "--json", "--wait", "180"])
         .args(flags.split_whitespace())
