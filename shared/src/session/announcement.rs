@@ -334,6 +334,14 @@ mod tests {
     }
 
     #[test]
+    fn what_was_only_claimed_is_told_as_not_confirmed() {
+        let proved = event(&bot(), EventKind::Done);
+        let claimed = Event { trust: Trust::Claimed, ..proved.clone() };
+        let confirmed = |event| Announcement::of(event).into_iter().map(|told| told.confirmed).collect::<Vec<_>>();
+        assert_eq!((confirmed(&proved), confirmed(&claimed)), (vec![true], vec![false]));
+    }
+
+    #[test]
     fn the_same_fact_has_the_same_id_and_another_has_another() {
         let told = all();
         let ids: BTreeSet<_> = told.iter().map(|told| told.id.clone()).collect();
