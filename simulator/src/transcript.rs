@@ -32,32 +32,28 @@ pub struct Word {
     pub end_ms: u64,
 }
 
-/// Some of these are not ASCII, and one needs escaping.
-const VOCABULARY: [&str; 24] = [
-    "we",
-    "should",
-    "ship",
-    "it",
-    "on",
-    "Thursday",
-    "because",
-    "the",
-    "café",
-    "team",
-    "\"really\"",
-    "wants",
-    "naïve",
-    "numbers",
-    "before",
-    "lunch",
-    "日本",
-    "says",
-    "maybe",
-    "not",
-    "yet",
-    "and",
-    "then",
-    "🎉",
+/// What people say in meetings. Some of it is not ASCII, and some needs escaping.
+const SENTENCES: [&str; 20] = [
+    "Good morning, everybody.",
+    "Can you hear me?",
+    "Yes, loud and clear.",
+    "Let's begin with the numbers from last week.",
+    "We should ship it on Thursday, because the team wants it out before the café closes.",
+    "Do you \"really\" think so?",
+    "That looks a bit naïve to me, to be honest.",
+    "The office in 日本 says maybe, and that is not a no.",
+    "Sorry, I was on mute.",
+    "Who takes the notes?",
+    "The webhooks all arrived, every single one. 🎉",
+    "Then let's not touch it before lunch.",
+    "I would rather wait for the second round of tests.",
+    "What does that cost us in a month?",
+    "Less than the coffee.",
+    "I'll share my screen for a moment.",
+    "Is anybody against it?",
+    "No, go ahead.",
+    "Right.",
+    "Thank you all, see you on Monday.",
 ];
 
 impl Utterance {
@@ -88,10 +84,11 @@ impl Transcript {
         let mut at = 1_500;
         let utterances = (0..utterances).map(|_| {
             let speaker = rng.choice(speakers).cloned().unwrap_or_default();
-            let words = (0..rng.usize(1..=12)).map(|_| {
+            let sentence = rng.choice(&SENTENCES).copied().unwrap_or_default();
+            let words = sentence.split(' ').map(|word| {
                 let (start_ms, end_ms) = (at, at + rng.u64(80..=600));
                 at = end_ms + rng.u64(10..=90);
-                Word { text: (*rng.choice(&VOCABULARY).unwrap_or(&"")).to_owned(), start_ms, end_ms }
+                Word { text: word.to_owned(), start_ms, end_ms }
             });
             let words = words.collect();
             at += rng.u64(200..=2_000);
@@ -107,7 +104,7 @@ impl Transcript {
             let speaker = self.number_of(&utterance.speaker);
             let words = utterance.words.iter().map(|word| {
                 json!({
-                    "word": word.text.trim_matches('"').to_lowercase(),
+                    "word": word.text.trim_matches(|edge: char| edge.is_ascii_punctuation()).to_lowercase(),
                     "punctuated_word": word.text,
                     "start": seconds(word.start_ms),
                     "end": seconds(word.end_ms),
