@@ -3,7 +3,7 @@
 use crate::{
     api::ProviderApi,
     archive::Archive,
-    commands::Commands,
+    commands::{Commands, send_errands},
     errand::Errands,
     function::Invocation,
     publish::Publisher,
@@ -60,7 +60,7 @@ where
                 let Invocation { now, deadline, .. } = invocation;
                 match self.errands.run(&session, errand, now, deadline).await {
                     Ok(next) => {
-                        self.send(&session, next).await;
+                        send_errands(&self.sweep.commands, &session, next).await;
                         true
                     }
                     Err(error) => {
@@ -87,15 +87,8 @@ where
             return false;
         }
         tracing::info!(bot, "an operator asked for a deletion");
-        self.send(session, vec![Errand::Erase]).await;
+        send_errands(&self.sweep.commands, session, vec![Errand::Erase]).await;
         true
-    }
-
-    /// Sends what an errand gave rise to. The intent is saved, so what gets lost here waits for a sweep.
-    async fn send(&self, session: &SessionId, errands: Vec<Errand>) {
-        for errand in errands {
-            let _ = self.sweep.commands.send(&Command::Errand { session: session.clone(), errand }).await;
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::log;
 use aws_sdk_sqs::Client;
-use shared::Command;
+use shared::{Command, SessionId, session::Errand};
 use std::future::Future;
 
 /// Where commands go.
@@ -15,6 +15,14 @@ pub trait Commands {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the command was not taken")]
 pub struct NotSent;
+
+/// Sends what is to be done for a session. The intent is saved: should a command get lost, the sweep sends it again, so none is
+/// waited for.
+pub(crate) async fn send_errands(commands: &impl Commands, session: &SessionId, errands: Vec<Errand>) {
+    for errand in errands {
+        let _ = commands.send(&Command::Errand { session: session.clone(), errand }).await;
+    }
+}
 
 /// The commands queue on SQS.
 #[derive(Clone, Debug)]

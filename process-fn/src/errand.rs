@@ -22,7 +22,7 @@ use crate::{
 use shared::{
     Event, ReceivedAt, Session, SessionId,
     event::Artifact,
-    session::{Announcement, Copy, Errand, Mark, Progress, advance},
+    session::{Announcement, Copy, Errand, Mark, advance},
 };
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -198,7 +198,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
             let (next, announcements) = self.concluded(&session, errand, mark, end, now).await?;
             self.publisher.publish(&announcements).await?;
             if self.save(&next, version, now).await? {
-                return Ok(newly_wanted(&session, &next, now));
+                return Ok(next.newly_wanted(session.errands(), now));
             }
         }
         Err(Setback::Contended)
@@ -294,14 +294,6 @@ impl End {
             Self::Erased(None) => "erased",
         }
     }
-}
-
-/// What is to be done at once, and was not before.
-fn newly_wanted(before: &Session, after: &Session, now: i64) -> Vec<Errand> {
-    let wanted = |session: &Session, errand| session.pending(errand).map(Progress::wanted);
-    let is_new = |errand: &Errand| wanted(before, *errand) != wanted(after, *errand);
-    let can_begin = |errand: &Errand| after.pending(*errand).is_some_and(|progress| !progress.must_wait(now));
-    after.all_pending().map(|(errand, _)| errand).filter(is_new).filter(can_begin).collect()
 }
 
 fn asked_at(now: i64) -> ReceivedAt {

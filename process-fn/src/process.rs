@@ -8,7 +8,7 @@ mod read;
 mod set_aside;
 
 use crate::{
-    commands::Commands,
+    commands::{Commands, send_errands},
     function::Invocation,
     log::{self, Told},
     publish::{PublishError, Publisher},
@@ -20,12 +20,12 @@ use crate::{
 use futures_util::FutureExt;
 use read::{Read, Understood, decode};
 use shared::{
-    Command, Event, ReceivedAt, Session, SessionId,
+    Event, ReceivedAt, Session, SessionId,
     message::Carried,
     provider,
-    session::{Disposition, Entry, Errand, Progress, advance},
+    session::{Disposition, Entry, advance},
 };
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Duration};
+use std::{panic::AssertUnwindSafe, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
 /// How often a session is read again when somebody else saved it in between.
@@ -250,7 +250,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
             }
             match self.store.save(&session, version, now).await {
                 Ok(version) => {
-                    self.send_errands(&errands, &session).await;
+                    send_errands(&self.commands, session.id(), session.newly_wanted(&errands, now)).await;
                     log::meeting(outcome, &session);
                     *saved = Some((session, version));
                     return Ok(outcomes);
@@ -270,17 +270,6 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
             }
         }
         Ok(())
-    }
-
-    /// Sends what the session wants done now and did not want before. The intent is saved: should a command get lost, the sweep
-    /// sends it again, so none is waited for.
-    async fn send_errands(&self, before: &BTreeMap<Errand, Progress>, session: &Session) {
-        for (errand, _) in session.all_pending() {
-            let wanted = |errands: &BTreeMap<Errand, Progress>| errands.get(&errand).map(Progress::wanted);
-            if wanted(session.errands()) != wanted(before) {
-                let _ = self.commands.send(&Command::Errand { session: session.id().clone(), errand }).await;
-            }
-        }
     }
 
     async fn load_or_new(

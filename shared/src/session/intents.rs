@@ -23,6 +23,17 @@ impl Session {
         pending.map(|(errand, progress)| (*errand, progress.due_at()))
     }
 
+    /// What is to be done at once, and was not wanted, or for another reason, when its errands were `before`. `now` is in seconds
+    /// since the Unix epoch.
+    #[must_use]
+    pub fn newly_wanted(&self, before: &BTreeMap<Errand, Progress>, now: i64) -> Vec<Errand> {
+        let is_new =
+            |errand: &Errand, progress: &Progress| before.get(errand).map(Progress::wanted) != Some(progress.wanted());
+        let can_begin = |progress: &Progress| progress.is_pending() && !progress.must_wait(now);
+        let wanted = self.errands.iter().filter(|(errand, progress)| can_begin(progress) && is_new(errand, progress));
+        wanted.map(|(errand, _)| *errand).collect()
+    }
+
     /// When it must be looked at, in seconds since the Unix epoch; `None` if nothing is to be done for it.
     #[must_use]
     pub fn due_at(&self) -> Option<i64> {
@@ -32,21 +43,13 @@ impl Session {
     /// The session with an errand done, for every reason up to this one.
     #[must_use]
     pub fn with_settled(&self, errand: Errand, up_to: Mark) -> Self {
-        let mut next = self.clone();
-        if let Some(progress) = next.errands.get_mut(&errand) {
-            progress.settle(up_to);
-        }
-        next
+        self.with_progress(errand, |progress| progress.settle(up_to))
     }
 
     /// The session with an errand tried to no avail; the next try is at `retry_at`, in seconds since the Unix epoch.
     #[must_use]
     pub fn with_postponed(&self, errand: Errand, retry_at: i64) -> Self {
-        let mut next = self.clone();
-        if let Some(progress) = next.errands.get_mut(&errand) {
-            progress.postpone(retry_at);
-        }
-        next
+        self.with_progress(errand, |progress| progress.postpone(retry_at))
     }
 
     /// The session with what became of an artifact with us. Of one that is erased nothing is kept.
@@ -66,20 +69,13 @@ impl Session {
     /// The session with a command for an errand sent anew, `now` in seconds since the Unix epoch.
     #[must_use]
     pub fn with_reminder(&self, errand: Errand, now: i64) -> Self {
-        let mut next = self.clone();
-        if let Some(progress) = next.errands.get_mut(&errand) {
-            progress.remind(now);
-        }
-        next
+        self.with_progress(errand, |progress| progress.remind(now))
     }
 
-    /// The session asked for an errand once more, for the reason that it had; the same if it never had one.
-    #[must_use]
-    pub fn with_reopened(&self, errand: Errand) -> Self {
+    /// The session with an errand moved on; the same if it never had it.
+    fn with_progress(&self, errand: Errand, change: impl FnOnce(&mut Progress)) -> Self {
         let mut next = self.clone();
-        if let Some(progress) = next.errands.get_mut(&errand) {
-            *progress = Progress::new(progress.wanted());
-        }
+        next.errands.get_mut(&errand).map(change);
         next
     }
 
