@@ -41,6 +41,13 @@ impl CallBudget {
     }
 }
 
+/// Whether an answer to a call of S3 is the bucket's own: whatever else answers 200 on the way to it gives no entity tag. What
+/// that says is neither a confirmation nor an object's bytes.
+#[must_use]
+pub fn is_from_s3(e_tag: Option<&str>) -> bool {
+    e_tag.is_some()
+}
+
 /// The configuration for all clients of a function: region and credentials as Lambda sets them, TLS by ring, and
 /// `AWS_ENDPOINT_URL` where it is set and not empty (the local AWS).
 ///

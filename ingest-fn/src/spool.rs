@@ -2,7 +2,7 @@
 
 use crate::{log, queue::QueueError};
 use aws_sdk_s3::{Client, config::Builder, primitives::ByteStream};
-use edge::aws::CallBudget;
+use edge::aws::{CallBudget, is_from_s3};
 use shared::{
     QueueMessage,
     kept::{Folder, beside_a_delivery, beside_a_record, key, metadata},
@@ -94,8 +94,7 @@ impl Spool for S3Spool {
             put = put.metadata(name, value);
         }
         match put.body(ByteStream::from(object.bytes)).send().await {
-            // Whatever else answers 200 on the way to S3 gives no entity tag.
-            Ok(stored) if stored.e_tag().is_some() => Ok(()),
+            Ok(stored) if is_from_s3(stored.e_tag()) => Ok(()),
             Ok(_) => Err(SpoolError),
             Err(error) => {
                 log::aws_failure("PutObject", &error);

@@ -10,6 +10,7 @@ use aws_sdk_s3::{
     types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, Tag, Tagging},
 };
 use bytes::Bytes;
+use edge::aws::is_from_s3;
 use shared::hash::sha256_hex;
 use std::time::Duration;
 use tokio::{
@@ -238,9 +239,8 @@ impl Upload<'_> {
     }
 }
 
-/// Whether an answer is the bucket's: whatever else answers 200 on the way to S3 gives no entity tag.
 fn given_by_s3(e_tag: Option<&str>) -> Result<(), ArchiveError> {
-    e_tag.map(drop).ok_or(ArchiveError::Unavailable)
+    if is_from_s3(e_tag) { Ok(()) } else { Err(ArchiveError::Unavailable) }
 }
 
 /// The next part that is through; `None` if none is on its way.

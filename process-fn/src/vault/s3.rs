@@ -7,7 +7,7 @@ use aws_sdk_s3::{
     operation::get_object::GetObjectError,
     primitives::{ByteStream, DateTime},
 };
-use edge::aws::causes;
+use edge::aws::{causes, is_from_s3};
 use shared::kept::metadata;
 
 /// The bucket.
@@ -41,7 +41,8 @@ impl Vault for S3Vault {
             put = put.metadata(*name, value);
         }
         match put.body(ByteStream::from(kept.bytes.clone())).send().await {
-            Ok(stored) => given_by_s3(stored.e_tag()),
+            Ok(stored) if is_from_s3(stored.e_tag()) => Ok(()),
+            Ok(_) => Err(VaultError),
             Err(error) => {
                 log::aws_failure("PutObject", &error);
                 Err(VaultError)
@@ -51,7 +52,8 @@ impl Vault for S3Vault {
 
     async fn fetch(&self, key: &str) -> Result<Option<Vec<u8>>, VaultError> {
         let found = match self.client.get_object().bucket(&self.bucket_name).key(key).send().await {
-            Ok(found) => found,
+            Ok(found) if is_from_s3(found.e_tag()) => found,
+            Ok(_) => return Err(VaultError),
             // Only S3's own word for it. It says 403 instead to a role that may not list the bucket.
             Err(SdkError::ServiceError(answer)) if matches!(answer.err(), GetObjectError::NoSuchKey(_)) => {
                 return Ok(None);
@@ -61,7 +63,6 @@ impl Vault for S3Vault {
                 return Err(VaultError);
             }
         };
-        given_by_s3(found.e_tag())?;
         match found.body.collect().await {
             Ok(bytes) => Ok(Some(bytes.to_vec())),
             Err(error) => {
@@ -93,12 +94,6 @@ impl Vault for S3Vault {
             }
         }
     }
-}
-
-/// Whether an answer is the bucket's: whatever else answers 200 on the way to S3 gives no entity tag. Bytes that it gave would
-/// be taken for a delivery, and the delivery be removed.
-fn given_by_s3(e_tag: Option<&str>) -> Result<(), VaultError> {
-    e_tag.map(drop).ok_or(VaultError)
 }
 
 #[cfg(test)]
