@@ -17,16 +17,11 @@ use crate::{
 use clap::{Args, builder::PossibleValuesParser, value_parser};
 use jiff::Timestamp;
 use shared::{
-    Provider, ReceivedAt, SessionId, artifacts,
+    Provider, ReceivedAt, SessionId,
+    artifacts::{self, KINDS, SHA256_TAG},
     event::{Artifact, Subject},
 };
 use std::path::PathBuf;
-
-/// The artifacts of which copies are kept.
-const KINDS: [Artifact; 3] = [Artifact::Transcript, Artifact::Audio, Artifact::Video];
-
-/// The tag under which a checksum is kept.
-const SHA256: &str = "sha256";
 
 /// List what is stored of a bot's meeting, or bring it here
 ///
@@ -109,7 +104,7 @@ impl Artifacts {
         let mut lines = self.wanted(inventory(&bot, session, Some(&listed)));
         for line in &mut lines {
             if let (None, Some(key)) = (&line.sha256, &line.key) {
-                line.sha256 = bucket.tag(key, SHA256).await?;
+                line.sha256 = bucket.tag(key, SHA256_TAG).await?;
             }
         }
         match &self.download {

@@ -17,6 +17,15 @@ use crate::{
     sender_id::SenderId,
 };
 
+/// The artifacts of which copies are kept.
+pub const KINDS: [Artifact; 3] = [Artifact::Transcript, Artifact::Audio, Artifact::Video];
+
+/// The tag of an object with the SHA-256 of its bytes, in hexadecimal.
+pub const SHA256_TAG: &str = "sha256";
+
+/// The tag of an object with how many bytes it has.
+pub const SIZE_TAG: &str = "size_bytes";
+
 /// What the key of a transcript as the provider wrote it ends with.
 pub const RAW: &str = "raw.json";
 

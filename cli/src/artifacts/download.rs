@@ -1,8 +1,8 @@
 //! Bringing artifacts from the bucket to this machine.
 
-use super::{Line, SHA256, size};
+use super::{Line, size};
 use crate::{bucket::Bucket, escape, failure::Failure, screen};
-use shared::hash::ContentHash;
+use shared::{artifacts::SHA256_TAG, hash::ContentHash};
 use std::{
     fs,
     io::{self, Write as _},
@@ -20,7 +20,7 @@ pub(super) async fn all(bucket: &Bucket<'_>, lines: &[Line], folder: &Path) -> R
         let Some(key) = &line.key else { continue };
         files.push((key, line.sha256.clone(), line.size_bytes));
         if let Some(key) = &line.normalised_key {
-            files.push((key, bucket.tag(key, SHA256).await?, None));
+            files.push((key, bucket.tag(key, SHA256_TAG).await?, None));
         }
     }
     if files.is_empty() {

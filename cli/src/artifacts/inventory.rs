@@ -1,12 +1,11 @@
 //! What there is to say of a bot's artifacts, from what its session knows and what the bucket has.
 
-use super::KINDS;
 use crate::{bucket, timeline::report::milliseconds};
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::{
     Session, SessionId,
-    artifacts::{self, NORMALISED, RAW},
+    artifacts::{self, KINDS, NORMALISED, RAW},
     event::{Artifact, ArtifactStatus},
     session::{Copy, Errand},
 };

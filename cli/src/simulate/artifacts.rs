@@ -7,7 +7,7 @@ use crate::{
 use serde_json::Value;
 use shared::{
     Session,
-    artifacts::{NORMALISED, RAW, folder, prefix},
+    artifacts::{KINDS, NORMALISED, RAW, folder, prefix},
     event::Artifact,
     hash::sha256_hex,
     session::{Copy, Errand, Stored},
@@ -15,9 +15,6 @@ use shared::{
 };
 use simulator::{Api, Bot, Content, Expected, Reason};
 use std::collections::BTreeMap;
-
-/// The artifacts that are copied.
-pub(super) const ARTIFACTS: [Artifact; 3] = [Artifact::Transcript, Artifact::Audio, Artifact::Video];
 
 /// What should become of a bot's artifacts.
 #[derive(Clone, PartialEq, Debug)]
@@ -97,7 +94,7 @@ impl Plan {
     ) -> Result<BTreeMap<Artifact, Found>, Failure> {
         let left = if session.is_erased() { bucket.list(&prefix(session.id())).await? } else { vec![] };
         let mut all = BTreeMap::new();
-        for artifact in ARTIFACTS {
+        for artifact in KINDS {
             let folder = folder(session.id(), artifact);
             let found = match session.copies().get(&artifact) {
                 _ if left.iter().any(|object| object.key.starts_with(&folder)) => Found::Wrong("left by a deletion"),

@@ -1,11 +1,12 @@
 //! Whether every accepted delivery is accounted for, and every session and artifact ended as it should.
 
-use super::artifacts::{self, ARTIFACTS, Found, is_pending};
+use super::artifacts::{self, Found, is_pending};
 use crate::{bucket::Bucket, failure::Failure, table::Known};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use shared::{
     Endpoint, Session, SessionId,
+    artifacts::KINDS,
     event::{Artifact, Outcome},
     session::{Disposition, State},
 };
@@ -116,7 +117,7 @@ impl Account {
     /// Whether there is nothing more to wait for.
     pub(super) fn is_settled(&self) -> bool {
         let is_fetching = self.plan.is_some()
-            && self.session().is_some_and(|session| ARTIFACTS.iter().any(|artifact| is_pending(session, *artifact)));
+            && self.session().is_some_and(|session| KINDS.iter().any(|artifact| is_pending(session, *artifact)));
         self.unaccounted().is_empty() && !is_fetching && (self.is_as_expected() || !self.lost().is_empty())
     }
 
@@ -395,7 +396,7 @@ mod tests {
         let bot = simulator.add_bot(BotPlan::new(Endpoint::MeetStream, "b"));
         let mut accounts = Account::open(&[bot], vec![], true);
         let account = accounts.first_mut().unwrap();
-        account.found = ARTIFACTS.map(|artifact| (artifact, Found::Unavailable("gone".to_owned()))).into();
+        account.found = KINDS.map(|artifact| (artifact, Found::Unavailable("gone".to_owned()))).into();
         let findings = Findings::of(&accounts, BTreeMap::new());
         assert_eq!(findings.artifacts["audio"], BTreeMap::from([("gone".to_owned(), 1)]));
         let audio = findings.differing.iter().find(|differing| differing.artifact == "audio").unwrap();

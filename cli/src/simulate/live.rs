@@ -1,13 +1,11 @@
 //! How it goes while it goes: on a terminal as lines that change, elsewhere as lines that follow each other.
 
-use super::{
-    artifacts::{ARTIFACTS, is_pending},
-    audit::in_words,
-};
+use super::{artifacts::is_pending, audit::in_words};
 use crate::screen::{self, Look};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use shared::{
     Session,
+    artifacts::KINDS,
     session::{Copy, State},
 };
 use simulator::{Fate, Sent};
@@ -44,7 +42,7 @@ pub(super) struct Copies {
 impl Copies {
     /// Takes those of one more session into account.
     pub(super) fn count(&mut self, session: &Session) {
-        for artifact in ARTIFACTS {
+        for artifact in KINDS {
             match session.copies().get(&artifact) {
                 _ if is_pending(session, artifact) => self.pending += 1,
                 Some(Copy::Stored(_)) => self.stored += 1,

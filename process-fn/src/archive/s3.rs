@@ -11,7 +11,10 @@ use aws_sdk_s3::{
 };
 use bytes::Bytes;
 use edge::aws::is_from_s3;
-use shared::hash::sha256_hex;
+use shared::{
+    artifacts::{SHA256_TAG, SIZE_TAG},
+    hash::sha256_hex,
+};
 use std::time::Duration;
 use tokio::{
     task::JoinSet,
@@ -72,7 +75,7 @@ impl S3Archive {
             .bucket(&self.bucket_name)
             .key(key)
             .set_content_type(stored.content_type.clone())
-            .tagging(format!("sha256={}&size_bytes={}", stored.sha256, stored.size_bytes))
+            .tagging(format!("{SHA256_TAG}={}&{SIZE_TAG}={}", stored.sha256, stored.size_bytes))
             .body(ByteStream::from(bytes))
             .send()
             .await
@@ -211,7 +214,7 @@ impl Upload<'_> {
 
     async fn tag(&self, size_bytes: u64, sha256: &str) -> Result<(), ArchiveError> {
         let tag = |key: &str, value: String| Tag::builder().key(key).value(value).build();
-        let tags = [tag("sha256", sha256.to_owned()), tag("size_bytes", size_bytes.to_string())];
+        let tags = [tag(SHA256_TAG, sha256.to_owned()), tag(SIZE_TAG, size_bytes.to_string())];
         let tags = tags.into_iter().collect::<Result<_, _>>().map_err(|_| ArchiveError::Unavailable)?;
         let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(|_| ArchiveError::Unavailable)?;
         let tagged =
