@@ -190,8 +190,7 @@ fn course(rng: &mut Rng, subject: &Subject, endpoint: Endpoint, speed: Speed) ->
 
 fn delivery(rng: &mut Rng, endpoint: Endpoint, body: Body) -> Delivery {
     let delivery_id = (endpoint == Endpoint::MeetingBaasV2).then(|| format!("msg_{:016x}", rng.u64(..)));
-    let Body { name, bytes } = body;
-    Delivery { at: Duration::ZERO, name, endpoint, delivery_id, body: bytes, forgery: None, tampering: None }
+    Delivery { endpoint, delivery_id, ..Delivery::of(body) }
 }
 
 /// The same delivery once more: as its sender sends it again, or as a person does, under a new id.

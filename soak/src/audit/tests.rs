@@ -1,12 +1,11 @@
 use super::*;
-use crate::bodies;
+use crate::bodies::{self, Body};
 use fastrand::Rng;
 use shared::{
     OccurredAt, SessionId,
     kept::{Folder, beside_a_delivery, key},
     session::{Disposition, Hole, advance},
 };
-use std::time::Duration;
 
 /// A whole meeting of one bot, each delivery accepted and answered 200.
 struct Honest {
@@ -14,26 +13,14 @@ struct Honest {
     stored: Stored,
 }
 
-fn delivery(name: &str, body: Vec<u8>) -> Delivery {
-    Delivery {
-        at: Duration::ZERO,
-        name: name.to_owned(),
-        endpoint: Endpoint::MeetStream,
-        delivery_id: None,
-        body,
-        forgery: None,
-        tampering: None,
-    }
-}
-
 fn honest() -> Honest {
     let mut sent = Vec::new();
     let mut stored = Stored::default();
     for (n, body) in bodies::course(&mut Rng::with_seed(7), Endpoint::MeetStream, false, "b").into_iter().enumerate() {
-        let delivery = delivery(&body.name, body.bytes);
+        let delivery = Delivery::of(body);
         sent.push(Sent::new(&delivery, format!("accepted-{n}"), Some(1_791_212_102_000 + n as i64), Some(200)));
     }
-    let unreadable = delivery("unreadable", b"not json".to_vec());
+    let unreadable = Delivery::of(Body { name: "unreadable".to_owned(), bytes: b"not json".to_vec() });
     sent.push(Sent::new(&unreadable, "accepted-unreadable".to_owned(), Some(1), Some(200)));
     for one in &sent {
         let message = one.message.as_ref().unwrap();
