@@ -158,8 +158,8 @@ pub fn idle_month(idle: Idle, prices: &Prices) -> Result<Vec<Line>> {
     let polling = receives * (prices.each("sqs_fifo_request")? + prices.each("sqs_standard_request")?);
     Ok(vec![
         ("Polling of both queues", polling),
-        ("Alarms", crate::statistics::as_f64(idle.alarms) * prices.month("alarm")?),
-        ("Custom metrics", crate::statistics::as_f64(idle.metrics) * prices.month("custom_metric")?),
+        ("Alarms", e2e::statistics::as_f64(idle.alarms) * prices.month("alarm")?),
+        ("Custom metrics", e2e::statistics::as_f64(idle.metrics) * prices.month("custom_metric")?),
         ("Secret", prices.month("secret")?),
     ])
 }

@@ -2,9 +2,9 @@
 
 use crate::program::{Program, Valgrind};
 use crate::sink::Sink;
-use crate::statistics::as_f64;
 use anyhow::{Context, Result, bail, ensure};
 use e2e::runtime_api::Invocation;
+use e2e::statistics::as_f64;
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;

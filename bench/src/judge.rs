@@ -5,7 +5,7 @@ use crate::program::Program;
 use crate::results::{Curves, Exact, Results, Row};
 use crate::rounds::CALL;
 use crate::scale::Point;
-use crate::statistics::growth;
+use e2e::statistics::growth;
 use std::collections::BTreeMap;
 
 const TLS: &str = "another TLS provider than ring: the default one burns processor time at its first use";
@@ -91,7 +91,7 @@ pub fn all(results: &Results) -> Vec<Bar> {
     bars.push(Bar::at_most(
         "P9",
         "forbidden crates in the functions",
-        crate::statistics::as_f64(results.exact.forbidden),
+        e2e::statistics::as_f64(results.exact.forbidden),
         0.0,
         "an AWS crate with its default features",
     ));

@@ -152,7 +152,7 @@ async fn curves(sink: &Sink, results: &mut Results, backlog: usize) -> Result<()
     let (prices, setup) = (cost::prices()?, cost::setup(Yours::of_the_template())?);
     for events in [10, 30, 100, 300, 1000] {
         let taken = scale::events_per_bot(sink, events).await?;
-        let point = |took| Point { work: bench::statistics::as_f64(events), took };
+        let point = |took| Point { work: e2e::statistics::as_f64(events), took };
         curves.cpu_per_event.push(point(taken.per_delivery(taken.cpu_seconds) * 1e3));
         curves.writes_per_event.push(point(taken.per_delivery(taken.units())));
         curves.dollars_per_million.push(point(cost::dollars_per_million(taken, setup, &prices)?));

@@ -7,8 +7,8 @@ use crate::pipeline::batch_of_bots;
 use crate::program::Program;
 use crate::results::Row;
 use crate::sink::Sink;
-use crate::statistics::{median, milliseconds, quantile};
 use anyhow::Result;
+use e2e::statistics::{median, milliseconds, quantile};
 use std::collections::BTreeMap;
 use std::time::Duration;
 

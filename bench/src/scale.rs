@@ -6,8 +6,8 @@ use crate::pipeline::{Taken, Worker, batch_of_bots, queued};
 use crate::program::Program;
 use crate::queue::{Fifo, Shape};
 use crate::sink::Sink;
-use crate::statistics::{as_f64, median, milliseconds};
 use anyhow::Result;
+use e2e::statistics::{as_f64, median, milliseconds};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 

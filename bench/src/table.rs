@@ -1,7 +1,7 @@
 //! A table like DynamoDB's, as far as the functions need one, that knows what each call would be billed.
 
-use crate::condition::{Item, holds};
 use anyhow::{Context, Result, bail};
+use e2e::condition::{Item, holds};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 

@@ -40,7 +40,7 @@ impl<'a> Scope<'a> {
             return Ok(self.attribute(name.trim_end_matches(')'))?.is_some());
         }
         let words: Vec<_> = term.split_whitespace().collect();
-        let [left, operator, right] = words[..] else { bail!("the sink cannot read the condition {term:?}") };
+        let [left, operator, right] = words[..] else { bail!("the table cannot read the condition {term:?}") };
         let (Some(left), Some(right)) = (self.operand(left)?, self.operand(right)?) else { return Ok(false) };
         let order = compare(left, right)?;
         Ok(match operator {
@@ -50,7 +50,7 @@ impl<'a> Scope<'a> {
             "<=" => order.is_le(),
             ">" => order.is_gt(),
             ">=" => order.is_ge(),
-            _ => bail!("the sink does not know the operator {operator:?}"),
+            _ => bail!("the table does not know the operator {operator:?}"),
         })
     }
 
@@ -65,7 +65,7 @@ impl<'a> Scope<'a> {
         let name = match text.strip_prefix('#') {
             Some(_) => self.names.get(text).and_then(Value::as_str).with_context(|| format!("no name for {text}"))?,
             None if text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => text,
-            None => bail!("the sink cannot read the attribute {text:?}"),
+            None => bail!("the table cannot read the attribute {text:?}"),
         };
         Ok(self.stored.and_then(|item| item.get(name)))
     }
@@ -80,7 +80,7 @@ fn compare(left: &Value, right: &Value) -> Result<Ordering> {
     if let (Some(left), Some(right)) = (text(left), text(right)) {
         return Ok(left.cmp(&right));
     }
-    bail!("the sink cannot compare {left} with {right}")
+    bail!("the table cannot compare {left} with {right}")
 }
 
 #[cfg(test)]

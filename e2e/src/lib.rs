@@ -12,6 +12,8 @@
 //! | compose, sign and send deliveries as MeetStream does | [`sender`] |
 //! | read `template.yaml` | [`template`] |
 //! | find the function binaries | [`binary`] |
+//! | stand in for the table: whether a condition holds | [`condition`] |
+//! | make one number of many | [`statistics`] |
 //!
 //! What needs clients of AWS is behind the feature `aws`, which is on by default: `bench` does without and is built in
 //! seconds.
@@ -25,6 +27,7 @@
 //! - No state is shared between two tests unless they share a handle.
 
 pub mod binary;
+pub mod condition;
 pub mod fault_proxy;
 #[cfg(feature = "aws")]
 pub mod local_aws;
@@ -40,6 +43,7 @@ pub mod runtime_api;
 #[cfg(feature = "aws")]
 pub mod scratch;
 pub mod sender;
+pub mod statistics;
 pub mod template;
 
 /// The folder of the workspace.

@@ -1,6 +1,7 @@
 //! What runs were made of.
 
 use crate::audit::{Sent, Stored};
+use e2e::statistics::quantile;
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// What one schedule, or many, came to.
@@ -61,17 +62,9 @@ impl Run {
 
     /// How long this share of the senders, from 0 to 1, waited at most for their answers; `None` if nobody has got one.
     #[must_use]
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a rank among a few thousand"
-    )]
     pub fn waited(&self, share: f64) -> Option<Duration> {
-        let mut waits = self.waits.clone();
-        waits.sort_unstable();
-        let rank = (waits.len() as f64 * share).ceil() as usize;
-        waits.get(rank.saturating_sub(1)).copied()
+        let seconds: Vec<_> = self.waits.iter().map(Duration::as_secs_f64).collect();
+        (!seconds.is_empty()).then(|| Duration::from_secs_f64(quantile(&seconds, share)))
     }
 
     /// How many deliveries were sent.

@@ -13,8 +13,9 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::{body::SdkBody, retry::RetryConfig};
 use aws_types::{SdkConfig, region::Region};
+use e2e::condition::{self, Item};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use shared::{
     Session,
     session::Entry,
@@ -24,8 +25,6 @@ use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-
-type Item = Map<String, Value>;
 
 /// The items of one table, in the form in which they travel.
 #[derive(Clone, Debug, Default)]
@@ -104,31 +103,11 @@ fn key(item: &Value) -> Option<(String, String)> {
     Some((part(PK)?, part(SK)?))
 }
 
-/// Whether the request's condition holds for what is there; `None` if it is not one of those that our adapter writes.
+/// Whether the request's condition holds for what is there; `None` if it is not one that the table knows.
 fn holds(request: &Value, found: Option<&Item>) -> Option<bool> {
     let Some(condition) = request["ConditionExpression"].as_str() else { return Some(true) };
-    let mut any = false;
-    for term in condition.split(" OR ") {
-        any |= term_holds(term, request, found)?;
-    }
-    Some(any)
-}
-
-fn term_holds(term: &str, request: &Value, found: Option<&Item>) -> Option<bool> {
-    let name = |text: &str| request.get("ExpressionAttributeNames")?.get(text)?.as_str().map(str::to_owned);
-    if let Some(argument) = term.strip_prefix("attribute_not_exists(").and_then(|rest| rest.strip_suffix(')')) {
-        let name = name(argument)?;
-        return Some(found.is_none_or(|item| !item.contains_key(&name)));
-    }
-    let [left, operator, right] = term.split(' ').collect::<Vec<_>>().try_into().ok()?;
-    let number = |value: &Value| value["N"].as_str().and_then(|text| text.parse::<i64>().ok());
-    let right = number(request.get("ExpressionAttributeValues")?.get(right)?)?;
-    let left = found.and_then(|item| number(item.get(&name(left)?)?));
-    match operator {
-        "=" => Some(left.is_some_and(|left| left == right)),
-        "<=" => Some(left.is_some_and(|left| left <= right)),
-        _ => None,
-    }
+    let (names, values) = (&request["ExpressionAttributeNames"], &request["ExpressionAttributeValues"]);
+    condition::holds(condition, names, values, found).ok()
 }
 
 fn has_expired(item: &Item, now: i64) -> bool {
