@@ -8,6 +8,7 @@ use crate::scratch::{QueueRules, Scratch};
 use crate::sender::{BodyEncoding, Delivery};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use simulator::{Knobs, Simulator};
 use std::time::Duration;
 
 /// The secret that both sides of a pipeline know.
@@ -66,6 +67,19 @@ pub struct SecondProcess {
     pub events: Pump,
     /// Its poller of the commands queue.
     pub commands: Pump,
+}
+
+/// The settings by which `process-fn` asks a simulator for what the providers have, and keeps recordings too.
+#[must_use]
+pub fn asking<'a>(simulator: &'a Simulator, knobs: &'a Knobs) -> Vec<(&'static str, &'a str)> {
+    vec![
+        ("MEETSTREAM_API_URL", &simulator.meetstream_url),
+        ("MEETSTREAM_API_KEYS", &knobs.meetstream_key),
+        ("MEETINGBAAS_API_URL", &simulator.meetingbaas_url),
+        ("MEETINGBAAS_API_KEYS", &knobs.meetingbaas_key),
+        ("ALLOW_LOCAL_DOWNLOADS", "true"),
+        ("KEEP_RECORDINGS", "1"),
+    ]
 }
 
 impl Pipeline {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use e2e::{
-    pipeline::{Pipeline, SECRET, TOKEN},
+    pipeline::{Pipeline, SECRET, TOKEN, asking},
     sender::Delivery,
 };
 use serde_json::{Value, json};
@@ -13,13 +13,7 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_secs(40);
 
 async fn start(simulator: &Simulator, knobs: &Knobs) -> Result<Pipeline> {
-    Pipeline::with(&[
-        ("MEETSTREAM_API_URL", simulator.meetstream_url.as_str()),
-        ("MEETSTREAM_API_KEYS", knobs.meetstream_key.as_str()),
-        ("ALLOW_LOCAL_DOWNLOADS", "true"),
-        ("KEEP_RECORDINGS", "1"),
-    ])
-    .await
+    Pipeline::with(&asking(simulator, knobs)).await
 }
 
 /// Plays a whole meeting through both functions, and carries out what it gives rise to.

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use e2e::{
     fault_proxy::{Decision, Match, Refusal, Service},
     operator::Operator,
-    pipeline::{API_KEY, Pipeline, SECRET, SVIX_SECRET, SecondProcess},
+    pipeline::{API_KEY, Pipeline, SECRET, SVIX_SECRET, SecondProcess, asking},
     scratch::QueueRules,
     sender::Delivery,
 };
@@ -37,15 +37,7 @@ impl Story {
         let knobs = Knobs::default();
         let simulator = Simulator::start(knobs.clone()).await?;
         let rules = QueueRules { visibility: Duration::from_secs(60), max_receives: 50 };
-        let settings = [
-            ("MEETSTREAM_API_URL", simulator.meetstream_url.as_str()),
-            ("MEETSTREAM_API_KEYS", knobs.meetstream_key.as_str()),
-            ("MEETINGBAAS_API_URL", simulator.meetingbaas_url.as_str()),
-            ("MEETINGBAAS_API_KEYS", knobs.meetingbaas_key.as_str()),
-            ("ALLOW_LOCAL_DOWNLOADS", "true"),
-            ("KEEP_RECORDINGS", "1"),
-        ];
-        let pipeline = Pipeline::with_rules(rules, &settings).await?;
+        let pipeline = Pipeline::with_rules(rules, &asking(&simulator, &knobs)).await?;
         let plan = BotPlan {
             deletion: true,
             participants: vec![format!("{MARKER}-priya"), format!("{MARKER}-tom")],

@@ -2,13 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
-    pipeline::{Pipeline, SECRET},
+    pipeline::{Pipeline, SECRET, asking},
     pump::Pump,
     scratch::QueueRules,
     sender::Delivery,
 };
-use sha2::{Digest, Sha256};
-use shared::{Endpoint, event::Artifact};
+use shared::{Endpoint, event::Artifact, hash::sha256_hex};
 use simulator::{BotPlan, Expected, Knobs, Simulator, Transcription};
 use std::time::Duration;
 
@@ -25,15 +24,12 @@ async fn peak_while_storing(video_bytes: u64) -> Result<u64> {
     let knobs = Knobs::default();
     let simulator = Simulator::start(knobs.clone()).await?;
     let rules = QueueRules { visibility: LIMIT, max_receives: 50 };
-    let settings = [
-        ("MEETSTREAM_API_URL", simulator.meetstream_url.as_str()),
-        ("MEETSTREAM_API_KEYS", knobs.meetstream_key.as_str()),
-        ("ALLOW_LOCAL_DOWNLOADS", "true"),
-        ("KEEP_RECORDINGS", "1"),
+    let mut settings = asking(&simulator, &knobs);
+    settings.extend([
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
         ("MALLOC_TRIM_THRESHOLD_", "33554432"),
         ("MALLOC_MMAP_THRESHOLD_", "33554432"),
-    ];
+    ]);
     let pipeline = Pipeline::with_rules(rules, &settings).await?;
     let only_video = BotPlan { audio_bytes: None, transcription: Transcription::Skipped, ..plan() };
     let bot = simulator.add_bot(BotPlan { video_bytes: Some(video_bytes), ..only_video });
@@ -52,12 +48,8 @@ async fn peak_while_storing(video_bytes: u64) -> Result<u64> {
     let Some(Expected::Stored(content)) = truth.artifacts.get(&Artifact::Video) else { anyhow::bail!("{truth:?}") };
     ensure!(content.size_bytes == video_bytes && stored["size_bytes"] == video_bytes, "{stored}");
     let key = stored["key"].as_str().context("no key")?;
-    let mut body = pipeline.scratch.aws.s3.get_object().bucket(&pipeline.scratch.bucket).key(key).send().await?.body;
-    let mut hash = Sha256::new();
-    while let Some(piece) = body.next().await {
-        hash.update(piece?);
-    }
-    ensure!(hex::encode(hash.finalize()) == content.sha256, "not what was served: {stored}");
+    let bytes = pipeline.scratch.aws.object(&pipeline.scratch.bucket, key).await?;
+    ensure!(sha256_hex(&bytes) == content.sha256, "not what was served: {stored}");
     pipeline.scratch.remove().await?;
     Ok(peak)
 }

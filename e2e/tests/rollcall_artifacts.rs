@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use e2e::{
     operator::Operator,
-    pipeline::{API_KEY, Pipeline, SECRET},
+    pipeline::{API_KEY, Pipeline, SECRET, asking},
     sender::Delivery,
 };
 use serde_json::Value;
@@ -14,15 +14,9 @@ use std::{fs, time::Duration};
 const SOON: Duration = Duration::from_secs(40);
 
 async fn start(simulator: &Simulator, knobs: &Knobs, recordings: &str) -> Result<Pipeline> {
-    Pipeline::with(&[
-        ("MEETSTREAM_API_URL", simulator.meetstream_url.as_str()),
-        ("MEETSTREAM_API_KEYS", knobs.meetstream_key.as_str()),
-        ("MEETINGBAAS_API_URL", simulator.meetingbaas_url.as_str()),
-        ("MEETINGBAAS_API_KEYS", knobs.meetingbaas_key.as_str()),
-        ("ALLOW_LOCAL_DOWNLOADS", "true"),
-        ("KEEP_RECORDINGS", recordings),
-    ])
-    .await
+    let mut settings = asking(simulator, knobs);
+    settings.push(("KEEP_RECORDINGS", recordings));
+    Pipeline::with(&settings).await
 }
 
 async fn tell(pipeline: &Pipeline, bot: &Bot) -> Result<()> {
