@@ -198,7 +198,7 @@ async fn one_poisoned_bot_among_a_hundred_delays_none_of_the_others() -> Result<
     let batches = pipeline.drain(Duration::from_secs(120)).await?;
     let mut receives = BTreeMap::new();
     for message in batches.iter().flat_map(|batch| &batch.messages).filter(|message| message.deleted) {
-        let is_poisoned = message.body.contains(r#"bot-50\""#);
+        let is_poisoned = message.body.contains(r#""bot-50""#);
         receives.entry(is_poisoned).or_insert_with(Vec::new).push(message.receive_count);
     }
     assert_eq!(receives[&false], vec![1; 198], "none of the others came a second time");

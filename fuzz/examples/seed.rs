@@ -28,8 +28,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         requests.push(fuzz::request(1_787_216_413_000, "p4th-token_of-24-letters", [], body));
         envelopes.push(fuzz::delivery(*endpoint, body));
         messages.push(fuzz::delivery(*endpoint, body));
-        messages.push(wire(*endpoint, "text", &String::from_utf8_lossy(body)));
-        messages.push(wire(*endpoint, "base64", &BASE64_STANDARD.encode(body)));
+        for (encoding, text) in [("text", String::from_utf8_lossy(body).into()), ("base64", BASE64_STANDARD.encode(body))] {
+            messages.push(message(3, *endpoint, encoding, &text));
+            messages.push(message(1, *endpoint, encoding, &text));
+        }
     }
 
     for (target, seeds) in [("verification", requests), ("envelope", envelopes), ("queue_message", messages)] {
@@ -55,10 +57,15 @@ fn body(vector: &Value) -> Result<Vec<u8>, Box<dyn Error>> {
     }
 }
 
-fn wire(endpoint: Endpoint, encoding: &str, body: &str) -> Vec<u8> {
-    let message = serde_json::json!({
-        "v": 1, "accept_id": "accepted", "endpoint": endpoint, "delivery_id": "msg_1",
-        "received_at": 1_787_216_413_000_i64, "encoding": encoding, "body": body,
+/// A message as this code writes it, or as the first version did, all in one JSON object.
+fn message(version: u32, endpoint: Endpoint, encoding: &str, body: &str) -> Vec<u8> {
+    let mut line = serde_json::json!({
+        "v": version, "accept_id": "accepted", "endpoint": endpoint, "delivery_id": "msg_1",
+        "received_at": 1_787_216_413_000_i64, "encoding": encoding,
     });
-    message.to_string().into_bytes()
+    if version == 1 {
+        line["body"] = body.into();
+        return line.to_string().into_bytes();
+    }
+    format!("{line}\n{body}").into_bytes()
 }

@@ -17,11 +17,14 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
 
-/// The version of a message that travels whole.
-const WHOLE: u32 = 1;
+/// The version of a message that travels whole as one JSON object, its body a text in it. It is read and no longer written.
+const WHOLE_IN_JSON: u32 = 1;
 
 /// The version of a message whose body is elsewhere: code that knows only the first must not take it for an empty body.
 const CLAIMED: u32 = 2;
+
+/// The version of a message that travels whole: a line of JSON, and after it the body.
+const WHOLE: u32 = 3;
 
 /// The largest message that SQS takes, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 1_048_576;
@@ -100,8 +103,11 @@ pub enum DecodeError {
     #[error("not a queue message: {0}")]
     Foreign(#[from] serde_json::Error),
     /// It was written by a version of this code that we do not know.
-    #[error("queue message version {0}, this code reads only the versions {WHOLE} and {CLAIMED}")]
+    #[error("queue message version {0}, this code reads only the versions {WHOLE_IN_JSON} to {WHOLE}")]
     Version(u32),
+    /// It ends before its body begins.
+    #[error("there is no body")]
+    NoBody,
     /// Its body is not the base64 it says it is.
     #[error("the body is not base64")]
     Base64,
@@ -183,55 +189,57 @@ impl QueueMessage {
         Packed { text: claim.encode(), claim: Some(claim) }
     }
 
-    /// The message as text, its body inside however large it is.
+    /// The message as text, its body inside however large it is: a line of JSON that says how it came, and then the body as it
+    /// is. The body is not a text in the JSON, because each quote in it would be escaped, and once more on its way to SQS.
     ///
-    /// SQS refuses invalid UTF-8, most control characters, U+FFFE and U+FFFF. JSON escapes the control characters; bodies
-    /// that are not text, or that escaping would double, travel as base64.
+    /// SQS refuses invalid UTF-8, most control characters, U+FFFE and U+FFFF. Bodies that have them travel as base64.
     #[must_use]
     pub fn encode(&self) -> String {
         let (encoding, body) = match std::str::from_utf8(&self.body) {
-            Ok(text) if travels_as_text(text) => (Encoding::Text, Cow::Borrowed(text)),
+            Ok(text) if sqs_takes(text) => (Encoding::Text, Cow::Borrowed(text)),
             _ => (Encoding::Base64, Cow::Owned(BASE64_STANDARD.encode(&self.body))),
         };
-        let wire = Wire {
+        let line = Line {
             v: WHOLE,
             accept_id: Cow::Borrowed(self.head.accept_id.as_str()),
             endpoint: self.head.endpoint,
             delivery_id: self.head.delivery_id.as_ref().map(|id| Cow::Borrowed(id.as_str())),
             received_at: self.head.received_at,
             encoding,
-            body,
         };
-        // Room for some escapes, so that a large body is not moved again and again while it grows.
-        let mut text = Vec::with_capacity(wire.body.len() + wire.body.len() / 8 + 512);
         // A struct of texts and numbers always serialises; an empty message would be refused by SQS, never accepted.
-        let written = serde_json::to_writer(&mut text, &wire).ok();
-        written.and_then(|()| String::from_utf8(text).ok()).unwrap_or_default()
+        serde_json::to_string(&line).map(|line| [&line, "\n", &body].concat()).unwrap_or_default()
     }
 
-    /// Reads what [`QueueMessage::pack`] wrote.
+    /// Reads what [`QueueMessage::pack`] wrote, now or in an earlier version.
     ///
     /// # Errors
     /// [`DecodeError`] for anything else. Nothing was lost: the record stays on the queue, then in its dead-letter queue.
     pub fn decode(text: &str) -> Result<Carried, DecodeError> {
-        let Versioned { v } = serde_json::from_str(text)?;
+        // JSON in one line has no line end: what has one is a whole message, or not ours.
+        let (line, body) = text.split_once('\n').map_or((text, None), |(line, body)| (line, Some(body)));
+        let Versioned { v } = serde_json::from_str(line)?;
         match v {
-            WHOLE => Ok(Carried::Whole(Self::from_wire(serde_json::from_str(text)?)?)),
+            WHOLE => Self::whole(serde_json::from_str(line)?, body.ok_or(DecodeError::NoBody)?).map(Carried::Whole),
             CLAIMED => Ok(Carried::Claimed(Claim::decode(text)?)),
+            WHOLE_IN_JSON => {
+                let InJson { body } = serde_json::from_str(text)?;
+                Self::whole(serde_json::from_str(text)?, &body).map(Carried::Whole)
+            }
             other => Err(DecodeError::Version(other)),
         }
     }
 
-    fn from_wire(wire: Wire<'_>) -> Result<Self, DecodeError> {
-        let body = match wire.encoding {
-            Encoding::Text => wire.body.into_owned().into_bytes(),
-            Encoding::Base64 => BASE64_STANDARD.decode(wire.body.as_bytes()).map_err(|_| DecodeError::Base64)?,
+    fn whole(line: Line<'_>, body: &str) -> Result<Self, DecodeError> {
+        let body = match line.encoding {
+            Encoding::Text => body.as_bytes().to_vec(),
+            Encoding::Base64 => BASE64_STANDARD.decode(body).map_err(|_| DecodeError::Base64)?,
         };
         let head = Head {
-            accept_id: AcceptId::new(wire.accept_id),
-            endpoint: wire.endpoint,
-            delivery_id: wire.delivery_id.map(|id| DeliveryId::new(&id)),
-            received_at: wire.received_at,
+            accept_id: AcceptId::new(line.accept_id),
+            endpoint: line.endpoint,
+            delivery_id: line.delivery_id.map(|id| DeliveryId::new(&id)),
+            received_at: line.received_at,
         };
         Ok(Self { head, body })
     }
@@ -248,8 +256,9 @@ impl Carried {
     }
 }
 
+/// How a message came, and how its body travels.
 #[derive(Serialize, Deserialize)]
-struct Wire<'a> {
+struct Line<'a> {
     v: u32,
     #[serde(borrow)]
     accept_id: Cow<'a, str>,
@@ -259,6 +268,11 @@ struct Wire<'a> {
     delivery_id: Option<Cow<'a, str>>,
     received_at: ReceivedAt,
     encoding: Encoding,
+}
+
+/// What a message in one JSON object has beside the fields of a [`Line`].
+#[derive(Deserialize)]
+struct InJson<'a> {
     #[serde(borrow)]
     body: Cow<'a, str>,
 }
@@ -275,18 +289,11 @@ enum Encoding {
     Base64,
 }
 
-/// Whether SQS takes the text once JSON has escaped it, at less than twice its size.
-fn travels_as_text(text: &str) -> bool {
-    // Simple counts and single characters: these the compiler and the library do many bytes at a time.
-    let quotes = count(text, |byte| matches!(byte, b'"' | b'\\'));
-    let controls = count(text, |byte| byte < 0x20);
-    let short_controls = count(text, |byte| matches!(byte, b'\n' | b'\r' | b'\t' | 0x08 | 0x0c));
-    let added_by_escaping = quotes + short_controls + 5 * (controls - short_controls);
-    added_by_escaping <= text.len() && !text.contains('\u{FFFE}') && !text.contains('\u{FFFF}')
-}
-
-fn count(text: &str, of: impl Fn(u8) -> bool) -> usize {
-    text.bytes().filter(|byte| of(*byte)).count()
+/// Whether SQS takes a text as it is, from its documentation of `SendMessage`.
+fn sqs_takes(text: &str) -> bool {
+    // A simple count and single characters: these the compiler and the library do many bytes at a time.
+    let refused = text.bytes().filter(|byte| *byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')).count();
+    refused == 0 && !text.contains('\u{FFFE}') && !text.contains('\u{FFFF}')
 }
 
 #[cfg(test)]
@@ -329,8 +336,10 @@ pub(crate) mod tests {
         check("a webhook", br#"{"event":"bot.joining","message":"caf\u00e9 \"x\""}"#, "text");
         check("empty", b"", "text");
         check("pretty-printed", b"{\r\n\t\"a\": 1\r\n}", "text");
-        check("control characters in text", b"a text with \x00 and \x1f inside", "text");
-        check("mostly control characters", &[0; 100], "base64");
+        check("line ends at both ends", b"\n\r\n{}\r\n\n", "text");
+        check("a message in a message", message(Endpoint::MeetStream, "id", b"{}").encode().as_bytes(), "text");
+        check("control characters in text", b"a text with \x00 and \x1f inside", "base64");
+        check("delete is no control character to SQS", b"\x7f", "text");
         check("beyond the first plane", "🤖 \u{10FFFF}".as_bytes(), "text");
         check("noncharacters", "\u{FFFE}".as_bytes(), "base64");
         check("not UTF-8", b"{\"a\":\"\xff\"}", "base64");
@@ -340,16 +349,22 @@ pub(crate) mod tests {
     fn what_is_not_ours_is_told_apart() {
         assert!(matches!(QueueMessage::decode("hello"), Err(DecodeError::Foreign(_))));
         assert!(matches!(QueueMessage::decode("{}"), Err(DecodeError::Foreign(_))));
-        assert!(matches!(QueueMessage::decode(r#"{"v":3,"new":"fields"}"#), Err(DecodeError::Version(3))));
+        assert!(matches!(QueueMessage::decode("hello\n{}"), Err(DecodeError::Foreign(_))));
+        assert!(matches!(QueueMessage::decode(r#"{"v":4,"new":"fields"}"#), Err(DecodeError::Version(4))));
         let text = message(Endpoint::MeetStream, "id", b"\xff").encode().replace("/w==", "/w=");
         assert!(matches!(QueueMessage::decode(&text), Err(DecodeError::Base64)));
+        let text = message(Endpoint::MeetStream, "id", b"").encode();
+        assert!(matches!(QueueMessage::decode(text.trim_end()), Err(DecodeError::NoBody)), "cut short is not empty");
     }
 
     #[test]
     fn the_wire_form_is_stable() {
         insta::assert_snapshot!(
             message(Endpoint::MeetStreamCallback, "5f0c", br#"{"a":1}"#).encode(),
-            @r#"{"v":1,"accept_id":"5f0c","endpoint":"meetstream-callback","received_at":1791212102000,"encoding":"text","body":"{\"a\":1}"}"#
+            @r#"
+        {"v":3,"accept_id":"5f0c","endpoint":"meetstream-callback","received_at":1791212102000,"encoding":"text"}
+        {"a":1}
+        "#
         );
     }
 
@@ -359,9 +374,21 @@ pub(crate) mod tests {
         let text = identified.encode();
         insta::assert_snapshot!(
             text,
-            @r#"{"v":1,"accept_id":"5f0c","endpoint":"meetstream","delivery_id":"msg_\"1","received_at":1791212102000,"encoding":"text","body":"{}"}"#
+            @r#"
+        {"v":3,"accept_id":"5f0c","endpoint":"meetstream","delivery_id":"msg_\"1","received_at":1791212102000,"encoding":"text"}
+        {}
+        "#
         );
         assert_eq!(QueueMessage::decode(&text).unwrap(), Carried::Whole(identified));
+    }
+
+    #[test]
+    fn messages_of_before_are_still_read() {
+        let read = |text| QueueMessage::decode(text).unwrap();
+        let text = r#"{"v":1,"accept_id":"5f0c","endpoint":"meetstream","received_at":1791212102000,"encoding":"text","body":"{\"a\":\n1}"}"#;
+        assert_eq!(read(text), Carried::Whole(message(Endpoint::MeetStream, "5f0c", b"{\"a\":\n1}")));
+        let text = r#"{"v":1,"accept_id":"5f0c","endpoint":"meetstream","delivery_id":"msg_1","received_at":1791212102000,"encoding":"base64","body":"/w=="}"#;
+        assert_eq!(read(text), Carried::Whole(identified(message(Endpoint::MeetStream, "5f0c", b"\xff"), "msg_1")));
     }
 
     proptest! {

@@ -25,8 +25,8 @@ def process(event: dict) -> str:
 
 
 def handle(record: SQSRecord) -> str:
-    """One record: the raw body is inside of our queue message."""
-    return process(event=json.loads(json.loads(record.body)["body"]))
+    """One record: the raw body is the rest of our queue message."""
+    return process(event=json.loads(record.body.partition("\n")[2]))
 
 
 def handler(event, context):

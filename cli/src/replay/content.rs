@@ -97,7 +97,7 @@ impl Content {
         match QueueMessage::decode(&text) {
             Ok(carried) => Ok(Self { carried, record: Some(text) }),
             Err(DecodeError::Version(version)) => Err(Refusal::Version(version)),
-            Err(DecodeError::Foreign(_) | DecodeError::Base64) => Err(Refusal::Foreign),
+            Err(DecodeError::Foreign(_) | DecodeError::NoBody | DecodeError::Base64) => Err(Refusal::Foreign),
         }
     }
 

@@ -65,6 +65,6 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
 pub(super) fn decode(record: &Record) -> Result<Carried, ProcessError> {
     QueueMessage::decode(&record.body).map_err(|error| match error {
         DecodeError::Version(_) => ProcessError::UnknownVersion,
-        DecodeError::Foreign(_) | DecodeError::Base64 => ProcessError::Foreign,
+        DecodeError::Foreign(_) | DecodeError::NoBody | DecodeError::Base64 => ProcessError::Foreign,
     })
 }
