@@ -80,10 +80,8 @@ impl S3Spool {
             Client::from_conf(config.build())
         })
     }
-}
 
-impl Spool for S3Spool {
-    async fn put(&self, object: Object) -> Result<(), SpoolError> {
+    async fn put_object(&self, object: Object) -> Result<(), SpoolError> {
         let mut put = self
             .client()
             .put_object()
@@ -101,6 +99,13 @@ impl Spool for S3Spool {
                 Err(SpoolError)
             }
         }
+    }
+}
+
+impl Spool for S3Spool {
+    async fn put(&self, object: Object) -> Result<(), SpoolError> {
+        // On the heap, because it is 10 KB and rare: else every request would carry the room for two of them.
+        Box::pin(self.put_object(object)).await
     }
 }
 

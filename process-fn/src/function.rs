@@ -95,7 +95,8 @@ where
 {
     let LambdaEvent { payload, context } = event;
     if came_from(&function.commands_queue_name, &payload) {
-        return Ok(function.commander.run(payload, Invocation::new(&context, now, Duration::MAX)).await);
+        // On the heap: else every batch of deliveries would carry its 13 KB.
+        return Ok(Box::pin(function.commander.run(payload, Invocation::new(&context, now, Duration::MAX))).await);
     }
     function.processor.process_batch(payload, Invocation::new(&context, now, FOR_DELIVERIES)).await
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    Config, Object, SpoolError,
+    Config, Object, S3Spool, SpoolError, SqsQueue,
     queue::{QueueError, Queued},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -277,4 +277,16 @@ async fn the_window_is_optional() {
     check("recorded long ago", &windowed, Delivery::recorded().send(&windowed).await, 401);
     let ingest = both_routes();
     check("no window", &ingest, Delivery::recorded().header("x-meetstream-timestamp", None).send(&ingest).await, 200);
+}
+
+/// The runtime moves the whole of it twice for each request.
+#[test]
+fn a_request_carries_no_room_for_what_is_rare() {
+    let connection = edge::aws::connection(&|_: &str| Some("https://store.test".to_owned()), SqsQueue::BUDGET).unwrap();
+    let queue = SqsQueue::new(&connection, "https://queue.test".to_owned());
+    let hand_over = HandOver { queue, spool: S3Spool::new(connection, "bucket".to_owned()) };
+    let ingest = Ingest { endpoints: ingest(&[("MEETSTREAM_WEBHOOK_SECRETS", SECRET)]).endpoints, hand_over };
+    let request = from_str(RECORDED).unwrap();
+    let bytes = size_of_val(&handle(&ingest, request));
+    assert!(bytes < 9_000, "{bytes} bytes, of which the call to SQS needs 5,600");
 }
