@@ -3,6 +3,7 @@
 use crate::sink::Sink;
 use anyhow::{Context, Result, ensure};
 use e2e::runtime_api::FunctionSpec;
+use e2e::template::Template;
 use e2e::workspace;
 use std::path::{Path, PathBuf};
 
@@ -12,9 +13,6 @@ pub const SECRET: &str = "whs_of_the_benchmark";
 /// The queue of deliveries, and the one of commands, as far as an address goes.
 pub const EVENTS_QUEUE: &str = "events.fifo";
 const COMMANDS_QUEUE: &str = "commands";
-
-/// As in `template.yaml`: how much memory a function keeps for the next delivery, in bytes.
-const HEAP_KEPT: &str = "33554432";
 
 /// A program that can be a Lambda function.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -94,7 +92,7 @@ impl Program {
     /// If it is not built or not installed.
     pub fn spec(self, sink: &Sink) -> Result<FunctionSpec> {
         let (command, arguments) = self.command()?;
-        Ok(with_settings(FunctionSpec::new(command).arguments(arguments.iter().map(String::as_str)), sink))
+        with_settings(FunctionSpec::new(command).arguments(arguments.iter().map(String::as_str)), sink)
     }
 
     /// The same under valgrind, which writes what it counted to `out`.
@@ -111,7 +109,7 @@ impl Program {
             Some(library) => spec.env("VALGRIND_LIB", library.to_string_lossy()),
             None => spec,
         };
-        Ok(with_settings(spec, sink))
+        with_settings(spec, sink)
     }
 
     fn command(self) -> Result<(PathBuf, Vec<String>)> {
@@ -180,10 +178,13 @@ fn installed(path: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn with_settings(spec: FunctionSpec, sink: &Sink) -> FunctionSpec {
+fn with_settings(spec: FunctionSpec, sink: &Sink) -> Result<FunctionSpec> {
     let queue = |name: &str| format!("{}/000000000000/{name}", sink.url());
     let (bundle, issuer) = (&sink.certificate.bundle, &sink.certificate.issuer);
-    spec.env("AWS_ENDPOINT_URL", sink.url())
+    let common = Template::load()?.common_environment();
+    let spec = common.into_iter().fold(spec, |spec, (name, value)| spec.env(&name, value));
+    Ok(spec
+        .env("AWS_ENDPOINT_URL", sink.url())
         .env("SSL_CERT_FILE", bundle.to_string_lossy())
         .env("AWS_CA_BUNDLE", bundle.to_string_lossy())
         .env("NODE_EXTRA_CA_CERTS", issuer.to_string_lossy())
@@ -193,7 +194,5 @@ fn with_settings(spec: FunctionSpec, sink: &Sink) -> FunctionSpec {
         .env("TABLE_NAME", "rollcall-Table-EXAMPLE")
         .env("BUCKET_NAME", "rollcall-bucket-example")
         .env("EVENT_BUS_NAME", "default")
-        .env("MALLOC_TRIM_THRESHOLD_", HEAP_KEPT)
-        .env("MALLOC_MMAP_THRESHOLD_", HEAP_KEPT)
-        .env("MEETSTREAM_WEBHOOK_SECRETS", SECRET)
+        .env("MEETSTREAM_WEBHOOK_SECRETS", SECRET))
 }

@@ -83,6 +83,13 @@ impl Template {
         Ok(Resource { id: id.to_owned(), kind, beside: beside.clone(), properties })
     }
 
+    /// The environment variables that every function has, as far as they are plain texts.
+    pub fn common_environment(&self) -> Vec<(String, String)> {
+        let variables = self.get("/Globals/Function/Environment/Variables").as_object();
+        let plain = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+        variables.into_iter().flatten().filter_map(plain).collect()
+    }
+
     /// The resource that a `Ref` or `GetAtt` points at.
     pub fn target(&self, value: &Value) -> Result<Resource> {
         let id = points_at(value).with_context(|| format!("{value} points at no resource"))?;
@@ -266,7 +273,10 @@ Outputs:
 
     #[test]
     fn applies_globals_to_functions() {
-        let [function] = Template::parse(TEMPLATE).unwrap().of_type("AWS::Serverless::Function").try_into().unwrap();
+        let template = Template::parse(TEMPLATE).unwrap();
+        let common = [("A", "global"), ("B", "global")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(template.common_environment(), common);
+        let [function] = template.of_type("AWS::Serverless::Function").try_into().unwrap();
         assert_eq!(function.property("/Runtime"), "provided.al2023");
         assert_eq!(function.property("/Environment/Variables"), &json!({"A": "global", "B": "own"}));
     }

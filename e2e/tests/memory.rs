@@ -6,6 +6,7 @@ use e2e::{
     pump::Pump,
     scratch::QueueRules,
     sender::Delivery,
+    template::Template,
 };
 use shared::{Endpoint, event::Artifact, hash::sha256_hex};
 use simulator::{BotPlan, Expected, Knobs, Simulator, Transcription};
@@ -25,11 +26,9 @@ async fn peak_while_storing(video_bytes: u64) -> Result<u64> {
     let simulator = Simulator::start(knobs.clone()).await?;
     let rules = QueueRules { visibility: LIMIT, max_receives: 50 };
     let mut settings = asking(&simulator, &knobs);
-    settings.extend([
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
-        ("MALLOC_TRIM_THRESHOLD_", "33554432"),
-        ("MALLOC_MMAP_THRESHOLD_", "33554432"),
-    ]);
+    let common = Template::load()?.common_environment();
+    settings.push(("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"));
+    settings.extend(common.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let pipeline = Pipeline::with_rules(rules, &settings).await?;
     let only_video = BotPlan { audio_bytes: None, transcription: Transcription::Skipped, ..plan() };
     let bot = simulator.add_bot(BotPlan { video_bytes: Some(video_bytes), ..only_video });
