@@ -2,6 +2,7 @@
 
 use crate::events;
 use crate::instructions::{Counted, per_event};
+use crate::one_processor::OneProcessor;
 use crate::pipeline::{Worker, queued};
 use crate::program::{Program, Valgrind, release};
 use crate::results::{Exact, Size};
@@ -36,6 +37,7 @@ pub async fn instructions(sink: &Sink, valgrind: &Valgrind, found: &mut Exact) -
 /// # Errors
 /// If a program does not run under valgrind.
 pub async fn allocations(sink: &Sink, valgrind: &Valgrind, found: &mut Exact) -> Result<()> {
+    let _one_processor = OneProcessor::hold()?;
     let beyond = async |bytes: usize| {
         let event = events::forged(&events::of_size(bytes)?)?;
         // How the front's buffers grow depends on how a body comes in; they grow least when it comes at once.

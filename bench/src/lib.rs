@@ -20,6 +20,7 @@ pub mod exact;
 pub mod instructions;
 pub mod judge;
 pub mod measure;
+pub mod one_processor;
 pub mod pipeline;
 pub mod program;
 pub mod queue;

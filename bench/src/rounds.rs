@@ -3,6 +3,7 @@
 use crate::awake::Awake;
 use crate::events;
 use crate::measure::{Life, first_at_share, life};
+use crate::one_processor::OneProcessor;
 use crate::pipeline::batch_of_bots;
 use crate::program::Program;
 use crate::results::Row;
@@ -21,9 +22,9 @@ pub const CALL: Duration = Duration::from_millis(5);
 /// Lives of `programs`, `rounds` of each, one after the other, with so many warm events.
 ///
 /// # Errors
-/// If a program fails.
+/// If a program fails, or nothing can be bound to one processor.
 pub async fn rows(sink: &Sink, programs: &[Program], rounds: usize, warm: usize) -> Result<Vec<Row>> {
-    let _awake = Awake::keep();
+    let _one_processor = OneProcessor::hold()?;
     let webhook = events::signed(&events::typical()?)?;
     let batch = match programs.iter().any(|program| Program::PROCESSORS.contains(program)) {
         true => events::batch(&batch_of_bots(sink, 1, 2).await?),
