@@ -38,7 +38,7 @@ fn move_to(processors: &str) -> Result<()> {
         .args(["--all-tasks", "--cpu-list", "--pid", processors, &std::process::id().to_string()])
         .stdout(Stdio::null())
         .status()
-        .context("cannot run taskset")?;
+        .context("cannot run taskset: install util-linux")?;
     ensure!(moved.success(), "taskset cannot move this process to processor {processors}");
     Ok(())
 }
