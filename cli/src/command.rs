@@ -9,6 +9,7 @@ use crate::{
     screen::Look,
     send::Send,
     sessions::Sessions,
+    settings::Settings,
     simulate::Simulate,
     stack::Place,
     timeline::Timeline,
@@ -63,6 +64,7 @@ enum Command {
     Dlq(Dlq),
     Spool(Spool),
     Urls(Urls),
+    Settings(Settings),
 }
 
 impl Rollcall {
@@ -84,6 +86,7 @@ impl Rollcall {
             Command::Dlq(dlq) => dlq.run(&self.place, look).await,
             Command::Spool(spool) => spool.run(&self.place, look).await,
             Command::Urls(urls) => urls.run(&self.place, look).await,
+            Command::Settings(settings) => settings.run(),
         }
     }
 }
@@ -161,6 +164,8 @@ mod tests {
         check("rollcall send meeting --bot-id b --serve-api", None);
         check("rollcall send meeting --serve-api --url http://h --secret s", Some(E::ArgumentConflict));
         check("rollcall --stack s urls", None);
+        check("rollcall settings check --json", None);
+        check("rollcall settings", Some(E::DisplayHelpOnMissingArgumentOrSubcommand));
         for folder in ["parked", "quarantine"] {
             check(&format!("rollcall {folder} list --bot meetstream -b --reason r --limit 5 --json"), None);
             check(&format!("rollcall {folder} show k --raw"), None);

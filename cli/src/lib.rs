@@ -29,6 +29,7 @@ pub mod replay;
 pub mod screen;
 pub mod send;
 pub mod sessions;
+pub mod settings;
 pub mod simulate;
 pub mod stack;
 pub mod table;

@@ -23,7 +23,6 @@ mod meetstream;
 pub(crate) mod memory;
 mod patience;
 mod providers;
-mod settings;
 #[cfg(test)]
 mod testing;
 mod transport;
@@ -31,7 +30,7 @@ mod transport;
 pub use download::Download;
 pub use patience::Patience;
 pub use providers::Providers;
-pub use settings::{AccountSettings, ApiSettings};
+pub use shared::settings::{AccountSettings, ApiSettings};
 
 use shared::{
     OccurredAt, Provider, SenderId, SessionId,

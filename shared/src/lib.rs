@@ -39,6 +39,7 @@ pub mod provider;
 pub mod retry_after;
 pub mod sender_id;
 pub mod session;
+pub mod settings;
 mod source;
 pub mod table;
 pub mod time;

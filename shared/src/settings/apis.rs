@@ -1,10 +1,15 @@
 //! Where the providers' APIs are, and the keys to them.
 
-use shared::{
+use crate::{
     api::ApiKey,
     env::{self, ConfigError, Lookup},
     url::Downloads,
 };
+
+/// The variable with the keys for `MeetStream`'s API, a list of which the first is used.
+pub const MEETSTREAM_API_KEYS: &str = "MEETSTREAM_API_KEYS";
+/// The variable with the keys of Meeting BaaS, a list of which the first is used for the API. Its v1 webhooks carry one too.
+pub const MEETINGBAAS_API_KEYS: &str = "MEETINGBAAS_API_KEYS";
 
 /// Where the providers' APIs are, and the keys to them.
 #[derive(Clone, Debug)]
@@ -38,8 +43,8 @@ impl ApiSettings {
         let meetstream_url = "https://api.meetstream.ai/api/v1";
         let meetingbaas_url = "https://api.meetingbaas.com";
         Ok(Self {
-            meetstream: account(lookup, "MEETSTREAM_API_KEYS", ("MEETSTREAM_API_URL", meetstream_url), downloads)?,
-            meetingbaas: account(lookup, "MEETINGBAAS_API_KEYS", ("MEETINGBAAS_API_URL", meetingbaas_url), downloads)?,
+            meetstream: account(lookup, MEETSTREAM_API_KEYS, ("MEETSTREAM_API_URL", meetstream_url), downloads)?,
+            meetingbaas: account(lookup, MEETINGBAAS_API_KEYS, ("MEETINGBAAS_API_URL", meetingbaas_url), downloads)?,
             downloads,
         })
     }
