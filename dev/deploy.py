@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 import build
 import secret
+import stack_name
 from tools import ROOT, say, script
 
 
@@ -69,6 +70,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if bad := [change for change in arguments.set if "=" not in change]:
         sys.exit(f"error: {bad[0]} is no setting; write PARAMETER=VALUE, with a parameter of template.yaml")
+    if reason := stack_name.reason_against(arguments.stack):
+        sys.exit(f"error: {reason}")
     deploy(arguments.stack, arguments.set)
 
 

@@ -51,6 +51,7 @@ def main() -> None:
         run("sources of all dependencies", "cargo", "fetch", "--locked", "--quiet"),
         run("licences, sources, bans", deny, "--offline", "--log-level", "error", "check", "bans", "licenses", "sources"),
         run("template", "sam", "validate", "--lint", "--region", "us-east-1"),
+        run("the template resolved, by what AWS publishes", sys.executable, "dev/judge.py"),
     ]
     if not all(passed):
         sys.exit("error: lint failed")

@@ -126,17 +126,6 @@ fn parking_comes_before_the_dead_letter_queue() -> Result<()> {
 }
 
 #[test]
-fn visibility_is_at_least_six_times_the_functions_timeout() -> Result<()> {
-    let template = Template::load()?;
-    for mapping in mappings(&template)? {
-        let timeout = template.number(mapping.function.property("/Timeout"))?;
-        let visibility = template.number(mapping.queue.property("/VisibilityTimeout"))?;
-        assert!(visibility >= 6 * timeout, "{}: {visibility} s for a timeout of {timeout} s", mapping.queue.id);
-    }
-    Ok(())
-}
-
-#[test]
 fn the_timeout_and_the_visibility_are_parameters() -> Result<()> {
     let template = Template::load()?;
     for value in [process(&template)?.property("/Timeout"), events_queue(&template)?.property("/VisibilityTimeout")] {
@@ -383,20 +372,6 @@ fn deliveries_are_parked_long_before_the_queue_forgets_them() -> Result<()> {
 }
 
 #[test]
-fn alarms_look_where_the_functions_write() -> Result<()> {
-    let template = Template::load()?;
-    let written = ingest(&template)?.property("/Environment/Variables/METRICS_NAMESPACE").clone();
-    assert!(!written.is_null());
-    assert_eq!(process(&template)?.property("/Environment/Variables/METRICS_NAMESPACE"), &written);
-    for alarm in template.of_type("AWS::CloudWatch::Alarm") {
-        let namespace = alarm.property("/Namespace");
-        let of_aws = namespace.as_str().is_some_and(|namespace| namespace.starts_with("AWS/"));
-        assert!(of_aws || *namespace == written, "{}: {namespace}", alarm.id);
-    }
-    Ok(())
-}
-
-#[test]
 fn no_right_is_wider_than_aws_demands() -> Result<()> {
     let template = Template::load()?;
     let statements = template.statements();
@@ -539,21 +514,10 @@ fn secrets_are_references_resolved_while_deploying() -> Result<()> {
         }
     }
     assert!(found >= 2, "webhook secrets and callback tokens");
+    assert!(template.get("/Parameters/SecretVersionId/Default").is_null(), "which version must be said");
     for (name, parameter) in template.section("Parameters") {
         assert!(parameter["NoEcho"].is_null(), "{name}: a secret is no parameter");
     }
-    Ok(())
-}
-
-#[test]
-fn a_rotated_secret_publishes_a_new_version() -> Result<()> {
-    let template = Template::load()?;
-    let ingest = ingest(&template)?;
-    // SAM publishes when the template's text changes, and a parameter's value is not in it.
-    assert_eq!(ingest.property("/AutoPublishAliasAllProperties"), true);
-    let description = ingest.property("/VersionDescription")["Fn::Sub"].as_str().unwrap_or_default();
-    assert!(description.contains("${SecretVersionId}"), "{description}");
-    assert!(template.get("/Parameters/SecretVersionId/Default").is_null(), "which version must be said");
     Ok(())
 }
 
@@ -629,12 +593,9 @@ fn every_alarm_reaches_the_topic_and_stays_quiet_without_data() -> Result<()> {
 }
 
 #[test]
-fn every_parameter_is_described_and_every_number_bounded() -> Result<()> {
+fn every_parameter_is_described() -> Result<()> {
     for (name, parameter) in Template::load()?.section("Parameters") {
         assert!(parameter["Description"].is_string(), "{name} is not described");
-        let bounded = parameter["MinValue"].is_number() && parameter["MaxValue"].is_number();
-        let listed = parameter["AllowedValues"].is_array();
-        assert!(parameter["Type"] != "Number" || bounded || listed, "{name} may be anything");
     }
     Ok(())
 }

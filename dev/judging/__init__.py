@@ -1,0 +1,1 @@
+"""What `judge.py` judges the template with: values for its parameters, the resolver, the published limits, our own rules."""
