@@ -1,6 +1,6 @@
 //! `rollcall delete`: nothing of a bot is left, as after the provider's own deletion.
 //!
-//! Nothing is erased here. The command goes to the functions, which have one way of erasing, and this shows what they do.
+//! Nothing is erased here. `process-fn` is invoked, which has one way of erasing, and this shows what it does.
 
 mod remains;
 
@@ -9,7 +9,7 @@ use crate::{
     bucket::Bucket,
     escape,
     failure::Failure,
-    queue::{Queue, SendError},
+    invoke,
     screen::{self, Look},
     stack::{Place, Stack},
     timeline::{providers, rendering::seconds, session_id},
@@ -33,8 +33,9 @@ const WAIT_BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// delivery that comes later brings any of it back. What stays is the session
 /// without words: states, times and delivery keys, as a tombstone.
 ///
-/// The functions do it, within a minute or so. After 20 minutes they do it once
-/// more, for what was on its way meanwhile, and then publish data.deleted.
+/// The function behind the queues does it, at once; what it does not get done in
+/// ten seconds, the next sweep does. After 20 minutes it does it once more, for
+/// what was on its way meanwhile, and then publishes data.deleted.
 ///
 /// The provider is not asked for anything: what it has, it keeps until you delete
 /// it there.
@@ -96,14 +97,14 @@ impl Delete {
                 if !self.yes && !confirmed(&bot)? {
                     return Err(Failure::new("nothing was deleted"));
                 }
-                ask(&stack, &bot).await?;
+                invoke::carry_out(&stack, &Command::Delete { session: bot.clone() }).await?;
             }
         }
         if self.wait {
             return self.follow(&stack, &bucket, &bot, &found).await;
         }
         let id = escape::shell(bot.id.as_sent());
-        screen::print("asked for: it is erased within a minute or so, as long as the stack runs")?;
+        screen::print("deleted: what is not erased yet, the sweep erases within a minute")?;
         screen::remark(&format!("`rollcall delete {} {id}{}` says how far it is", bot.provider, place.as_flags()));
         Ok(())
     }
@@ -129,22 +130,13 @@ impl Delete {
             if Instant::now() >= deadline {
                 let what = format!("after {} s there is still left: {}", self.timeout, found.in_a_line());
                 return Err(Failure::new(what).help(
-                    "it is asked for and goes on by itself: the sweep repeats it. --timeout SECONDS waits longer; \
-                     `rollcall dlq list --commands` shows commands that failed",
+                    "it is asked for and goes on by itself: the sweep, once a minute, erases what is left. \
+                     --timeout SECONDS waits longer",
                 ));
             }
             tokio::time::sleep(WAIT_BETWEEN_LOOKS).await;
         }
     }
-}
-
-/// Sends the command.
-async fn ask(stack: &Stack, bot: &SessionId) -> Result<(), Failure> {
-    let command = Command::Delete { session: bot.clone() }.encode();
-    Queue::commands(stack).send(&command, None).await.map_err(|error| match error {
-        SendError::Refused(why) => Failure::new(format!("the commands queue does not take the deletion: {why}")),
-        SendError::Unconfirmed(failure) => failure,
-    })
 }
 
 /// Whether the person who typed it means it.

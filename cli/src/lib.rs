@@ -22,6 +22,7 @@ pub mod dlq;
 pub mod escape;
 pub mod event;
 pub mod failure;
+mod invoke;
 pub mod kept;
 pub mod meeting;
 pub mod queue;

@@ -53,6 +53,8 @@ pub struct Stack {
     pub table: String,
     /// Spooled, parked and quarantined deliveries, and large bodies.
     pub bucket: String,
+    /// The function behind the queues.
+    pub process_function: String,
     /// Where it looks for the providers' APIs on this machine: a port, and for presigned URLs the next one. `None`: it asks the
     /// providers.
     pub api_port: Option<u16>,
@@ -121,6 +123,7 @@ impl Stack {
             commands_dlq_url: outputs.commands_dlq_url,
             table: outputs.table,
             bucket: outputs.bucket,
+            process_function: outputs.process_function,
             api_port: outputs.api_port,
             aws: Aws::local(outputs.endpoint_url, outputs.region),
             secrets: Secrets::AtHand(outputs.routes),
@@ -282,7 +285,7 @@ pub(crate) mod tests {
     use serde_json::{Map, Value};
 
     /// What `make up` writes down, every value being its name, but for a route that is off and one that is not known.
-    const OUTPUTS: [&str; 17] = [
+    const OUTPUTS: [&str; 18] = [
         "stack_name",
         "endpoint_url",
         "region",
@@ -300,6 +303,7 @@ pub(crate) mod tests {
         "commands_url",
         "commands_dlq_url",
         "bucket",
+        "process_function",
     ];
 
     /// A stack that nobody is at home in.

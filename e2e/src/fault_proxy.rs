@@ -21,10 +21,11 @@ mod call;
 mod plan;
 
 use crate::plain_http;
+use crate::runtime_api::{Function, Invocation};
 use anyhow::{Context, Result, anyhow};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::HeaderName;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -39,6 +40,9 @@ use tokio::task::{JoinHandle, JoinSet};
 
 pub use call::{Call, Match, Service};
 pub use plan::{Decision, Gate, Hold, Moment, Refusal, Rule};
+
+/// How long an invocation may take that somebody waits for.
+const INVOCATION: Duration = Duration::from_secs(60);
 
 /// A call the proxy saw, what it decided, and what the service answered.
 #[derive(Clone, Debug)]
@@ -62,6 +66,7 @@ pub struct FaultProxy {
 
 struct Shared {
     upstream: String,
+    invoked: Mutex<Option<Function>>,
     plan: Mutex<Plan>,
     records: Mutex<Vec<Record>>,
     in_flight: watch::Sender<usize>,
@@ -75,12 +80,18 @@ impl FaultProxy {
         let endpoint_url = format!("http://{}", listener.local_addr()?);
         let shared = Arc::new(Shared {
             upstream: authority.trim_end_matches('/').to_owned(),
+            invoked: Mutex::default(),
             plan: Mutex::default(),
             records: Mutex::default(),
             in_flight: watch::Sender::new(0),
         });
         let listening = tokio::spawn(listen(listener, Arc::clone(&shared)));
         Ok(Self { endpoint_url, shared, listening })
+    }
+
+    /// From now on answers Lambda's `Invoke` itself, of whichever function: it invokes this one.
+    pub fn invoke(&self, function: &Function) {
+        *lock(&self.shared.invoked) = Some(function.clone());
     }
 
     /// What a function gets as `AWS_ENDPOINT_URL`.
@@ -167,6 +178,10 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
 
 impl Shared {
     async fn carry_out(&self, parts: Parts, body: Bytes) -> Result<Response<Full<Bytes>>> {
+        let invoked = lock(&self.invoked).clone().filter(|_| parts.uri.path().ends_with("/invocations"));
+        if let Some(function) = invoked {
+            return invoke(&function, &body).await;
+        }
         let _under_way = UnderWay::new(&self.in_flight);
         let call = Call::identify(&parts, body.clone());
         let service = call.service.clone();
@@ -226,6 +241,21 @@ impl Shared {
         }
         Ok(Response::from_parts(parts, Full::new(body)))
     }
+}
+
+/// As Lambda answers an invocation that somebody waits for.
+async fn invoke(function: &Function, payload: &[u8]) -> Result<Response<Full<Bytes>>> {
+    let invocation = function.invoke(serde_json::from_slice(payload)?, INVOCATION).await;
+    let (error, answer) = match invocation {
+        Invocation::Response(answer) => (None, answer),
+        Invocation::FunctionError(error) => (Some("Unhandled"), error),
+        ended => (Some("Unhandled"), serde_json::json!({"errorMessage": format!("{ended:?}")})),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(answer.to_string())));
+    if let Some(error) = error {
+        response.headers_mut().insert("x-amz-function-error", HeaderValue::from_static(error));
+    }
+    Ok(response)
 }
 
 fn cut() -> anyhow::Error {

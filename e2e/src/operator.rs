@@ -52,6 +52,7 @@ impl Operator {
             "commands_dlq_url": scratch.commands_dlq.url,
             "table": scratch.table,
             "bucket": scratch.bucket,
+            "process_function": "process",
         });
         let mut outputs = NamedTempFile::new()?;
         write!(outputs, "{stack}")?;

@@ -3,7 +3,7 @@
 use crate::fault_proxy::FaultProxy;
 use crate::local_aws::LocalAws;
 use crate::pump::{Batch, Pump};
-use crate::runtime_api::{Function, FunctionSpec};
+use crate::runtime_api::{Function, FunctionSpec, Invocation};
 use crate::scratch::{QueueRules, Scratch};
 use crate::sender::{BodyEncoding, Delivery};
 use anyhow::{Context, Result};
@@ -82,6 +82,13 @@ pub fn asking<'a>(simulator: &'a Simulator, knobs: &'a Knobs) -> Vec<(&'static s
     ]
 }
 
+impl SecondProcess {
+    /// One sweep, as the schedule invokes it.
+    pub async fn sweep(&self) -> Invocation {
+        self.function.invoke(sweep(), SOON).await
+    }
+}
+
 impl Pipeline {
     /// Starts both functions. A record is parked on its fourth receive, and retries come after a second.
     ///
@@ -142,7 +149,7 @@ impl Pipeline {
         ingest.ready(SOON).await?;
         process.ready(SOON).await?;
         let pump = Pump::new(&scratch.aws, &scratch.queue, &process);
-        let commands = Pump::new(&scratch.aws, &scratch.commands, &process).batch_size(1);
+        let commands = Pump::new(&scratch.aws, &scratch.commands, &process);
         Ok(Self { scratch, ingest_proxy, process_proxy, ingest, process, process_spec, pump, commands })
     }
 
@@ -155,7 +162,7 @@ impl Pipeline {
         let function = self.process_spec.clone().env("AWS_ENDPOINT_URL", &aws.outputs.endpoint_url).start()?;
         function.ready(SOON).await?;
         let events = Pump::new(aws, &self.scratch.queue, &function);
-        let commands = Pump::new(aws, &self.scratch.commands, &function).batch_size(1);
+        let commands = Pump::new(aws, &self.scratch.commands, &function);
         Ok(SecondProcess { function, events, commands })
     }
 
@@ -202,12 +209,15 @@ impl Pipeline {
         self.commands.drain(limit).await
     }
 
-    /// One sweep, as the schedule asks for it.
+    /// One sweep, as the schedule invokes it.
     ///
     /// # Errors
-    /// If the local AWS cannot be reached.
-    pub async fn sweep(&self) -> Result<Batch> {
-        self.command(r#"{"v":1,"command":"sweep"}"#).await
+    /// If the function does not start.
+    pub async fn sweep(&self) -> Result<Invocation> {
+        if !self.process.is_running() {
+            self.process.restart().await?;
+        }
+        Ok(self.process.invoke(sweep(), SOON).await)
     }
 
     /// Batches through the process function until the queue is empty.
@@ -259,6 +269,11 @@ impl Pipeline {
         }
         Ok(kept)
     }
+}
+
+/// What the schedule invokes the function with.
+fn sweep() -> Value {
+    json!({"v": 1, "command": "sweep"})
 }
 
 /// A `MeetStream` event in today's form.

@@ -60,7 +60,7 @@ impl Pump {
         }
     }
 
-    /// At most this many messages a batch, 10 at most; the commands queue has 1.
+    /// At most this many messages a batch, 10 at most.
     #[must_use]
     pub fn batch_size(mut self, messages: i32) -> Self {
         self.batch_size = messages;

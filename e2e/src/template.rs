@@ -167,7 +167,9 @@ impl Resource {
 
 /// The logical id a `Ref` or `GetAtt` names.
 pub fn points_at(value: &Value) -> Option<&str> {
-    value["Ref"].as_str().or_else(|| value["Fn::GetAtt"].get(0).and_then(Value::as_str))
+    // Of a function, SAM lets one point at the alias that it makes.
+    let named = value["Ref"].as_str().map(|name| name.strip_suffix(".Alias").unwrap_or(name));
+    named.or_else(|| value["Fn::GetAtt"].get(0).and_then(Value::as_str))
 }
 
 /// The elements of a list, or the one element, with both branches of every `If` and without `AWS::NoValue`.

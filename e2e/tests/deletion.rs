@@ -6,7 +6,7 @@
 use anyhow::{Context, Result, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use e2e::{
-    fault_proxy::{Decision, Match, Refusal, Service},
+    fault_proxy::{Decision, FaultProxy, Match, Refusal, Service},
     operator::Operator,
     pipeline::{API_KEY, Pipeline, SECRET, SVIX_SECRET, SecondProcess, asking},
     scratch::QueueRules,
@@ -202,6 +202,9 @@ impl Story {
                 self.ask_operator(second).await?;
             }
             while second.events.pump().await?.is_some() || second.commands.pump().await?.is_some() {}
+            second.sweep().await;
+            let left = self.pipeline.kept(&shared::artifacts::prefix(&self.id()?)).await?;
+            ensure!(left.is_empty(), "the sweep waits for no fetch");
             hold.release();
             Ok(())
         };
@@ -210,19 +213,15 @@ impl Story {
     }
 
     async fn ask_operator(&self, second: &SecondProcess) -> Result<()> {
-        let operator = Operator::of(&self.pipeline.scratch)?;
+        let proxy = FaultProxy::start(&self.pipeline.scratch.aws.outputs.endpoint_url).await?;
+        proxy.invoke(&second.function);
+        let operator = Operator::through(&self.pipeline.scratch, proxy.endpoint_url())?;
         let provider = self.id()?.provider.as_str();
         let dry = operator.run(&["delete", provider, "b-1", "--dry-run"]).await?;
         ensure!(dry.code == Some(0) && dry.stdout.contains("transcript") && dry.stdout.contains("parked"), "{dry:?}");
         let unasked = operator.run(&["delete", provider, "b-1"]).await?;
         ensure!(unasked.code == Some(2) && unasked.stderr.contains("--yes"), "{unasked:?}");
-        let waiting = tokio::spawn(async move {
-            operator.run(&["delete", provider, "b-1", "--yes", "--wait", "--timeout", "50"]).await
-        });
-        while !waiting.is_finished() {
-            second.commands.pump().await?;
-        }
-        let answer = waiting.await??;
+        let answer = operator.run(&["delete", provider, "b-1", "--yes", "--wait", "--timeout", "50"]).await?;
         ensure!(answer.code == Some(0) && answer.stdout.contains("erased: "), "{answer:?}");
         Ok(())
     }
@@ -265,15 +264,14 @@ impl Story {
                 .table_name(&self.pipeline.scratch.table)
                 .key("pk", text(partition_key(&self.id()?)))
                 .key("sk", text("session".to_owned()))
-                .update_expression("SET #document = :document")
+                .update_expression("SET #document = :document, #due_at = :long_ago")
                 .expression_attribute_names("#document", "document")
+                .expression_attribute_names("#due_at", "due_at")
+                .expression_attribute_values(":long_ago", AttributeValue::N("0".to_owned()))
                 .expression_attribute_values(":document", text(document.to_string()))
                 .send()
                 .await?;
-            for errand in [Errand::Erase, Errand::EraseAgain] {
-                let command = shared::Command::Errand { session: self.id()?, errand };
-                self.pipeline.command(&command.encode()).await?;
-            }
+            self.pipeline.sweep().await?;
             self.pipeline.run_commands(SOON).await?;
         }
         anyhow::bail!("there is always something left to do")

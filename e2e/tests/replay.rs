@@ -293,12 +293,13 @@ async fn dead_commands_are_sent_to_their_queue_again_and_strangers_stay() -> Res
     let pipeline = Pipeline::start().await?;
     let operator = Operator::of(&pipeline.scratch)?;
     let (sqs, dead) = (&pipeline.scratch.aws.sqs, &pipeline.scratch.commands_dlq.url);
-    for text in [r#"{"v":1,"command":"sweep"}"#, "dance"] {
+    let errand = r#"{"v":1,"command":"errand","session":{"provider":"meetstream","id":"b"},"errand":"confirm"}"#;
+    for text in [errand, "dance"] {
         sqs.send_message().queue_url(dead).message_body(text).send().await?;
     }
     let lines = operator.list(&["dlq", "list", "--commands"]).await?;
     assert_eq!(
-        lines.iter().filter(|line| line["event"] == "sweep" && line["refusal"].is_null()).count(),
+        lines.iter().filter(|line| line["event"] == "confirm" && line["refusal"].is_null()).count(),
         1,
         "{lines:?}"
     );

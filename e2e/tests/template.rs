@@ -460,20 +460,25 @@ fn process_deletes_only_what_a_deletion_or_the_spool_asks_for() -> Result<()> {
 }
 
 #[test]
-fn the_sweep_is_asked_for_every_minute_in_words_that_the_code_reads() -> Result<()> {
+fn the_sweep_is_invoked_every_minute_in_words_that_the_code_reads_and_never_made_up_for() -> Result<()> {
     let template = Template::load()?;
     let schedule = only(&template, "AWS::Scheduler::Schedule")?;
     assert_eq!(schedule.property("/ScheduleExpression"), "rate(1 minute)");
     assert_ne!(schedule.property("/State"), "DISABLED");
-    let queue = template.target(schedule.property("/Target/Arn"))?;
-    assert_eq!(queue.id, commands_queue(&template)?.id);
+    let process = process(&template)?;
+    assert_eq!(schedule.property("/Target/Arn"), &json!({"Ref": format!("{}.Alias", process.id)}));
+    // The schedule's own attempts to invoke, and Lambda's to carry out what was taken.
+    for (what, retries) in [(&schedule, "/Target/RetryPolicy"), (&process, "/EventInvokeConfig")] {
+        assert_eq!(what.property(&format!("{retries}/MaximumRetryAttempts")), 0);
+        assert_eq!(what.property(&format!("{retries}/MaximumEventAgeInSeconds")), 60);
+    }
     let input = schedule.property("/Target/Input").as_str().context("the schedule says nothing")?;
-    assert_eq!(Command::decode(input)?, Command::Sweep);
+    assert_eq!(Command::from_value(serde_json::from_str(input)?)?, Command::Sweep);
     let role = template.target(schedule.property("/Target/RoleArn"))?.id;
     let statements = template.statements();
-    let may = |statement: &&Statement| statement.holder == role && statement.actions == ["sqs:SendMessage"];
-    let allowed = statements.iter().find(may).context("it may not send")?;
-    assert!(allowed.resources.iter().all(|resource| points_at(resource) == Some(&queue.id)));
+    let may = |statement: &&Statement| statement.holder == role && statement.actions == ["lambda:InvokeFunction"];
+    let allowed = statements.iter().find(may).context("it may not invoke")?;
+    assert!(allowed.resources.iter().all(|resource| resource == schedule.property("/Target/Arn")));
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! Slow and timed work, from the `commands` queue: one command for each invocation, so that none holds up a webhook.
+//! Slow and timed work. Errands come through the `commands` queue, several to an invocation and beside each other, so that none
+//! holds up a webhook. Everything else is an invocation of its own: it asks no provider, and waits behind nobody who does.
 
 use crate::{
     api::ProviderApi,
@@ -6,17 +7,24 @@ use crate::{
     commands::{Commands, send_errands},
     errand::Errands,
     function::Invocation,
+    log,
     publish::Publisher,
     requeue::Requeue,
-    store::SessionStore,
-    sweep::{self, Sweep},
+    store::{SessionStore, StoreError},
+    sweep::{CONCURRENT, Sweep},
     vault::Vault,
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use futures_util::FutureExt;
-use shared::{Command, SessionId, session::Errand};
-use std::panic::AssertUnwindSafe;
-use tokio::time::timeout_at;
+use futures_util::{FutureExt, StreamExt, stream};
+use shared::{Command, SessionId, session::Errand, table::Due};
+use std::{panic::AssertUnwindSafe, time::Duration};
+use tokio::time::{Instant, timeout_at};
+
+/// How many commands are carried out beside each other: a whole batch.
+const CONCURRENT_COMMANDS: usize = 10;
+
+/// How long an erasure may take while whoever asked for it waits for the answer. What it does not get done is the sweep's.
+const WHILE_SOMEBODY_WAITS: Duration = Duration::from_secs(10);
 
 /// Everything that commands need from outside.
 #[derive(Debug)]
@@ -26,6 +34,11 @@ pub struct Commander<S, V, Q, C, A, R, P> {
     /// What errands need.
     pub errands: Errands<S, V, A, R, P>,
 }
+
+/// A command was not carried out. What it intends is not saved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the command was not carried out, and nothing of it is saved: {0}")]
+pub struct NotDone(&'static str);
 
 impl<S, V, Q, C, A, R, P> Commander<S, V, Q, C, A, R, P>
 where
@@ -37,58 +50,107 @@ where
     R: ProviderApi,
     P: Publisher,
 {
-    /// Carries out the commands of a batch. What is no command, or could not be carried out, is reported as failed: it comes
+    /// Carries out a batch of the queue. What is no command for it, or could not be carried out, is reported as failed: it comes
     /// again, and in the end its queue moves it to its dead-letter queue, where it can be looked at.
     pub(crate) async fn run(&self, event: SqsEvent, invocation: Invocation<'_>) -> SqsBatchResponse {
-        let mut response = SqsBatchResponse::default();
-        for message in event.records {
+        let carried_out = stream::iter(event.records).map(|message| async move {
             let carried_out = AssertUnwindSafe(self.carry_out(&message, invocation)).catch_unwind();
-            if !matches!(timeout_at(invocation.last_call, carried_out).await, Ok(Ok(true))) {
-                response.add_failure(message.message_id.unwrap_or_default());
-            }
-        }
+            let is_done = matches!(timeout_at(invocation.last_call, carried_out).await, Ok(Ok(true)));
+            (message.message_id.unwrap_or_default(), is_done)
+        });
+        let carried_out: Vec<_> = carried_out.buffer_unordered(CONCURRENT_COMMANDS).collect().await;
+        let mut response = SqsBatchResponse::default();
+        response.set_failures(carried_out.into_iter().filter(|(_, is_done)| !is_done).map(|(id, _)| id));
         response
     }
 
     async fn carry_out(&self, message: &SqsMessage, invocation: Invocation<'_>) -> bool {
+        let message_id = message.message_id.as_deref().unwrap_or_default();
         match Command::decode(message.body.as_deref().unwrap_or_default()) {
-            Ok(Command::Sweep) => {
-                sweep::run(&self.sweep, invocation.now, invocation.deadline).await;
-                true
+            Ok(Command::Errand { session, errand }) => self.errand(&session, errand, invocation).await,
+            Ok(command) => {
+                let command = command.as_str();
+                tracing::error!(message_id, command, "the commands queue has a command that is to be invoked directly");
+                false
             }
-            Ok(Command::Errand { session, errand }) => {
-                let Invocation { now, deadline, .. } = invocation;
-                match self.errands.run(&session, errand, now, deadline).await {
-                    Ok(next) => {
-                        send_errands(&self.sweep.commands, &session, next).await;
-                        true
-                    }
-                    Err(error) => {
-                        let bot = session.encoded();
-                        tracing::error!(bot, errand = errand.as_str(), %error, "what came of an errand was not saved");
-                        false
-                    }
-                }
-            }
-            Ok(Command::Delete { session }) => self.delete(&session, invocation.now).await,
             Err(error) => {
-                let message_id = message.message_id.as_deref().unwrap_or_default();
                 tracing::error!(message_id, %error, "the commands queue has something that is no command");
                 false
             }
         }
     }
 
-    /// Saves the deletion, then sends for what erases. Should that get lost, the sweep sends it: the intent is saved.
-    async fn delete(&self, session: &SessionId, now: i64) -> bool {
+    /// Carries out what the function was invoked with.
+    ///
+    /// # Errors
+    /// [`NotDone`]: whoever asked must ask again.
+    pub(crate) async fn run_directly(&self, command: &Command, invocation: Invocation<'_>) -> Result<(), NotDone> {
+        match command {
+            Command::Sweep => {
+                self.sweep(invocation).await;
+                Ok(())
+            }
+            Command::Delete { session } => self.delete(session, invocation).await,
+            Command::Errand { session, errand } => {
+                let is_done = self.errand(session, *errand, invocation).await;
+                is_done.then_some(()).ok_or(NotDone("what came of it was not saved"))
+            }
+        }
+    }
+
+    async fn errand(&self, session: &SessionId, errand: Errand, invocation: Invocation<'_>) -> bool {
+        let Invocation { now, deadline, .. } = invocation;
+        match self.errands.run(session, errand, now, deadline).await {
+            Ok(next) => {
+                send_errands(&self.sweep.commands, session, next).await;
+                true
+            }
+            Err(error) => {
+                let bot = session.encoded();
+                tracing::error!(bot, errand = errand.as_str(), %error, "what came of an errand was not saved");
+                false
+            }
+        }
+    }
+
+    /// One sweep and its line. A sweep that fails is not tried again: the next one comes in a minute.
+    async fn sweep(&self, invocation: Invocation<'_>) {
+        let Invocation { now, deadline, .. } = invocation;
+        let (swept, erased) = tokio::join!(self.sweep.run(now, deadline), self.erase_what_is_due(now, deadline));
+        log::swept(swept.ok().filter(|_| erased.is_ok()));
+    }
+
+    /// Erases what was deleted and, when the time for that has come, what was on its way meanwhile. Neither a store that fails
+    /// for one bot nor code that panics stands in the way of the others.
+    async fn erase_what_is_due(&self, now: i64, deadline: Instant) -> Result<(), StoreError> {
+        let due = stream::iter(self.errands.store.due(Due::Erasure, now).await?);
+        let erased = due.map(|session| async move {
+            for (errand, _) in session.all_pending().filter(|(errand, due_at)| errand.erases() && *due_at <= now) {
+                if Instant::now() >= deadline {
+                    return;
+                }
+                let erased = AssertUnwindSafe(self.errands.run(session.id(), errand, now, deadline)).catch_unwind();
+                if !matches!(erased.await, Ok(Ok(_))) {
+                    tracing::error!(bot = session.id().encoded(), "what came of an erasure was not saved");
+                }
+            }
+        });
+        erased.buffer_unordered(CONCURRENT).collect::<()>().await;
+        Ok(())
+    }
+
+    /// Saves the deletion, then erases. Should that come to nothing, the sweep does it: the intent is saved.
+    async fn delete(&self, session: &SessionId, invocation: Invocation<'_>) -> Result<(), NotDone> {
+        let Invocation { now, deadline, .. } = invocation;
         let bot = session.encoded();
         if let Err(error) = self.errands.delete(session, now).await {
             tracing::error!(bot, %error, "a deletion that an operator asked for was not saved");
-            return false;
+            return Err(NotDone(error.code()));
         }
         tracing::info!(bot, "an operator asked for a deletion");
-        send_errands(&self.sweep.commands, session, vec![Errand::Erase]).await;
-        true
+        let deadline = deadline.min(Instant::now() + WHILE_SOMEBODY_WAITS);
+        let _ = self.errands.run(session, Errand::Erase, now, deadline).await;
+        Ok(())
     }
 }
 
@@ -103,23 +165,23 @@ mod tests {
         store::{StoreError, Version, memory::MemoryStore},
         vault::memory::MemoryVault,
     };
-    use aws_lambda_events::sqs::SqsMessage;
     use lambda_runtime::Context;
     use serde_json::json;
     use shared::{
-        AcceptId, Endpoint, Provider, QueueMessage, ReceivedAt, SenderId, Session,
+        AcceptId, Endpoint, EventKind, Provider, QueueMessage, ReceivedAt, SenderId, Session,
+        api::{BotDetail, Fact},
+        event::{Artifact, ArtifactStatus},
         message::Head,
         provider,
         session::{Announcement, advance},
     };
-    use std::{sync::Mutex, time::Duration};
+    use std::sync::Mutex;
 
     #[derive(Default)]
     struct Queue(Mutex<Vec<String>>);
 
     impl Requeue for Queue {
         async fn put_back(&self, message: Returned<'_>) -> Result<(), RequeueError> {
-            assert!(message.text != "boom");
             self.0.lock().unwrap().push(message.text.to_owned());
             Ok(())
         }
@@ -162,74 +224,163 @@ mod tests {
         Commander { sweep: Sweep { store, commands: Unconfirmed::default(), vault, queue: Queue::default() }, errands }
     }
 
-    async fn run(spooled: &str, command: &str) -> (Vec<String>, Vec<String>) {
-        let vault = MemoryVault::default();
-        vault.plant("spool/group/1", spooled.as_bytes());
-        let commander = commander(vault);
-        let failed = carry_out(&commander, command).await;
-        (failed, commander.sweep.queue.0.into_inner().unwrap())
-    }
-
-    /// The ids of the messages that come again.
-    async fn carry_out(commander: &Everything, command: &str) -> Vec<String> {
-        let mut message = SqsMessage::default();
-        message.message_id = Some("1".to_owned());
-        message.body = Some(command.to_owned());
-        let mut event = SqsEvent::default();
-        event.records = vec![message];
+    fn context() -> Context {
         let mut context = Context::default();
         context.deadline = 60_000;
+        context
+    }
+
+    /// The ids of the messages that come again, of a batch with these commands, from 1.
+    async fn carry_out(commander: &Everything, commands: &[&str]) -> Vec<String> {
+        let mut event = SqsEvent::default();
+        for (n, command) in commands.iter().enumerate() {
+            let mut message = SqsMessage::default();
+            message.message_id = Some((n + 1).to_string());
+            message.body = Some((*command).to_owned());
+            event.records.push(message);
+        }
+        let context = context();
         let response = commander.run(event, Invocation::new(&context, Duration::ZERO, Duration::MAX)).await;
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 
-    #[tokio::test]
-    async fn a_deletion_is_saved_before_anything_is_erased() {
-        let session = SessionId::bot(Provider::MeetStream, SenderId::try_from("b").unwrap());
-        let command = Command::Delete { session: session.clone() }.encode();
-        let commander = commander(MemoryVault::default());
-        commander.errands.store.set_fault(|_, _| Err(StoreError::Unavailable));
-        assert_eq!(carry_out(&commander, &command).await, ["1"]);
-        assert!(commander.sweep.commands.0.lock().unwrap().is_empty());
-        commander.errands.store.clear_fault();
-        assert_eq!(carry_out(&commander, &command).await, [""; 0]);
-        let saved = commander.errands.store.session(&session).unwrap();
-        assert!(saved.is_erased() && saved.pending(Errand::Erase).is_some());
-        assert_eq!(*commander.sweep.commands.0.lock().unwrap(), [Command::Errand { session, errand: Errand::Erase }]);
+    async fn invoke(commander: &Everything, command: &Command, now: Duration) -> Result<(), NotDone> {
+        let mut context = context();
+        context.deadline += u64::try_from(now.as_millis()).unwrap();
+        commander.run_directly(command, Invocation::new(&context, now, Duration::MAX)).await
+    }
+
+    fn bot(id: &str) -> SessionId {
+        SessionId::bot(Provider::MeetStream, SenderId::try_from(id).unwrap())
+    }
+
+    /// A session that has heard this, signed or not, at the beginning of the epoch.
+    async fn heard(commander: &Everything, endpoint: Endpoint, bot_id: &str, name: &str) {
+        let body = json!({"bot_id": bot_id, "event": name, "timestamp": "2026-10-05T10:00:00Z"});
+        let head = Head { accept_id: AcceptId::new("1"), endpoint, delivery_id: None, received_at: ReceivedAt(0) };
+        let event = provider::parse(&QueueMessage::restored(head, body.to_string().into_bytes())).unwrap();
+        let session = advance(&Session::new(bot(bot_id), ReceivedAt(0)), &event).session.unwrap();
+        commander.errands.store.save(&session, Version::Absent, 0).await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_sweep_is_carried_out() {
-        assert_eq!(run("text", &Command::Sweep.encode()).await, (vec![], vec!["text".to_owned()]));
+    async fn a_deletion_is_saved_before_anything_is_erased() {
+        let vault = MemoryVault::default();
+        let commander = commander(vault.clone());
+        let command = Command::Delete { session: bot("b") };
+        vault.plant("meetstream/b/audio/recording.wav", b"Priya");
+        commander.errands.store.set_fault(|_, _| Err(StoreError::Unavailable));
+        assert_eq!(invoke(&commander, &command, Duration::ZERO).await, Err(NotDone("store_unavailable")));
+        assert!(!vault.kept().is_empty());
+        commander.errands.store.clear_fault();
+        vault.set_failing(true);
+        invoke(&commander, &command, Duration::ZERO).await.unwrap();
+        let saved = commander.errands.store.session(&bot("b")).unwrap();
+        assert!(saved.is_erased() && saved.pending(Errand::Erase).is_some(), "asked for, and the sweep's to do");
+        vault.set_failing(false);
+        invoke(&commander, &Command::Sweep, Duration::from_secs(60)).await.unwrap();
+        assert!(vault.kept().is_empty());
+
+        vault.plant("meetstream/c/audio/recording.wav", b"Priya");
+        invoke(&commander, &Command::Delete { session: bot("c") }, Duration::ZERO).await.unwrap();
+        assert!(vault.kept().is_empty(), "as a rule whoever asked finds everything erased");
+        assert!(commander.sweep.commands.0.lock().unwrap().is_empty(), "no erasure travels through the queue");
+    }
+
+    #[tokio::test]
+    async fn a_sweep_erases_what_was_deleted_whatever_else_is_overdue_or_broken() {
+        let vault = MemoryVault::default();
+        let commander = commander(vault.clone());
+        for n in 0..20 {
+            heard(&commander, Endpoint::MeetStream, &format!("waiting-{n}"), "transcription.processed").await;
+            heard(&commander, Endpoint::MeetStreamCallback, &format!("claimed-{n}"), "bot.done").await;
+            heard(&commander, Endpoint::MeetStream, &format!("deleted-{n}"), "data_deletion").await;
+            vault.plant(&format!("meetstream/deleted-{n}/audio/recording.wav"), b"Priya");
+        }
+        commander.errands.store.set_fault(|call, id| {
+            assert!(!(call == "forget" && id.id.as_sent() == "deleted-3"), "one panics");
+            if call == "save" && id.id.as_sent() == "deleted-4" { Err(StoreError::Unavailable) } else { Ok(()) }
+        });
+        invoke(&commander, &Command::Sweep, Duration::from_secs(3600)).await.unwrap();
+        assert!(vault.kept().is_empty(), "{:?}", vault.kept().keys());
+        let erased = (0..20).filter(|n| {
+            let session = commander.errands.store.session(&bot(&format!("deleted-{n}"))).unwrap();
+            session.pending(Errand::Erase).is_none() && session.pending(Errand::EraseAgain).is_some()
+        });
+        assert_eq!(erased.count(), 18);
+        let sent = commander.sweep.commands.0.lock().unwrap().len();
+        assert_eq!(sent, 40, "and all others are reminded of");
+        commander.errands.store.clear_fault();
+        invoke(&commander, &Command::Sweep, Duration::from_secs(3660)).await.unwrap();
+        for n in [3, 4] {
+            let session = commander.errands.store.session(&bot(&format!("deleted-{n}"))).unwrap();
+            assert!(session.pending(Errand::Erase).is_none(), "{n}: the next sweep makes up for it");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sweep_puts_back_what_is_spooled() {
+        let vault = MemoryVault::default();
+        vault.plant("spool/group/1", b"text");
+        let commander = commander(vault);
+        invoke(&commander, &Command::Sweep, Duration::ZERO).await.unwrap();
+        assert_eq!(*commander.sweep.queue.0.lock().unwrap(), ["text"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn commands_of_a_batch_are_carried_out_beside_each_other() {
+        let commander = commander(MemoryVault::default());
+        let mut commands = vec!["dance".to_owned()];
+        for n in 0..9 {
+            heard(&commander, Endpoint::MeetStreamCallback, &format!("b{n}"), "bot.done").await;
+            commander.errands.api.describe(&bot(&format!("b{n}")), Err(Refusal::Gone.into()));
+            commands.push(Command::Errand { session: bot(&format!("b{n}")), errand: Errand::Confirm }.encode());
+        }
+        commander.errands.api.set_delay(Duration::from_secs(5));
+        let began = Instant::now();
+        let commands: Vec<_> = commands.iter().map(String::as_str).collect();
+        assert_eq!(carry_out(&commander, &commands).await, ["1"], "one that is none fails alone");
+        assert_eq!(began.elapsed(), Duration::from_secs(5));
+        assert_eq!(commander.errands.api.asked().len(), 9);
     }
 
     #[tokio::test]
     async fn what_an_errand_gives_rise_to_is_sent_at_once() {
         let commander = commander(MemoryVault::default());
-        let bot = SessionId::bot(Provider::MeetStream, SenderId::try_from("b").unwrap());
-        let body = json!({"bot_id": "b", "event": "data_deletion", "timestamp": "2026-10-05T10:00:00Z"});
-        let (endpoint, received_at) = (Endpoint::MeetStreamCallback, ReceivedAt(0));
-        let head = Head { accept_id: AcceptId::new("1"), endpoint, delivery_id: None, received_at };
-        let claim = provider::parse(&QueueMessage::restored(head, body.to_string().into_bytes())).unwrap();
-        let claimed = advance(&Session::new(bot.clone(), received_at), &claim).session.unwrap();
-        commander.errands.store.save(&claimed, Version::Absent, 0).await.unwrap();
-        commander.errands.api.describe(&bot, Err(Refusal::Gone.into()));
+        heard(&commander, Endpoint::MeetStreamCallback, "b", "bot.done").await;
+        let ready = Fact {
+            kind: EventKind::Artifact(Artifact::Transcript, ArtifactStatus::Ready),
+            occurred_at: None,
+            reason: None,
+        };
+        let done = Fact { kind: EventKind::Done, occurred_at: None, reason: None };
+        let detail = BotDetail { facts: vec![ready, done], ..BotDetail::default() };
+        commander.errands.api.describe(&bot("b"), Ok(detail));
 
-        let confirm = Command::Errand { session: bot.clone(), errand: Errand::Confirm };
-        assert_eq!(carry_out(&commander, &confirm.encode()).await, Vec::<String>::new());
+        let confirm = Command::Errand { session: bot("b"), errand: Errand::Confirm };
+        assert_eq!(carry_out(&commander, &[&confirm.encode()]).await, Vec::<String>::new());
         let sent = commander.sweep.commands.0.into_inner().unwrap();
-        assert_eq!(sent, [Command::Errand { session: bot, errand: Errand::Erase }]);
+        assert_eq!(sent, [Command::Errand { session: bot("b"), errand: Errand::FetchTranscript }]);
     }
 
     #[tokio::test]
     async fn unknown_commands_go_to_their_dead_letter_queue() {
-        for text in ["", r#"{"command":"unheard of"}"#, r#"{"v":2,"command":"sweep"}"#] {
-            assert_eq!(run("text", text).await, (vec!["1".to_owned()], vec![]), "{text}");
+        let direct = [Command::Sweep, Command::Delete { session: bot("b") }].map(|command| command.encode());
+        for text in ["", r#"{"command":"unheard of"}"#, r#"{"v":2,"command":"sweep"}"#, &direct[0], &direct[1]] {
+            let vault = MemoryVault::default();
+            vault.plant("spool/group/1", b"text");
+            let commander = commander(vault);
+            assert_eq!(carry_out(&commander, &[text]).await, ["1"], "{text}");
+            assert!(commander.sweep.queue.0.lock().unwrap().is_empty(), "{text}");
+            assert!(commander.errands.store.calls().is_empty(), "{text}");
         }
     }
 
     #[tokio::test]
     async fn a_command_that_panics_comes_again() {
-        assert_eq!(run("boom", &Command::Sweep.encode()).await.0, ["1"]);
+        let commander = commander(MemoryVault::default());
+        commander.errands.store.set_fault(|_, _| panic!("as planned"));
+        let command = Command::Errand { session: bot("b"), errand: Errand::Confirm };
+        assert_eq!(carry_out(&commander, &[&command.encode()]).await, ["1"]);
     }
 }

@@ -1,11 +1,23 @@
-//! One invocation, from whichever queue.
+//! One invocation: from whichever queue, or with a command.
 
 use crate::{
-    api::ProviderApi, archive::Archive, command::Commander, commands::Commands, process::Processor, publish::Publisher,
-    record::NoMessageId, redelivery::Redelivery, requeue::Requeue, store::SessionStore, vault::Vault,
+    api::ProviderApi,
+    archive::Archive,
+    command::{Commander, NotDone},
+    commands::Commands,
+    process::Processor,
+    publish::Publisher,
+    record::NoMessageId,
+    redelivery::Redelivery,
+    requeue::Requeue,
+    store::SessionStore,
+    vault::Vault,
 };
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Context, LambdaEvent};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use shared::{Command, command::UnknownCommand};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
@@ -23,6 +35,58 @@ pub struct Function<P, C> {
 /// The most time that a batch of deliveries takes. The function's own limit is made for commands; a webhook that is stuck is
 /// better tried again.
 const FOR_DELIVERIES: Duration = Duration::from_secs(30);
+
+/// The most time that a direct command takes: less than the minute between two sweeps, so that there is never more than one of
+/// them on its way, and as much concurrency left as `template.yaml` counts on.
+const FOR_DIRECT_COMMANDS: Duration = Duration::from_secs(55);
+
+/// What an invocation brings: a batch of one of the queues, or a command.
+#[derive(Debug, Deserialize)]
+pub struct Payload {
+    #[serde(rename = "Records")]
+    records: Option<Vec<SqsMessage>>,
+    // Known fields are read as they come, so a batch is never held twice.
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+impl From<SqsEvent> for Payload {
+    fn from(event: SqsEvent) -> Self {
+        Self { records: Some(event.records), rest: Map::new() }
+    }
+}
+
+impl From<Command> for Payload {
+    fn from(command: Command) -> Self {
+        let rest = serde_json::from_str(&command.encode()).unwrap_or_default();
+        Self { records: None, rest }
+    }
+}
+
+/// What an invocation answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// Which messages of a batch come again.
+    Batch(SqsBatchResponse),
+    /// A command was carried out.
+    Done {
+        /// Its name.
+        done: &'static str,
+    },
+}
+
+/// Why an invocation has no answer. Whoever invoked the function hears of it: of a batch, all comes again.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the errors say it")]
+pub enum NoAnswer {
+    #[error(transparent)]
+    NoMessageId(#[from] NoMessageId),
+    #[error(transparent)]
+    UnknownCommand(#[from] UnknownCommand),
+    #[error(transparent)]
+    NotDone(#[from] NotDone),
+}
 
 /// The time and the name of one invocation.
 #[derive(Clone, Copy, Debug)]
@@ -54,12 +118,13 @@ impl<'a> Invocation<'a> {
 /// Answers one invocation.
 ///
 /// # Errors
-/// [`NoMessageId`] for a batch that cannot be answered record by record; Lambda then delivers all of it again.
+/// [`NoAnswer`] for a batch that cannot be answered record by record, which Lambda then delivers again, and for a command that
+/// was not carried out.
 #[expect(clippy::type_complexity, reason = "both halves of the function name every port there is")]
 pub async fn handle<S, V, P, R, C, Q, A, I>(
     function: &Function<Processor<S, V, P, R, C>, Commander<S, V, Q, C, A, I, P>>,
-    event: LambdaEvent<SqsEvent>,
-) -> Result<SqsBatchResponse, NoMessageId>
+    event: LambdaEvent<Payload>,
+) -> Result<Answer, NoAnswer>
 where
     S: SessionStore,
     V: Vault,
@@ -80,9 +145,9 @@ where
 #[expect(clippy::type_complexity, reason = "both halves of the function name every port there is")]
 pub async fn handle_at<S, V, P, R, C, Q, A, I>(
     function: &Function<Processor<S, V, P, R, C>, Commander<S, V, Q, C, A, I, P>>,
-    event: LambdaEvent<SqsEvent>,
+    event: LambdaEvent<Payload>,
     now: Duration,
-) -> Result<SqsBatchResponse, NoMessageId>
+) -> Result<Answer, NoAnswer>
 where
     S: SessionStore,
     V: Vault,
@@ -94,11 +159,22 @@ where
     I: ProviderApi,
 {
     let LambdaEvent { payload, context } = event;
-    if came_from(&function.commands_queue_name, &payload) {
+    let Some(records) = payload.records else {
+        let command = Command::from_value(Value::Object(payload.rest))
+            .inspect_err(|error| tracing::error!(%error, "the function was invoked with what is no command"))?;
+        let invocation = Invocation::new(&context, now, FOR_DIRECT_COMMANDS);
+        Box::pin(function.commander.run_directly(&command, invocation)).await?;
+        return Ok(Answer::Done { done: command.as_str() });
+    };
+    let mut event = SqsEvent::default();
+    event.records = records;
+    if came_from(&function.commands_queue_name, &event) {
         // On the heap: else every batch of deliveries would carry its 13 KB.
-        return Ok(Box::pin(function.commander.run(payload, Invocation::new(&context, now, Duration::MAX))).await);
+        let answer = Box::pin(function.commander.run(event, Invocation::new(&context, now, Duration::MAX))).await;
+        return Ok(Answer::Batch(answer));
     }
-    function.processor.process_batch(payload, Invocation::new(&context, now, FOR_DELIVERIES)).await
+    let answer = function.processor.process_batch(event, Invocation::new(&context, now, FOR_DELIVERIES)).await?;
+    Ok(Answer::Batch(answer))
 }
 
 fn came_from(queue_name: &str, event: &SqsEvent) -> bool {

@@ -2,7 +2,8 @@
 //!
 //! `record → QueueMessage → Event → store.load → advance (pure) → publish → store.save → Disposition`
 //!
-//! Slow and timed work comes from a queue of its own: `message → Command → sweep → requeue`.
+//! Slow work comes from a queue of its own, `message → Command → errand`; what must not wait for it, the sweep and deletions, is
+//! invoked directly: `payload → Command → sweep → requeue`.
 //!
 //! # Invariants
 //! - A record is acknowledged only when it has met one of its five ends; an error means exactly "try again".
@@ -37,11 +38,11 @@ pub use api::{
 #[cfg(any(test, feature = "testing"))]
 pub use archive::memory::MemoryArchive;
 pub use archive::{Archive, ArchiveError, S3Archive, Stored};
-pub use command::Commander;
+pub use command::{Commander, NotDone};
 pub use commands::{Commands, NotSent, SqsCommands};
 pub use config::Config;
 pub use errand::Errands;
-pub use function::{Function, handle, handle_at};
+pub use function::{Answer, Function, NoAnswer, Payload, handle, handle_at};
 pub use process::{Policy, Processor};
 pub use publish::{EventBridge, PublishError, Publisher};
 pub use record::Record;

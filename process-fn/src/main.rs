@@ -1,11 +1,10 @@
 //! The function behind the queues. All it decides is in the library; here it is only put together.
 
-use aws_lambda_events::sqs::SqsEvent;
 use edge::{aws, telemetry};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use process_fn::{
-    Commander, Config, DynamoStore, Errands, EventBridge, Function, Patience, Processor, Providers, S3Archive, S3Vault,
-    SqsCommands, SqsRedelivery, SqsRequeue, Sweep, handle,
+    Commander, Config, DynamoStore, Errands, EventBridge, Function, Patience, Payload, Processor, Providers, S3Archive,
+    S3Vault, SqsCommands, SqsRedelivery, SqsRequeue, Sweep, handle,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -43,5 +42,5 @@ async fn main() -> Result<(), Error> {
     let processor = Processor { store, vault, publisher, redelivery, commands, policy: config.policy };
     processor.store.warm_up().await;
     let function = Function { processor, commander, commands_queue_name };
-    run(service_fn(|event: LambdaEvent<SqsEvent>| async { Ok::<_, Error>(handle(&function, event).await?) })).await
+    run(service_fn(|event: LambdaEvent<Payload>| async { Ok::<_, Error>(handle(&function, event).await?) })).await
 }

@@ -8,7 +8,7 @@ pub(crate) mod memory;
 
 pub use dynamo::DynamoStore;
 
-use shared::{SenderId, Session, SessionId, api::CalendarEntry, session::Entry};
+use shared::{SenderId, Session, SessionId, api::CalendarEntry, session::Entry, table::Due};
 use std::future::Future;
 
 /// Which write of a session was read.
@@ -68,8 +68,9 @@ pub trait SessionStore {
         now: i64,
     ) -> impl Future<Output = Result<Version, StoreError>> + Send;
 
-    /// The sessions for which something is due by `now`, at most some hundreds, as far as an index knows that is a moment behind.
-    fn due(&self, now: i64) -> impl Future<Output = Result<Vec<Session>, StoreError>> + Send;
+    /// The sessions for which something of this kind is due by `now`, the longest due first, at most some hundreds, as far as an
+    /// index knows that is a moment behind.
+    fn due(&self, what: Due, now: i64) -> impl Future<Output = Result<Vec<Session>, StoreError>> + Send;
 
     /// An entry of a calendar, as it was mirrored last.
     fn calendar_entry(

@@ -1,20 +1,21 @@
 //! The sweep: what is overdue goes on its way. Every minute, started by a schedule.
 //!
-//! It sends errands again that are overdue, and brings spooled deliveries into the queue and removes each only when the queue has confirmed it. Ending midway, running
-//! twice, or beside another sweep does no harm: a delivery that goes in twice is recognised by its accept id. Order does not
-//! matter either, because the session does not depend on it.
+//! It erases what is to be erased, sends errands again that are overdue, and brings spooled deliveries into the queue and
+//! removes each only when the queue has confirmed it. The three go on beside each other, and none asks a provider anything, so
+//! none waits for one. Ending midway, running twice, or beside another sweep does no harm: a delivery that goes in twice is
+//! recognised by its accept id. Order does not matter either, because the session does not depend on it.
 
 use crate::{
     commands::Commands,
-    log,
     requeue::{Requeue, RequeueError, Returned},
     store::{Loaded, SessionStore, StoreError},
     vault::{Kept, Listed, Vault, VaultError},
 };
 use futures_util::{StreamExt, stream};
 use shared::{
-    Command, QueueMessage,
+    Command, QueueMessage, Session,
     kept::{Folder, group_of, name_of},
+    table::Due,
 };
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -22,8 +23,8 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// How many deliveries are on their way at a time.
-const CONCURRENT: usize = 8;
+/// How many deliveries, reminders or erasures are on their way at a time.
+pub(crate) const CONCURRENT: usize = 8;
 
 /// What a sweep needs from outside.
 #[derive(Debug)]
@@ -80,9 +81,8 @@ impl<S: SessionStore, V: Vault, Q: Requeue, C: Commands> Sweep<S, V, Q, C> {
     /// # Errors
     /// [`NotSwept`] if nobody knows what is in the spool, or what is due.
     pub async fn run(&self, now: i64, deadline: Instant) -> Result<Swept, NotSwept> {
-        // Deliveries first, and neither of the two is to suffer from what is wrong with the other.
-        let swept = self.drain_spool(now, deadline).await;
-        let reminded = self.remind(now).await;
+        // Neither of the two is to suffer from what is wrong with the other.
+        let (swept, reminded) = tokio::join!(self.drain_spool(now, deadline), self.remind_all(now, deadline));
         Ok(Swept { reminded: reminded?, ..swept? })
     }
 
@@ -109,21 +109,34 @@ impl<S: SessionStore, V: Vault, Q: Requeue, C: Commands> Sweep<S, V, Q, C> {
         }
     }
 
-    /// Sends the errands again that are overdue. The intent says that they were, so that the next sweep does not: they may be
-    /// waiting in the queue all the while.
-    async fn remind(&self, now: i64) -> Result<u32, StoreError> {
+    /// Sends the errands again that are overdue: what was announced before what was merely claimed.
+    async fn remind_all(&self, now: i64, deadline: Instant) -> Result<u32, StoreError> {
         let mut reminded = 0;
-        for session in self.store.due(now).await? {
-            let id = session.id();
-            for (errand, _) in session.all_pending().filter(|(_, due_at)| *due_at <= now) {
-                if self.commands.send(&Command::Errand { session: id.clone(), errand }).await.is_err() {
-                    continue;
-                }
-                reminded += 1;
-                let Loaded { session: Some(found), version } = self.store.load(id, now).await? else { continue };
-                // Whoever saved it in between knows better; at worst it is sent once more.
-                let _ = self.store.save(&found.with_reminder(errand, now), version, now).await;
+        for what in [Due::Work, Due::Confirmation] {
+            let due = stream::iter(self.store.due(what, now).await?);
+            let sent = due.map(|session| async move {
+                if Instant::now() < deadline { self.remind(&session, now).await } else { Ok(0) }
+            });
+            let sent: Vec<_> = sent.buffer_unordered(CONCURRENT).collect().await;
+            for sent in sent {
+                reminded += sent?;
             }
+        }
+        Ok(reminded)
+    }
+
+    /// Sends what is overdue for one session. The intent says that it was sent, so that the next sweep does not: it may be waiting
+    /// in the queue all the while.
+    async fn remind(&self, session: &Session, now: i64) -> Result<u32, StoreError> {
+        let (id, mut reminded) = (session.id(), 0);
+        for (errand, _) in session.all_pending().filter(|(_, due_at)| *due_at <= now) {
+            if self.commands.send(&Command::Errand { session: id.clone(), errand }).await.is_err() {
+                continue;
+            }
+            reminded += 1;
+            let Loaded { session: Some(found), version } = self.store.load(id, now).await? else { continue };
+            // Whoever saved it in between knows better; at worst it is sent once more.
+            let _ = self.store.save(&found.with_reminder(errand, now), version, now).await;
         }
         Ok(reminded)
     }
@@ -168,15 +181,6 @@ fn quarantined(group: &str, accept_id: &str, text: &str) -> Kept {
         Ok(carried) => Kept::claim(Folder::Quarantine, group, carried.head(), text, reason),
         Err(_) => Kept::foreign(Folder::Quarantine, group, accept_id, text, reason),
     }
-}
-
-/// Runs one sweep and writes its line. A sweep that fails is not tried again: the next one comes in a minute.
-pub(crate) async fn run<S: SessionStore, V: Vault, Q: Requeue, C: Commands>(
-    sweep: &Sweep<S, V, Q, C>,
-    now: i64,
-    deadline: Instant,
-) {
-    log::swept(sweep.run(now, deadline).await.ok());
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Slow and timed work, as messages on the `commands` queue.
+//! Slow and timed work: messages on the `commands` queue, and what `process-fn` is invoked with directly.
 
 use crate::{event::SessionId, session::Errand};
 use serde::{Deserialize, Serialize};
@@ -17,13 +17,13 @@ pub enum Command {
         /// What is to be done.
         errand: Errand,
     },
-    /// Deletes a bot's data, as if its provider had told us that it did. Whoever may send to the queue may ask for it.
+    /// Deletes a bot's data, as if its provider had told us that it did. Whoever may invoke the function may ask for it.
     Delete {
         /// The session; there need not be one yet.
         session: SessionId,
     },
-    /// Puts spooled deliveries into the queue, and whatever else is overdue on its way. The schedule of `template.yaml`
-    /// sends it every minute.
+    /// Puts spooled deliveries into the queue, erases what is to be erased, and sends whatever else is overdue on its way. The
+    /// schedule of `template.yaml` invokes the function with it every minute.
     Sweep,
 }
 
@@ -43,6 +43,12 @@ impl Command {
         }
     }
 
+    /// Whether it comes through the queue. All others are direct invocations, so that they never wait behind a provider.
+    #[must_use]
+    pub fn is_queued(&self) -> bool {
+        matches!(self, Self::Errand { .. })
+    }
+
     /// The command as a message.
     #[must_use]
     pub fn encode(&self) -> String {
@@ -54,7 +60,18 @@ impl Command {
     /// # Errors
     /// [`UnknownCommand`] for anything else: a newer version of this code may know it.
     pub fn decode(text: &str) -> Result<Self, UnknownCommand> {
-        let Wire { v, command } = serde_json::from_str(text)?;
+        Self::of(serde_json::from_str(text)?)
+    }
+
+    /// Reads the same from a JSON value, as the payload of an invocation.
+    ///
+    /// # Errors
+    /// As for [`Command::decode`].
+    pub fn from_value(value: serde_json::Value) -> Result<Self, UnknownCommand> {
+        Self::of(serde_json::from_value(value)?)
+    }
+
+    fn of(Wire { v, command }: Wire) -> Result<Self, UnknownCommand> {
         if v != VERSION {
             return Err(UnknownCommand(serde::de::Error::custom(format!("version {v}"))));
         }
@@ -78,6 +95,8 @@ mod tests {
     fn commands_are_read_as_they_were_written() {
         assert_eq!(Command::Sweep.encode(), r#"{"v":1,"command":"sweep"}"#);
         assert_eq!(Command::decode(&Command::Sweep.encode()).unwrap(), Command::Sweep);
+        let payload = serde_json::json!({"v": 1, "command": "sweep"});
+        assert_eq!(Command::from_value(payload).unwrap(), Command::Sweep);
         let session = SessionId::bot(Provider::MeetStream, SenderId::try_from("x/../#").unwrap());
         for errand in Errand::ALL {
             let command = Command::Errand { session: session.clone(), errand };
@@ -105,6 +124,8 @@ mod tests {
             r#"{"command":"sweep"}"#,
         ] {
             assert!(Command::decode(text).is_err(), "{text}");
+            let value = serde_json::from_str(text).unwrap_or_default();
+            assert!(Command::from_value(value).is_err(), "{text}");
         }
     }
 }

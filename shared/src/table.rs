@@ -11,7 +11,7 @@
 use crate::{
     event::SessionId,
     sender_id::SenderId,
-    session::{Disposition, Entry},
+    session::{Disposition, Entry, Session},
     time::ReceivedAt,
 };
 
@@ -41,8 +41,8 @@ pub const DUE_SHARD: &str = "due_shard";
 pub const DUE_AT: &str = "due_at";
 /// The index of sessions for which something is due. It holds keys only, and only of those.
 pub const BY_DUE: &str = "by_due";
-/// How many parts [`BY_DUE`] has, so that no one partition takes all the writes of a busy hour.
-pub const DUE_SHARDS: u8 = 4;
+/// How many parts [`Due::Work`] has, so that no one partition takes all the writes of a busy hour.
+const WORK_SHARDS: u8 = 4;
 /// The index that lists sessions by the day they were first heard of. It holds keys only.
 pub const BY_FIRST_SEEN: &str = "by_first_seen";
 
@@ -80,11 +80,36 @@ pub fn event_sort_key(entry: &Entry) -> String {
     }
 }
 
+/// What is due for a session. Each kind has parts of [`BY_DUE`] of its own, so that no kind waits behind another: of thousands
+/// of sessions that wait for a provider, or that strangers make wait, none stands before an erasure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Due {
+    /// What was deleted is to be erased.
+    Erasure,
+    /// A provider is to be asked for what it announced.
+    Work,
+    /// A provider is to be asked whether what was claimed is so, and nothing else.
+    Confirmation,
+}
+
+impl Due {
+    /// Its parts of [`BY_DUE`].
+    #[must_use]
+    pub fn shards(self) -> Vec<String> {
+        match self {
+            Self::Erasure => vec!["erase".to_owned()],
+            Self::Work => (0..WORK_SHARDS).map(|shard| shard.to_string()).collect(),
+            Self::Confirmation => vec!["confirm".to_owned()],
+        }
+    }
+}
+
 /// The part of [`BY_DUE`] that a session is in.
 #[must_use]
-pub fn due_shard(id: &SessionId) -> String {
-    let sum = partition_key(id).bytes().fold(0_u8, u8::wrapping_add);
-    (sum % DUE_SHARDS).to_string()
+pub fn due_shard(session: &Session) -> String {
+    let shards = session.due().shards();
+    let sum = partition_key(session.id()).bytes().fold(0_usize, |sum, byte| sum + usize::from(byte));
+    shards.get(sum % shards.len().max(1)).cloned().unwrap_or_default()
 }
 
 /// The day that [`FIRST_SEEN_DAY`] holds for a time of receipt.

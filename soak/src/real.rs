@@ -28,7 +28,6 @@ use e2e::{
     sender::{BodyEncoding, Reply},
 };
 use jiff::Timestamp;
-use shared::Command;
 use std::{
     collections::BTreeMap,
     sync::{
@@ -182,9 +181,7 @@ impl Lane {
     }
 
     async fn sweep(&self) -> Result<()> {
-        let scratch = &self.pipeline.scratch;
-        let send = scratch.aws.sqs.send_message().queue_url(&scratch.commands.url);
-        send.message_body(Command::Sweep.encode()).send().await.context("asking for a sweep")?;
+        self.pipeline.sweep().await?;
         // Errands wait there too. No provider has a key, so each is soon at its end.
         while self.commands.pump().await?.is_some() {}
         Ok(())

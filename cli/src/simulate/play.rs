@@ -4,15 +4,10 @@ use super::{
     audit::Account,
     live::{Copies, Live, Progress},
 };
-use crate::{
-    failure::Failure,
-    queue::{Queue, SendError},
-    stack::Stack,
-    table,
-};
+use crate::{failure::Failure, invoke, stack::Stack, table};
 use aws_sdk_dynamodb::Client;
 use jiff::Timestamp;
-use shared::{Command, SessionId};
+use shared::SessionId;
 use simulator::{Bot, Player, Sent};
 use std::time::{Duration, Instant};
 use tokio::{
@@ -72,15 +67,12 @@ pub(super) async fn play(
     }
 }
 
-/// Sends a sweep that often, until this is dropped. What is to be tried again waits for one.
+/// Invokes a sweep that often, until this is dropped. What is to be tried again waits for one.
 pub(super) async fn sweep(stack: &Stack, every: Duration) -> Failure {
-    let queue = Queue::commands(stack);
     loop {
         tokio::time::sleep(every).await;
-        match queue.send(&Command::Sweep.encode(), None).await {
-            Ok(()) => {}
-            Err(SendError::Refused(why)) => return Failure::new(format!("{} takes no sweep: {why}", queue.name())),
-            Err(SendError::Unconfirmed(failure)) => return failure,
+        if let Err(failure) = invoke::sweep(stack).await {
+            return failure;
         }
     }
 }

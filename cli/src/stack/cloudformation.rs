@@ -36,6 +36,7 @@ pub(super) async fn stack(aws: Aws, name: &str) -> Result<Stack, Failure> {
         commands_dlq_url: output("CommandsDeadLetterQueueUrl")?,
         table: output("TableName")?,
         bucket: output("BucketName")?,
+        process_function: output("ProcessFunctionName")?,
         api_port: None,
         secrets: Secrets::Stored { name: output("SecretName")? },
         aws,

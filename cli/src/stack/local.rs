@@ -25,6 +25,7 @@ pub(super) struct Outputs {
     pub(super) commands_url: String,
     pub(super) commands_dlq_url: String,
     pub(super) bucket: String,
+    pub(super) process_function: String,
     pub(super) api_port: Option<u16>,
     /// The URLs of the other routes, and the credentials of all.
     #[serde(flatten)]
@@ -97,7 +98,8 @@ mod tests {
     const COMPLETE: &str = r#"{
         "stack_name": "rollcall", "endpoint_url": "http://localhost:4566", "region": "us-east-1",
         "function_url": "f", "webhook_url": "w", "callback_url": "c", "meetstream_secret": "s", "table": "t",
-        "queue_url": "q", "dlq_url": "d", "commands_url": "m", "commands_dlq_url": "n", "bucket": "b", "something_new": true
+        "queue_url": "q", "dlq_url": "d", "commands_url": "m", "commands_dlq_url": "n", "bucket": "b", "process_function": "p",
+        "something_new": true
     }"#;
 
     #[test]

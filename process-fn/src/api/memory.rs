@@ -11,6 +11,7 @@ use shared::{
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 /// A provider in memory. It plays back what it was told to answer, in order; the last answer to a question stays.
@@ -22,6 +23,7 @@ pub struct MemoryApi {
 #[derive(Debug, Default)]
 struct State {
     unconfigured: bool,
+    delay: Duration,
     artifacts: BTreeMap<(SessionId, Artifact), VecDeque<Result<Located, ApiError>>>,
     details: BTreeMap<SessionId, VecDeque<Result<BotDetail, ApiError>>>,
     calendars: BTreeMap<SessionId, VecDeque<Result<CalendarEntries, ApiError>>>,
@@ -53,6 +55,18 @@ impl MemoryApi {
     /// From now on has no key, or has one.
     pub fn set_configured(&self, configured: bool) {
         self.state().unconfigured = !configured;
+    }
+
+    /// From now on takes this time for every answer.
+    pub fn set_delay(&self, delay: Duration) {
+        self.state().delay = delay;
+    }
+
+    async fn wait(&self) {
+        let delay = self.state().delay;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
     }
 
     /// Adds an answer to where an artifact is.
@@ -109,19 +123,23 @@ impl ProviderApi for MemoryApi {
     }
 
     async fn artifact(&self, bot: &SessionId, artifact: Artifact) -> Result<Located, ApiError> {
+        self.wait().await;
         let question = format!("artifact {} {artifact:?}", bot.encoded());
         self.answer(question, |state| state.artifacts.get_mut(&(bot.clone(), artifact)))
     }
 
     async fn detail(&self, bot: &SessionId) -> Result<BotDetail, ApiError> {
+        self.wait().await;
         self.answer(format!("detail {}", bot.encoded()), |state| state.details.get_mut(bot))
     }
 
     async fn calendar_entries(&self, calendar: &SessionId, _: &Entries) -> Result<CalendarEntries, ApiError> {
+        self.wait().await;
         self.answer(format!("calendar {}", calendar.encoded()), |state| state.calendars.get_mut(calendar))
     }
 
     async fn download(&self, _: Artifact, url: &DownloadUrl) -> Result<Download, ApiError> {
+        self.wait().await;
         let url = url.expose();
         let file = self.answer(format!("download {url}"), |state| state.files.get_mut(&url))?;
         Ok(Download::new(file.content_type, file.length, ByteStream::from(file.bytes)))

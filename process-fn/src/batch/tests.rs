@@ -660,7 +660,10 @@ async fn a_delivery_gives_rise_to_its_errands_once() {
     invoke(&function, vec![record("6", 1, &ready("11:00:00"))]).await;
     assert_eq!(errands(), [Errand::FetchTranscript], "it was made anew");
     invoke(&function, vec![record("7", 1, &event("b", "data_deletion", "12:00:00"))]).await;
-    assert_eq!(errands(), [Errand::Erase]);
+    assert_eq!(errands(), [], "no command is sent for an erasure");
+    let deleted = function.store.session(&bot("b")).unwrap();
+    let deleted_at = deleted.pending(Errand::Erase).unwrap().wanted().received_at().0 / 1000;
+    assert_eq!(deleted.due_at(), Some(deleted_at), "the next sweep has it");
 }
 
 /// A function that has a bot whose data was deleted, and nothing left to erase.

@@ -5,8 +5,10 @@ use crate::{
     api::ProviderApi,
     publish::Publisher,
     store::SessionStore,
+    sweep::CONCURRENT,
     vault::{Vault, VaultError},
 };
+use futures_util::{StreamExt as _, stream};
 use shared::{Session, SessionId, artifacts, kept::Folder};
 
 impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errands<S, V, A, R, P> {
@@ -32,8 +34,10 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
             if page.is_empty() {
                 return Ok(());
             }
-            for object in page {
-                self.vault.remove(&object.key).await?;
+            let removed = stream::iter(page).map(|object| async move { self.vault.remove(&object.key).await });
+            let mut removed = std::pin::pin!(removed.buffer_unordered(CONCURRENT));
+            while let Some(removed) = removed.next().await {
+                removed?;
             }
         }
     }

@@ -445,7 +445,8 @@ async fn a_claimed_deletion_erases_nothing_until_the_provider_says_so() {
     let retry_at = world.session().due_at().unwrap();
     let next = world.follow(Errand::Confirm, retry_at).await.unwrap();
     assert!(world.session().is_erased() && world.session().pending(Errand::Erase).is_some());
-    assert_eq!(next, [Errand::Erase], "and that does not wait for a sweep");
+    assert_eq!(next, [], "no command is sent for it");
+    assert_eq!(world.session().due_at(), Some(retry_at), "and the next sweep finds it");
     assert_eq!(world.follow(Errand::Erase, retry_at).await.unwrap(), [], "the second round has its time");
 }
 

@@ -11,7 +11,7 @@ use shared::{
     api::CalendarEntry,
     session::Entry,
     table::{
-        BY_DUE, DISPOSITION, DOCUMENT, DUE_AT, DUE_SHARD, DUE_SHARDS, EVENT_SORT_KEY_PREFIX, EXPIRES_AT, FIRST_SEEN_AT,
+        BY_DUE, DISPOSITION, DOCUMENT, DUE_AT, DUE_SHARD, Due, EVENT_SORT_KEY_PREFIX, EXPIRES_AT, FIRST_SEEN_AT,
         FIRST_SEEN_DAY, OUTCOME, PK, SESSION_SORT_KEY, SK, STATE, VERSION, day, due_shard, entry_sort_key,
         event_sort_key, partition_key,
     },
@@ -51,7 +51,7 @@ impl DynamoStore {
     }
 
     /// The keys of the sessions in one part of the index that are due.
-    async fn due_keys(&self, shard: u8, now: i64) -> Result<Vec<Item>, StoreError> {
+    async fn due_keys(&self, shard: String, now: i64) -> Result<Vec<Item>, StoreError> {
         let query = self
             .client
             .query()
@@ -60,7 +60,7 @@ impl DynamoStore {
             .key_condition_expression("#due_shard = :shard AND #due_at <= :now")
             .expression_attribute_names("#due_shard", DUE_SHARD)
             .expression_attribute_names("#due_at", DUE_AT)
-            .expression_attribute_values(":shard", text(shard.to_string()))
+            .expression_attribute_values(":shard", text(shard))
             .expression_attribute_values(":now", number(now))
             .limit(DUE_PER_SHARD);
         let page = query.send().await.map_err(|error| {
@@ -120,7 +120,7 @@ impl SessionStore for DynamoStore {
             (EXPIRES_AT.to_owned(), number(now.saturating_add(retention))),
         ]);
         if let Some(due_at) = session.due_at() {
-            item.insert(DUE_SHARD.to_owned(), text(due_shard(session.id())));
+            item.insert(DUE_SHARD.to_owned(), text(due_shard(session)));
             item.insert(DUE_AT.to_owned(), number(due_at));
         }
         if let Some(outcome) = session.outcome() {
@@ -140,9 +140,9 @@ impl SessionStore for DynamoStore {
         }
     }
 
-    async fn due(&self, now: i64) -> Result<Vec<Session>, StoreError> {
+    async fn due(&self, what: Due, now: i64) -> Result<Vec<Session>, StoreError> {
         let mut due = Vec::new();
-        for shard in 0..DUE_SHARDS {
+        for shard in what.shards() {
             for key in self.due_keys(shard, now).await? {
                 let read = self.client.get_item().table_name(&self.table_name).set_key(Some(key)).consistent_read(true);
                 let read = read.send().await.map_err(|error| {

@@ -5,7 +5,7 @@ use shared::{
     SenderId, Session, SessionId,
     api::CalendarEntry,
     session::Entry,
-    table::{entry_sort_key, event_sort_key, partition_key},
+    table::{Due, entry_sort_key, event_sort_key, partition_key},
 };
 use std::{
     collections::BTreeMap,
@@ -128,10 +128,13 @@ impl SessionStore for MemoryStore {
         Ok(Version::At(next))
     }
 
-    async fn due(&self, now: i64) -> Result<Vec<Session>, StoreError> {
+    async fn due(&self, what: Due, now: i64) -> Result<Vec<Session>, StoreError> {
         let tables = self.tables();
         let live = tables.sessions.values().filter(|(_, _, expires_at)| *expires_at > now).map(|(session, ..)| session);
-        Ok(live.filter(|session| session.due_at().is_some_and(|due_at| due_at <= now)).cloned().collect())
+        let is_due = |session: &&Session| session.due() == what && session.due_at().is_some_and(|due_at| due_at <= now);
+        let mut due: Vec<_> = live.filter(is_due).cloned().collect();
+        due.sort_by_key(Session::due_at);
+        Ok(due)
     }
 
     async fn calendar_entry(

@@ -74,6 +74,12 @@ impl Errand {
         }
     }
 
+    /// Whether it erases. No command is sent for that: the sweep does it, which waits for no provider.
+    #[must_use]
+    pub fn erases(self) -> bool {
+        matches!(self, Self::Erase | Self::EraseAgain)
+    }
+
     /// The artifact that it fetches.
     #[must_use]
     pub fn artifact(self) -> Option<Artifact> {
@@ -153,6 +159,11 @@ impl Progress {
 
     pub(super) fn not_before(self, retry_at: i64) -> Self {
         Self { retry_at: Some(retry_at), ..self }
+    }
+
+    /// Is due from its reason on, without any time for a command to arrive.
+    pub(super) fn at_once(&mut self) {
+        self.retry_at.get_or_insert(self.wanted.received_at.0 / 1000);
     }
 
     pub(super) fn postpone(&mut self, retry_at: i64) {

@@ -2,6 +2,7 @@
 
 use super::{Copy, Errand, Mark, Progress, Session};
 use crate::event::Artifact;
+use crate::table::Due;
 use std::collections::BTreeMap;
 
 impl Session {
@@ -23,14 +24,15 @@ impl Session {
         pending.map(|(errand, progress)| (*errand, progress.due_at()))
     }
 
-    /// What is to be done at once, and was not wanted, or for another reason, when its errands were `before`. `now` is in seconds
-    /// since the Unix epoch.
+    /// What a command is to be sent for at once: what was not wanted, or for another reason, when its errands were `before`. What
+    /// erases is the sweep's. `now` is in seconds since the Unix epoch.
     #[must_use]
     pub fn newly_wanted(&self, before: &BTreeMap<Errand, Progress>, now: i64) -> Vec<Errand> {
         let is_new =
             |errand: &Errand, progress: &Progress| before.get(errand).map(Progress::wanted) != Some(progress.wanted());
         let can_begin = |progress: &Progress| progress.is_pending() && !progress.must_wait(now);
-        let wanted = self.errands.iter().filter(|(errand, progress)| can_begin(progress) && is_new(errand, progress));
+        let wanted = self.errands.iter().filter(|(errand, _)| !errand.erases());
+        let wanted = wanted.filter(|(errand, progress)| can_begin(progress) && is_new(errand, progress));
         wanted.map(|(errand, _)| *errand).collect()
     }
 
@@ -79,7 +81,23 @@ impl Session {
         next
     }
 
+    /// In which part of the list of what is due the session belongs.
+    #[must_use]
+    pub fn due(&self) -> Due {
+        if self.is_erased() {
+            Due::Erasure
+        } else if self.all_pending().all(|(errand, _)| errand == Errand::Confirm) {
+            Due::Confirmation
+        } else {
+            Due::Work
+        }
+    }
+
     pub(super) fn want(&mut self, errand: Errand, mark: Mark) {
-        self.errands.entry(errand).or_insert_with(|| Progress::new(mark)).want(mark);
+        let progress = self.errands.entry(errand).or_insert_with(|| Progress::new(mark));
+        progress.want(mark);
+        if errand.erases() {
+            progress.at_once();
+        }
     }
 }

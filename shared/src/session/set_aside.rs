@@ -34,7 +34,9 @@ impl Session {
         if next.is_erased() {
             let kept = Mark::new(None, received_at);
             let wanted = next.errands.get(&Errand::Erase).map_or(kept, |erasure| erasure.wanted().max(kept));
-            next.errands.insert(Errand::Erase, Progress::new(wanted));
+            let mut progress = Progress::new(wanted);
+            progress.at_once();
+            next.errands.insert(Errand::Erase, progress);
         }
         next
     }

@@ -15,6 +15,7 @@ use crate::{
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use fastrand::Rng;
 use lambda_runtime::{Context, LambdaEvent};
+use process_fn::{Answer, Payload};
 use shared::Command;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::futures::Notified, task::JoinSet};
@@ -22,7 +23,7 @@ use tokio::{sync::futures::Notified, task::JoinSet};
 /// How long Lambda lets the function behind the queues run, as in the template.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How often the schedule asks for a sweep.
+/// How often the schedule invokes the function for a sweep.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// What runs beside the senders.
@@ -39,19 +40,21 @@ impl Surroundings {
     }
 }
 
-/// Starts the mappings of both queues and the schedule, in the local set that this is called in.
+/// Starts the mapping of the events queue and the schedule, in the local set that this is called in.
 pub(super) fn start(world: &Arc<World>, schedule: &Schedule) -> Surroundings {
     let (mut tasks, seen) = (JoinSet::new(), Seen::default());
     for n in 0..schedule.settings.pollers {
         let rng = Rng::with_seed(schedule.seed.wrapping_add(u64::from(n)));
         tasks.spawn_local(poll_events(Arc::clone(world), rng, Arc::clone(&seen)));
     }
-    tasks.spawn_local(poll_commands(Arc::clone(world)));
-    let clock = Arc::clone(world);
+    let world = Arc::clone(world);
     tasks.spawn_local(async move {
         loop {
             tokio::time::sleep(SWEEP_EVERY).await;
-            clock.command(&Command::Sweep.encode());
+            let sandbox = Sandbox::new(&world);
+            let function = sandbox.process();
+            // Whatever becomes of it, the next one makes up for it.
+            let _ = answer(&world, &sandbox, &function, Command::Sweep).await;
         }
     });
     Surroundings { tasks, seen }
@@ -70,7 +73,7 @@ async fn poll_events(world: Arc<World>, mut rng: Rng, seen: Seen) {
             continue;
         }
         let under_way = world.under_way();
-        let answer = invoke(&world, &sandbox, &function, &batch, "events.fifo").await;
+        let answer = invoke(&world, &sandbox, &function, &batch).await;
         drop(under_way);
         match answer {
             Ended::Answered(Some(response)) => {
@@ -98,24 +101,6 @@ async fn poll_events(world: Arc<World>, mut rng: Rng, seen: Seen) {
     }
 }
 
-async fn poll_commands(world: Arc<World>) {
-    loop {
-        let news = world.news();
-        let batch = world.commands().receive(world.now_ms(), 1);
-        let Some(message) = batch.first() else {
-            let next = world.commands().next_visible();
-            wait(&world, news, next).await;
-            continue;
-        };
-        let sandbox = Sandbox::new(&world);
-        let function = sandbox.process();
-        let answer = invoke(&world, &sandbox, &function, &batch, "commands").await;
-        if matches!(answer, Ended::Answered(Some(response)) if response.batch_item_failures.is_empty()) {
-            world.commands().delete(world.now_ms(), message.receipt);
-        }
-    }
-}
-
 /// Waits for something new in a queue, or until something in it can be seen again.
 async fn wait(world: &World, news: Notified<'_>, next_visible: Option<i64>) {
     let Some(at) = next_visible else {
@@ -135,13 +120,27 @@ async fn invoke(
     sandbox: &Sandbox,
     function: &ProcessFunction,
     batch: &[Received],
-    queue: &str,
 ) -> Ended<Option<SqsBatchResponse>> {
     let mut event = SqsEvent::default();
-    event.records = batch.iter().map(|message| record(message, queue)).collect();
+    event.records = batch.iter().map(record).collect();
+    match answer(world, sandbox, function, event).await {
+        Ended::Answered(Some(Answer::Batch(response))) => Ended::Answered(Some(response)),
+        Ended::Answered(_) => Ended::Answered(None),
+        Ended::Panicked => Ended::Panicked,
+        Ended::Died => Ended::Died,
+    }
+}
+
+/// One invocation, as Lambda would make it.
+async fn answer(
+    world: &World,
+    sandbox: &Sandbox,
+    function: &ProcessFunction,
+    payload: impl Into<Payload>,
+) -> Ended<Option<Answer>> {
     let mut context = Context::default();
     context.deadline = u64::try_from((world.now() + TIMEOUT).as_millis()).unwrap_or(u64::MAX);
-    let invocation = process_fn::handle_at(function, LambdaEvent::new(event, context), world.now());
+    let invocation = process_fn::handle_at(function, LambdaEvent::new(payload.into(), context), world.now());
     match sandbox.run(invocation, TIMEOUT).await {
         Ended::Answered(answer) => Ended::Answered(answer.ok()),
         Ended::Panicked => Ended::Panicked,
@@ -149,12 +148,12 @@ async fn invoke(
     }
 }
 
-fn record(message: &Received, queue: &str) -> SqsMessage {
+fn record(message: &Received) -> SqsMessage {
     let mut record = SqsMessage::default();
     record.message_id = Some(message.message_id.clone());
     record.receipt_handle = Some(message.receipt.to_string());
     record.body = Some(message.body.clone());
-    record.event_source_arn = Some(format!("arn:aws:sqs:eu-central-1:123456789012:{queue}"));
+    record.event_source_arn = Some("arn:aws:sqs:eu-central-1:123456789012:events.fifo".to_owned());
     record.attributes.insert("ApproximateReceiveCount".to_owned(), message.receive_count.to_string());
     if let Some(group) = &message.group {
         record.attributes.insert("MessageGroupId".to_owned(), group.clone());

@@ -14,6 +14,7 @@ use shared::{
     api::CalendarEntry,
     kept::{Folder, metadata},
     session::{Announcement, Entry},
+    table::Due,
 };
 use std::{collections::BTreeMap, future::pending, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::sync::Notify;
@@ -212,7 +213,7 @@ impl SessionStore for Sandbox {
         self.call(Call::Record, Some(&id.encoded()), effect, refusal).await
     }
 
-    async fn due(&self, _: i64) -> Result<Vec<Session>, StoreError> {
+    async fn due(&self, _: Due, _: i64) -> Result<Vec<Session>, StoreError> {
         Ok(vec![])
     }
 

@@ -3,7 +3,7 @@
 mod wire;
 
 use process_fn::{DynamoStore, Loaded, MemoryStore, Recorded, SessionStore, StoreError, Version};
-use shared::{SenderId, Session, SessionId, api::CalendarEntry, session::Entry};
+use shared::{SenderId, Session, SessionId, api::CalendarEntry, session::Entry, table::Due};
 use std::{sync::Arc, time::Duration};
 pub(super) use wire::Items;
 
@@ -81,10 +81,10 @@ impl SessionStore for Table {
         }
     }
 
-    async fn due(&self, now: i64) -> Result<Vec<Session>, StoreError> {
+    async fn due(&self, what: Due, now: i64) -> Result<Vec<Session>, StoreError> {
         match self {
-            Self::Memory(store) => store.due(now).await,
-            Self::Dynamo(store, _) => store.due(now).await,
+            Self::Memory(store) => store.due(what, now).await,
+            Self::Dynamo(store, _) => store.due(what, now).await,
         }
     }
 

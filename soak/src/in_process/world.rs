@@ -40,7 +40,6 @@ pub(super) struct World {
     settings: Settings,
     began: Instant,
     events: Mutex<Queue>,
-    commands: Mutex<Queue>,
     bucket: Mutex<Bucket>,
     heard: Mutex<BTreeSet<String>>,
     weather: Mutex<Weather>,
@@ -70,7 +69,6 @@ impl World {
             settings,
             began: Instant::now(),
             events: Mutex::new(Queue::new(rules(settings.max_receives))),
-            commands: Mutex::new(Queue::new(rules(25))),
             bucket: Mutex::default(),
             heard: Mutex::default(),
             weather: Mutex::default(),
@@ -160,12 +158,6 @@ impl World {
         self.sent.notify_waiters();
     }
 
-    /// Puts a command into its queue.
-    pub(super) fn command(&self, text: &str) {
-        self.commands().send(self.now_ms(), text);
-        self.sent.notify_waiters();
-    }
-
     /// Hides messages of the events queue for this long.
     pub(super) fn postpone(&self, receipts: &[u64], delay: Duration) {
         let now = self.now_ms();
@@ -201,11 +193,6 @@ impl World {
     /// The events queue.
     pub(super) fn events(&self) -> MutexGuard<'_, Queue> {
         lock(&self.events)
-    }
-
-    /// The commands queue.
-    pub(super) fn commands(&self) -> MutexGuard<'_, Queue> {
-        lock(&self.commands)
     }
 
     /// The bucket.
