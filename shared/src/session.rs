@@ -266,9 +266,9 @@ impl Session {
 
     fn merge_fact(&mut self, event: &Event, kind: &EventKind, occurred_at: Option<OccurredAt>) {
         let Event { trust, .. } = *event;
-        let mark = Mark::new(occurred_at.as_ref(), event.received_at);
+        let mark = Mark::new(trust, occurred_at.as_ref(), event.received_at);
         if trust == Trust::Claimed && (reaches(kind) >= State::Ended || *kind == EventKind::Deleted) {
-            self.want(Errand::Confirm, Mark::new(None, event.received_at));
+            self.want(Errand::Confirm, Mark::new(trust, None, event.received_at));
         }
         self.progress = self.progress.max(reaches(kind));
         if trust == Trust::Verified {
@@ -302,7 +302,7 @@ impl Session {
             EventKind::Calendar(change) => {
                 let heard = calendar::Heard { occurred_at, received_at: event.received_at };
                 self.calendar.get_or_insert_default().merge(change, heard, trust);
-                self.want(Errand::SyncCalendar, Mark::new(None, event.received_at));
+                self.want(Errand::SyncCalendar, Mark::new(trust, None, event.received_at));
             }
             _ => {}
         }

@@ -278,7 +278,7 @@ mod tests {
         let change = CalendarChange { what: CalendarEvent::EventUpdated, affected: ["e".to_owned()].into() };
         let told = kinds.into_iter().flat_map(|kind| Announcement::of(&event(&bot(), kind)));
         let changed = Announcement::of(&event(&calendar, EventKind::Calendar(change)));
-        let mark = Mark::new(None, ReceivedAt(1));
+        let mark = Mark::new(Trust::Verified, None, ReceivedAt(1));
         let stored = Copy::Stored(Stored {
             key: "meetstream/b/audio/recording.wav".to_owned(),
             sha256: "0".repeat(64),
@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(ids.len(), told.len());
         assert_eq!(told, all());
         let copy = |seconds: i64| {
-            let mark = Mark::new(None, ReceivedAt(seconds * 1000));
+            let mark = Mark::new(Trust::Verified, None, ReceivedAt(seconds * 1000));
             Announcement::of_copy(&bot(), Artifact::Audio, &Copy::Unavailable("gone".to_owned()), mark).id
         };
         assert_ne!(copy(1), copy(2), "an artifact that was made anew is told anew");

@@ -14,7 +14,7 @@ use std::{
 /// with the provider.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct CalendarFacts {
-    /// When it last changed, by the sender's clock.
+    /// When it last changed, by the sender's clock. A time after its receipt does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_updated: Option<OccurredAt>,
     /// The last that was heard of its connection.
@@ -35,7 +35,8 @@ pub struct ConnectionFact {
     pub what: CalendarEvent,
 }
 
-/// When something was heard of: by the sender's clock where it says so, else by ours, which is how two of them compare.
+/// When something was heard of. Two of them compare by the sender's clock where the sender gives a time, but never by a time
+/// after the receipt, else by our clock: one event with a time in the future must not outrank all that follow.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Heard {
     /// By the sender's clock. Many deliveries about calendars have no time.
@@ -47,7 +48,7 @@ pub struct Heard {
 
 impl Heard {
     fn moment(&self) -> i64 {
-        self.occurred_at.as_ref().map_or(self.received_at.0, |at| at.moment().as_millisecond())
+        self.occurred_at.as_ref().map_or(self.received_at.0, |at| at.moment().as_millisecond().min(self.received_at.0))
     }
 }
 
@@ -67,7 +68,9 @@ impl Ord for Heard {
 impl CalendarFacts {
     /// Raises every field that the change says something about. Like all of a session: in any order, to the same end.
     pub(super) fn merge(&mut self, change: &CalendarChange, heard: Heard, trust: Trust) {
-        self.last_updated = self.last_updated.take().max(heard.occurred_at.clone());
+        // We ask the provider for what changed since then: a time in the future would hide all changes before it.
+        let is_past = |at: &OccurredAt| at.moment().as_millisecond() <= heard.received_at.0;
+        self.last_updated = self.last_updated.take().max(heard.occurred_at.clone().filter(is_past));
         if change.what.is_of_the_connection() {
             let fact = ConnectionFact { trust, heard: heard.clone(), what: change.what };
             self.connection = self.connection.take().max(Some(fact));
@@ -104,9 +107,9 @@ mod tests {
         (second > 0).then(|| OccurredAt::parse(&format!("2026-01-01T00:00:{second:02}Z")).unwrap())
     }
 
-    /// Heard at this second of the sender's, if it is not 0, and in this second of ours.
+    /// Heard at this second of the sender's, if it is not 0, and in this second of ours, which is of the next day.
     fn heard(second: u32, received: i64) -> Heard {
-        Heard { occurred_at: at(second), received_at: ReceivedAt(1_767_225_600_000 + received * 1000) }
+        Heard { occurred_at: at(second), received_at: ReceivedAt(1_767_312_000_000 + received * 1000) }
     }
 
     fn after(changes: &[(CalendarChange, u32)]) -> CalendarFacts {
@@ -144,6 +147,24 @@ mod tests {
         facts.merge(&created, heard(10, 11), Trust::Verified);
         facts.merge(&error, heard(0, 20), Trust::Verified);
         assert_eq!(facts.connection.unwrap().what, CalendarEvent::ConnectionError);
+    }
+
+    #[test]
+    fn a_time_in_the_future_hides_nothing_that_comes_later() {
+        let of = |what, second: u32, received: i64| {
+            let heard = Heard { occurred_at: at(second), received_at: ReceivedAt(1_767_225_600_000 + received * 1000) };
+            (CalendarChange { what, affected: [second.to_string()].into() }, heard)
+        };
+        let ahead = of(CalendarEvent::ConnectionError, 50, 10);
+        let later = of(CalendarEvent::ConnectionUpdated, 20, 21);
+        for order in [[&ahead, &later], [&later, &ahead]] {
+            let mut facts = CalendarFacts::default();
+            for (change, heard) in order {
+                facts.merge(change, heard.clone(), Trust::Verified);
+            }
+            assert_eq!(facts.connection.unwrap().what, CalendarEvent::ConnectionUpdated);
+            assert_eq!(facts.last_updated, at(20));
+        }
     }
 
     fn changes() -> impl Strategy<Value = Vec<(CalendarChange, u32)>> {

@@ -4,10 +4,11 @@
 //! intent by [`Session::due_at`](super::Session::due_at).
 
 use crate::{
-    event::Artifact,
+    event::{Artifact, Trust},
     time::{OccurredAt, ReceivedAt},
 };
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 
 /// How long after its reason an errand counts as overdue, in seconds, if nothing was heard of it: the command that is sent at
 /// once has long been there by then.
@@ -92,35 +93,75 @@ impl Errand {
     }
 }
 
-/// A reason for an errand, by when it arose. A later one asks for the errand again: a transcript may be made anew.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+/// A reason for an errand. A later one asks for the errand again: a transcript may be made anew.
+///
+/// Two reasons compare by trust first, and then by the moment at which they arose. Without trust in the order, one unsigned
+/// delivery that claims a late moment would outrank every genuine one. Two reasons of the same trust and moment are one reason:
+/// a sender that repeats itself asks for nothing new.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Mark {
-    /// By the sender's clock where it says so, else by ours; in milliseconds since the Unix epoch.
+    /// How far the delivery can be trusted that gave the reason.
+    #[serde(default = "verified", skip_serializing_if = "is_verified")]
+    trust: Trust,
+    /// In milliseconds since the Unix epoch: by the sender's clock where the sender gives a time, but never after the receipt,
+    /// else by our clock.
     moment: i64,
-    /// By ours.
+    /// When we first received this reason.
     received_at: ReceivedAt,
 }
 
+fn verified() -> Trust {
+    Trust::Verified
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_verified(trust: &Trust) -> bool {
+    *trust == Trust::Verified
+}
+
 impl Mark {
-    /// The reason that a delivery gave.
+    /// The reason that a delivery gave, or that we found ourselves; the latter is verified and has no `occurred_at`.
+    ///
+    /// A sender's time that lies after the receipt is replaced by the time of receipt. Nothing that has been received can have
+    /// happened later, and a sender whose clock is ahead must not hide what it sends next.
     #[must_use]
-    pub fn new(occurred_at: Option<&OccurredAt>, received_at: ReceivedAt) -> Self {
-        let moment = occurred_at.map_or(received_at.0, |at| at.moment().as_millisecond());
-        Self { moment, received_at }
+    pub fn new(trust: Trust, occurred_at: Option<&OccurredAt>, received_at: ReceivedAt) -> Self {
+        let moment = occurred_at.map_or(received_at.0, |at| at.moment().as_millisecond().min(received_at.0));
+        Self { trust, moment, received_at }
     }
 
-    /// When we heard of it.
+    /// When we first received it.
     #[must_use]
     pub fn received_at(self) -> ReceivedAt {
         self.received_at
     }
 
-    /// A text that is the same for the same reason and sorts as reasons do, for keys of objects.
+    /// A text that is the same for the same moment and sorts as moments do.
     #[must_use]
     pub fn as_run(self) -> String {
         format!("{:015}", self.moment.clamp(0, 999_999_999_999_999))
     }
 }
+
+impl Ord for Mark {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.trust, self.moment).cmp(&(other.trust, other.moment))
+    }
+}
+
+impl PartialOrd for Mark {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Mark {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Mark {}
 
 /// How far an errand is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -146,10 +187,13 @@ impl Progress {
         Self { wanted, settled: None, attempts: 0, retry_at: None, reminded_at: None }
     }
 
-    /// Takes a further reason. Only the latest counts, whichever comes first.
+    /// Takes a further reason. Only the greatest counts, whichever comes first. The same reason once more changes nothing, but
+    /// that the earlier of its two receipts is the first.
     pub(super) fn want(&mut self, mark: Mark) {
-        if mark > self.wanted {
-            *self = Self { settled: self.settled, ..Self::new(mark) };
+        match mark.cmp(&self.wanted) {
+            Ordering::Greater => *self = Self { settled: self.settled, ..Self::new(mark) },
+            Ordering::Equal => self.wanted.received_at = self.wanted.received_at.min(mark.received_at),
+            Ordering::Less => {}
         }
     }
 
@@ -193,10 +237,11 @@ impl Progress {
         self.retry_at.is_some_and(|retry_at| retry_at > now)
     }
 
-    /// Whether there is a reason that was not satisfied.
+    /// Whether there is a reason that was not satisfied. What was done for a claim is also done for the proof of that claim,
+    /// which has the same moment.
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        self.settled.is_none_or(|settled| settled < self.wanted)
+        self.settled.is_none_or(|settled| settled < self.wanted && settled.moment != self.wanted.moment)
     }
 
     /// When it must be looked at if nothing was heard of it, in seconds since the Unix epoch.
@@ -237,9 +282,74 @@ pub struct Stored {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn mark(seconds: i64) -> Mark {
-        Mark::new(None, ReceivedAt(seconds * 1000))
+        Mark::new(Trust::Verified, None, ReceivedAt(seconds * 1000))
+    }
+
+    /// A reason with this trust, by the sender's clock and by ours, both in seconds.
+    fn dated(trust: Trust, occurred: &str, received: i64) -> Mark {
+        Mark::new(trust, Some(&OccurredAt::parse(occurred).unwrap()), ReceivedAt(received * 1000))
+    }
+
+    #[test]
+    fn no_claim_hides_what_is_proved_whatever_time_it_claims() {
+        let proved = dated(Trust::Verified, "1970-01-01T00:01:00Z", 61);
+        for claimed in ["9999-12-30T00:00:00Z", "1970-01-01T00:01:30Z", "-009999-06-01T00:00:00Z"] {
+            let claimed = dated(Trust::Claimed, claimed, 100);
+            for order in [[claimed, proved], [proved, claimed]] {
+                let mut progress = Progress::new(order[0]);
+                progress.want(order[1]);
+                assert_eq!(progress.wanted(), proved);
+            }
+            let mut progress = Progress::new(claimed);
+            progress.settle(claimed);
+            progress.want(proved);
+            assert!(progress.is_pending(), "what was done for a claim does not stand in for what is proved");
+        }
+    }
+
+    #[test]
+    fn a_moment_never_lies_after_its_receipt() {
+        let ahead = dated(Trust::Verified, "9999-12-30T00:00:00Z", 100);
+        let mut progress = Progress::new(ahead);
+        progress.settle(ahead);
+        progress.want(dated(Trust::Verified, "1970-01-01T00:01:41Z", 102));
+        assert!(progress.is_pending(), "a clock that is ahead hides nothing that comes later");
+    }
+
+    #[test]
+    fn a_repetition_asks_for_nothing_new() {
+        let claimed = dated(Trust::Claimed, "1970-01-01T00:01:00Z", 62);
+        let mut progress = Progress::new(claimed);
+        progress.settle(claimed);
+        progress.want(dated(Trust::Claimed, "1970-01-01T00:01:00Z", 70));
+        assert!(!progress.is_pending(), "the same claim again");
+        progress.want(dated(Trust::Verified, "1970-01-01T00:01:00Z", 71));
+        assert!(!progress.is_pending(), "the same fact, proved");
+        progress.want(dated(Trust::Verified, "1970-01-01T00:01:00Z", 61));
+        assert_eq!(progress.wanted().received_at(), ReceivedAt(61_000), "its first receipt, in whatever order");
+    }
+
+    proptest! {
+        #[test]
+        fn reasons_end_the_same_in_any_order(
+            (order, marks) in proptest::collection::vec((any::<bool>(), -50..150_i64, 0..100_i64), 1..8)
+                .prop_flat_map(|marks| (Just(marks.clone()).prop_shuffle(), Just(marks)))
+        ) {
+            let after = |marks: &[(bool, i64, i64)]| {
+                let mut marks = marks.iter().map(|(is_proved, occurred, received)| {
+                    let trust = if *is_proved { Trust::Verified } else { Trust::Claimed };
+                    let at = jiff::Timestamp::from_second(*occurred).unwrap().to_string();
+                    dated(trust, &at, *received)
+                });
+                let first = Progress::new(marks.next().unwrap());
+                marks.fold(first, |mut progress, mark| { progress.want(mark); progress })
+            };
+            prop_assert_eq!(after(&order), after(&marks));
+            prop_assert_eq!(after(&order).wanted().received_at(), after(&marks).wanted().received_at());
+        }
     }
 
     #[test]

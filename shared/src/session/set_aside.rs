@@ -1,7 +1,7 @@
 //! Deliveries whose bytes are in the bucket: those that are missing from a session, and those that are not to come back.
 
 use super::{Entry, Errand, Hole, Mark, Progress, Session, timeline};
-use crate::{message::AcceptId, time::ReceivedAt};
+use crate::{event::Trust, message::AcceptId, time::ReceivedAt};
 
 impl Session {
     /// The session with a delivery marked as missing, its bytes being parked. Marking it twice changes nothing, and neither does
@@ -32,7 +32,7 @@ impl Session {
     pub fn with_bytes_kept(&self, received_at: ReceivedAt) -> Self {
         let mut next = self.clone();
         if next.is_erased() {
-            let kept = Mark::new(None, received_at);
+            let kept = Mark::new(Trust::Verified, None, received_at);
             let wanted = next.errands.get(&Errand::Erase).map_or(kept, |erasure| erasure.wanted().max(kept));
             let mut progress = Progress::new(wanted);
             progress.at_once();

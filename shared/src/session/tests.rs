@@ -285,6 +285,31 @@ fn a_transcript_can_be_made_again() {
 }
 
 #[test]
+fn an_unsigned_time_withholds_no_signed_artifact() {
+    let forged = claimed("forged", event("transcription.processed", "9999-12-30T00:00:00Z"));
+    let genuine = signed("genuine", event("transcription.processed", "2026-01-05T09:00:00Z"));
+    let wanted = |session: &Session| session.errands()[&Errand::FetchTranscript].wanted();
+    let alone = wanted(&after(std::slice::from_ref(&genuine)));
+    for order in [[forged.clone(), genuine.clone()], [genuine.clone(), forged.clone()]] {
+        assert_eq!(wanted(&after(&order)), alone);
+    }
+    let fetched = after(&[forged]);
+    let fetched = fetched.with_settled(Errand::FetchTranscript, wanted(&fetched));
+    let told = advance(&fetched, &genuine.event()).session.unwrap();
+    assert!(told.pending(Errand::FetchTranscript).is_some(), "what is proved is fetched, whatever was claimed before");
+}
+
+#[test]
+fn a_fast_clock_withholds_no_later_artifact() {
+    let ahead = signed("1", event("transcription.processed", "2999-01-01T00:00:00Z")).event();
+    let session = advance(&empty(), &ahead).session.unwrap();
+    let fetched = session.with_settled(Errand::FetchTranscript, session.errands()[&Errand::FetchTranscript].wanted());
+    let later = signed("2", event("transcription.processed", "2998-01-01T00:00:00Z")).event();
+    let later = Event { received_at: ReceivedAt(ahead.received_at.0 + 60_000), ..later };
+    assert!(advance(&fetched, &later).session.unwrap().pending(Errand::FetchTranscript).is_some());
+}
+
+#[test]
 fn the_same_fact_through_two_channels_counts_once() {
     use Disposition::{Applied, Duplicate};
     let check = |name: &str, deliveries: &[Delivery], expected: &[Disposition]| {
@@ -493,6 +518,8 @@ fn tangled() -> Vec<Delivery> {
     deliveries.push(claimed("14", event("bot.inmeeting", "2026-01-01T09:00:00Z")));
     deliveries.push(signed("15", event("bot.scheduled", "2025-12-24T00:00:00Z")));
     deliveries.push(signed("16", event("bot.error", "2026-01-01T10:02:00Z")));
+    deliveries.push(claimed("17", event("transcription.processed", "9999-12-30T00:00:00Z")));
+    deliveries.push(signed("18", event("transcription.processed", "2999-01-01T00:00:00Z")));
     deliveries
 }
 
