@@ -134,6 +134,17 @@ pub struct Ending {
     pub reason: Option<String>,
 }
 
+impl Ending {
+    /// How well the end is known, from 1 up: trust first, then certainty, then outcome. It depends on nothing else, so one number
+    /// always means the same end, and an end that replaces another always has the higher number.
+    #[must_use]
+    pub fn revision(&self) -> u32 {
+        const OUTCOMES: u32 = Outcome::Failed as u32 + 1;
+        const CERTAINTIES: u32 = Certainty::Final as u32 + 1;
+        1 + (self.trust as u32 * CERTAINTIES + self.certainty as u32) * OUTCOMES + self.outcome as u32
+    }
+}
+
 /// What became of an artifact, as its best witness tells it. The order of the fields is the order of precedence.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct ArtifactFact {
@@ -189,27 +200,29 @@ pub fn advance(session: &Session, event: &Event) -> Transition {
 fn moved(session: &Session, event: &Event) -> Transition {
     let mut next = session.clone();
     next.fill_hole(&event.accept_id);
-    let without_effect = |next: Session, disposition, records| Transition {
+    let without_effect = |next: Session, disposition, records, end: Option<Announcement>| Transition {
         disposition,
         session: (next != *session).then_some(next),
         records,
-        announcements: vec![],
+        announcements: end.into_iter().collect(),
     };
     if !event.kind.acts() {
-        return without_effect(next, Disposition::Ignored, vec![Entry::of(event, Disposition::Ignored)]);
+        return without_effect(next, Disposition::Ignored, vec![Entry::of(event, Disposition::Ignored)], None);
     }
     // What a duplicate says is merged all the same. Its key says that it is about the same thing, not that it says the same of
     // it; and which of two comes first must not matter.
     next.merge(event);
+    // Even a duplicate may correct how the session ended, and whoever was told of the end must hear of the correction.
+    let end = Announcement::of_end(session, &next, event);
     let seen = session.timeline.iter().find(|line| line.key == event.key);
     if seen.is_some_and(|seen| seen.accept_id == event.accept_id) {
         // Our own queue delivered it again, after a crash between the save and the acknowledgement.
-        return without_effect(next, Disposition::Duplicate, vec![]);
+        return without_effect(next, Disposition::Duplicate, vec![], end);
     }
     let adds = next.substance() != session.substance();
     let says_as_much = |line: &Entry| line.key == event.key || (line.tells_of(event) && !adds);
     if session.timeline.iter().any(|line| line.trust() >= event.trust && says_as_much(line)) {
-        return without_effect(next, Disposition::Duplicate, vec![Entry::of(event, Disposition::Duplicate)]);
+        return without_effect(next, Disposition::Duplicate, vec![Entry::of(event, Disposition::Duplicate)], end);
     }
     let displaced = timeline::displace(&mut next.timeline, event);
     let spilled = timeline::insert(&mut next.timeline, Entry::of(event, Disposition::Applied));
@@ -217,7 +230,7 @@ fn moved(session: &Session, event: &Event) -> Transition {
         disposition: Disposition::Applied,
         session: Some(next),
         records: displaced.into_iter().chain(spilled).collect(),
-        announcements: Announcement::of(event),
+        announcements: Announcement::of(event, end),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     event::{Artifact, ArtifactStatus, CalendarChange, Event, EventKind, Permission, SessionId, Subject, Trust},
     hash::FieldHash,
     sender_id::SenderId,
-    session::{Copy, Mark},
+    session::{Copy, Ending, Mark, Session},
     time::OccurredAt,
 };
 use serde::Serialize;
@@ -13,9 +13,9 @@ use serde::Serialize;
 /// One thing that happened, for consumers outside. They get it at least once, with the same id each time.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Announcement {
-    /// A hash of the session, what happened and, where that can happen more than once, which time it is: by the sender's time,
-    /// or by the delivery where it gives none. Else it does not depend on the delivery, so the same fact through two
-    /// channels has one id. 64 hexadecimal characters.
+    /// A hash of the session, what happened, whether that is proved and, where it can happen more than once, which time it is: by
+    /// the sender's time, or by the delivery where it gives none. Of an end also which [`Ending::revision`] it is. Else it does
+    /// not depend on the delivery, so the same fact through two channels has one id. 64 hexadecimal characters.
     pub id: String,
     /// What happened, as in `docs/schemas`.
     #[serde(skip)]
@@ -48,6 +48,8 @@ pub enum About {
     Ended {
         /// How it ended.
         outcome: &'static str,
+        /// How well that is known: an end with a higher number corrects all ends with a lower one.
+        revision: u32,
         /// Why, in the sender's words.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
@@ -91,10 +93,13 @@ pub enum About {
 }
 
 impl Announcement {
-    /// One for each fact that the event states and that outsiders are told.
-    pub(super) fn of(event: &Event) -> Vec<Self> {
+    /// One for each fact that the event states and that outsiders are told. `end` is what [`Announcement::of_end`] says of it.
+    pub(super) fn of(event: &Event, mut end: Option<Self>) -> Vec<Self> {
         let announced = event.facts().into_iter().filter_map(|(kind, occurred_at)| {
-            let (name, about) = told(&kind, event)?;
+            if matches!(kind, EventKind::Ended(_)) {
+                return end.take();
+            }
+            let (name, about) = told(&kind)?;
             Some(Self {
                 id: id(event, &kind, occurred_at.as_ref()),
                 occurred_at,
@@ -104,6 +109,26 @@ impl Announcement {
             })
         });
         announced.collect()
+    }
+
+    /// How the session ended, if that is not what it was before the event. A worse witness than the best one so far has nothing
+    /// to add: outsiders are told what the session says, and not what each delivery says.
+    pub(super) fn of_end(before: &Session, after: &Session, event: &Event) -> Option<Self> {
+        let ending = after.ending()?;
+        let revision = ending.revision();
+        if before.ending().map(Ending::revision) == Some(revision) {
+            return None;
+        }
+        let is_end = |kind: &EventKind| matches!(kind, EventKind::Ended(_));
+        let (kind, occurred_at) = event.facts().into_iter().find(|(kind, _)| is_end(kind))?;
+        let hash = FieldHash::default().field(event.session.encoded()).field(kind.as_str());
+        Some(Self {
+            id: hash.field(revision.to_string()).hex(),
+            occurred_at,
+            confirmed: ending.trust == Trust::Verified,
+            about: About::Ended { outcome: ending.outcome.as_str(), revision, reason: ending.reason.clone() },
+            ..Self::about(&event.session, "meeting.ended")
+        })
     }
 
     /// What became of an artifact with us, for this reason.
@@ -183,9 +208,9 @@ impl Announcement {
     }
 }
 
-/// What outsiders call it; `None` for what they are told in other words later: an artifact once we have it, a deletion once it
-/// is done.
-fn told(kind: &EventKind, event: &Event) -> Option<(&'static str, About)> {
+/// What outsiders call it; `None` for what they are told elsewhere: an end by [`Announcement::of_end`], an artifact once we have
+/// it, a deletion once it is done.
+fn told(kind: &EventKind) -> Option<(&'static str, About)> {
     let nothing = |name| Some((name, About::Nothing {}));
     match kind {
         EventKind::Scheduled => nothing("meeting.scheduled"),
@@ -198,10 +223,6 @@ fn told(kind: &EventKind, event: &Event) -> Option<(&'static str, About)> {
         EventKind::RecordingPaused => nothing("recording.paused"),
         EventKind::RecordingResumed => nothing("recording.resumed"),
         EventKind::Leaving => nothing("meeting.leaving"),
-        EventKind::Ended(ended) => {
-            let about = About::Ended { outcome: ended.outcome.as_str(), reason: event.reason.clone() };
-            Some(("meeting.ended", about))
-        }
         EventKind::Done => nothing("meeting.done"),
         EventKind::Artifact(Artifact::Manifest, _) | EventKind::Artifact(_, ArtifactStatus::Ready) => None,
         EventKind::Artifact(artifact, status) => {
@@ -212,7 +233,8 @@ fn told(kind: &EventKind, event: &Event) -> Option<(&'static str, About)> {
             let about = About::Calendar { change: what.as_str(), entries: affected.iter().cloned().collect() };
             Some(("calendar.changed", about))
         }
-        EventKind::Concluded(_)
+        EventKind::Ended(_)
+        | EventKind::Concluded(_)
         | EventKind::Deleted
         | EventKind::Warning
         | EventKind::Uploading
@@ -229,6 +251,8 @@ fn id(event: &Event, kind: &EventKind, occurred_at: Option<&OccurredAt>) -> Stri
     let run = (event.kind.recurs() && kind.recurs())
         .then(|| occurred_at.map_or_else(|| event.key.to_string(), |at| at.moment().to_string()));
     let hash = FieldHash::default().field(event.session.encoded()).field(kind.as_str()).optional(run);
+    // Whoever keeps ids must hear of the proof of what was only claimed.
+    let hash = if event.trust == Trust::Claimed { hash.field("claimed") } else { hash };
     // Two changes of a calendar may have the same second, and touch different entries.
     let affected = if let EventKind::Calendar(change) = kind { Some(&change.affected) } else { None };
     affected.into_iter().flatten().fold(hash, FieldHash::field).hex()
@@ -241,7 +265,7 @@ mod tests {
         api::{EntryStatus, Fact},
         event::{CalendarEvent, Certainty, Ended, Outcome},
         provider::Provider,
-        session::{Mark, Stored},
+        session::{Mark, Stored, advance},
         time::ReceivedAt,
     };
     use serde_json::Value;
@@ -255,6 +279,11 @@ mod tests {
         let occurred_at = Some(OccurredAt::parse("2026-10-05T10:00:00Z").unwrap());
         let fact = Fact { kind, occurred_at, reason: Some("why".to_owned()) };
         Event::asked(session, fact, ReceivedAt(1_791_212_102_000))
+    }
+
+    /// What outsiders are told when this is the first that is heard of a session.
+    fn announced(event: &Event) -> Vec<Announcement> {
+        advance(&Session::new(event.session.clone(), event.received_at), event).announcements
     }
 
     /// One of every kind of event that outsiders are told.
@@ -276,8 +305,8 @@ mod tests {
             EventKind::Artifact(Artifact::Audio, ArtifactStatus::Failed),
         ];
         let change = CalendarChange { what: CalendarEvent::EventUpdated, affected: ["e".to_owned()].into() };
-        let told = kinds.into_iter().flat_map(|kind| Announcement::of(&event(&bot(), kind)));
-        let changed = Announcement::of(&event(&calendar, EventKind::Calendar(change)));
+        let told = kinds.into_iter().flat_map(|kind| announced(&event(&bot(), kind)));
+        let changed = announced(&event(&calendar, EventKind::Calendar(change)));
         let mark = Mark::new(Trust::Verified, None, ReceivedAt(1));
         let stored = Copy::Stored(Stored {
             key: "meetstream/b/audio/recording.wav".to_owned(),
@@ -335,10 +364,15 @@ mod tests {
 
     #[test]
     fn what_was_only_claimed_is_told_as_not_confirmed() {
-        let proved = event(&bot(), EventKind::Done);
-        let claimed = Event { trust: Trust::Claimed, ..proved.clone() };
-        let confirmed = |event| Announcement::of(event).into_iter().map(|told| told.confirmed).collect::<Vec<_>>();
-        assert_eq!((confirmed(&proved), confirmed(&claimed)), (vec![true], vec![false]));
+        for kind in [EventKind::Done, EventKind::Ended(Ended { outcome: Outcome::Kicked, certainty: Certainty::Final })]
+        {
+            let proved = event(&bot(), kind);
+            let claimed = Event { trust: Trust::Claimed, ..proved.clone() };
+            let told = |event| announced(event).into_iter().map(|told| (told.confirmed, told.id)).collect::<Vec<_>>();
+            let (proved, claimed) = (told(&proved), told(&claimed));
+            assert_eq!((proved.len(), claimed.len(), proved[0].0, claimed[0].0), (1, 1, true, false));
+            assert_ne!(proved[0].1, claimed[0].1, "whoever keeps ids hears of the proof");
+        }
     }
 
     #[test]

@@ -415,8 +415,48 @@ fn an_announcement_is_about_the_fact_and_not_the_delivery() {
     let id = |delivery: Delivery| advance(&empty(), &delivery.event()).announcements[0].id.clone();
     let body = stopped("bot.kicked", "2026-01-01T10:30:00Z");
     let other_time = stopped("bot.kicked", "2026-01-01T10:30:01Z");
-    assert_eq!(id(signed("1", body.clone())), id(claimed("2", body.clone())));
-    assert_eq!(id(signed("1", body)), id(signed("2", other_time)));
+    assert_eq!(id(signed("1", body.clone())), id(signed("2", other_time)));
+    assert_ne!(id(signed("1", body.clone())), id(claimed("2", body)), "a claim and its proof are two things to say");
+}
+
+/// What consumers are told of the end by these deliveries, in this order: revision, outcome, confirmation and id.
+fn ends_told(deliveries: &[Delivery]) -> Vec<(u64, String, bool, String)> {
+    let mut session = empty();
+    let mut told = Vec::new();
+    for delivery in deliveries {
+        let transition = advance(&session, &delivery.event());
+        session = transition.session.unwrap_or(session);
+        for announcement in transition.announcements.iter().filter(|told| told.name == "meeting.ended") {
+            let detail = serde_json::to_value(announcement).unwrap();
+            let text = |name: &str| detail[name].as_str().unwrap().to_owned();
+            let confirmed = detail["confirmed"].as_bool().unwrap();
+            told.push((detail["revision"].as_u64().unwrap(), text("outcome"), confirmed, text("id")));
+        }
+    }
+    told
+}
+
+#[test]
+fn a_corrected_end_is_told_under_an_id_of_its_own() {
+    let hint = signed("1", json!({"bot_id": "b", "event": "bot.stopped", "bot_status": "Stopped"}));
+    let kicked = signed("2", stopped("bot.kicked", "2026-01-01T10:30:00Z"));
+    let outcomes = |deliveries: &[Delivery]| {
+        ends_told(deliveries).into_iter().map(|(_, outcome, confirmed, _)| (outcome, confirmed)).collect::<Vec<_>>()
+    };
+    let end = |outcome: &str, confirmed| (outcome.to_owned(), confirmed);
+    assert_eq!(outcomes(&[hint.clone(), kicked.clone()]), [end("completed", true), end("kicked", true)]);
+    assert_eq!(outcomes(&[kicked.clone(), hint]), [end("kicked", true)], "a worse witness is not told");
+    let claim = claimed("3", stopped("bot.failed", "2026-01-01T10:29:00Z"));
+    assert_eq!(outcomes(&[claim, kicked]), [end("failed", false), end("kicked", true)]);
+
+    // The key of a dated end does not depend on the status, so the second of these is a duplicate, and says more.
+    let mut same_key =
+        json!({"bot_id": "b", "event": "bot.stopped", "bot_status": "Stopped", "timestamp": "2026-01-01T10:30:00Z"});
+    let first = signed("4", same_key.clone());
+    same_key["bot_status"] = json!("Denied");
+    let second = signed("5", same_key);
+    assert_eq!(dispositions(&[first.clone(), second.clone()]), [Disposition::Applied, Disposition::Duplicate]);
+    assert_eq!(outcomes(&[first, second]), [end("completed", true), end("denied", true)]);
 }
 
 #[test]
@@ -524,6 +564,24 @@ fn tangled() -> Vec<Delivery> {
 }
 
 proptest! {
+    #[test]
+    fn consumers_who_keep_ids_end_up_with_the_end_of_the_session(
+        order in Just(tangled()).prop_shuffle(), redelivered in proptest::collection::vec(any::<proptest::sample::Index>(), 0..12),
+    ) {
+        let mut all = order.clone();
+        all.extend(redelivered.iter().map(|at| order[at.index(order.len())].clone()));
+        let told = ends_told(&all);
+        prop_assert!(told.is_sorted_by(|one, next| one.0 < next.0), "each corrects those before it: {:?}", told);
+        let ids: BTreeSet<_> = told.iter().map(|told| &told.3).collect();
+        prop_assert_eq!(ids.len(), told.len(), "so no id hides a correction");
+        let session = after(&all);
+        let (ending, last) = (session.ending().unwrap(), told.last().unwrap());
+        let expected = (u64::from(ending.revision()), ending.outcome.as_str(), ending.trust == Trust::Verified);
+        prop_assert_eq!((last.0, last.1.as_str(), last.2), expected);
+        let others: Vec<_> = ends_told(&tangled()).into_iter().filter(|other| told.iter().any(|told| told.0 == other.0)).collect();
+        prop_assert!(others.iter().all(|other| told.contains(other)), "and a revision is one thing whatever the order");
+    }
+
     #[test]
     fn every_order_with_repetitions_ends_the_same(
         order in Just(tangled()).prop_shuffle(), redelivered in proptest::collection::vec(any::<proptest::sample::Index>(), 0..12),
