@@ -304,7 +304,7 @@ fn began(events: &[Understood]) -> ReceivedAt {
 
 fn told(event: &Event) -> Told {
     Told {
-        reason: None,
+        reason: event.has_dropped_attributes.then_some("attributes_dropped"),
         bot: Some(event.session.encoded()),
         kind: Some(event.kind.as_str()),
         key: Some(event.key.clone()),

@@ -151,6 +151,8 @@ pub struct Event {
     pub accept_id: AcceptId,
     /// What the user attached to the bot, as JSON text.
     pub custom_attributes: Option<String>,
+    /// Whether the user attached more to the bot than we keep: too long, or nested too deep.
+    pub has_dropped_attributes: bool,
 }
 
 impl Event {
@@ -173,6 +175,7 @@ impl Event {
             accept_id: AcceptId::new(format!("asked-{key}")),
             key,
             custom_attributes: None,
+            has_dropped_attributes: false,
         }
     }
 
@@ -194,6 +197,7 @@ impl Event {
             accept_id: AcceptId::new(format!("operator-{key}")),
             key,
             custom_attributes: None,
+            has_dropped_attributes: false,
         }
     }
 

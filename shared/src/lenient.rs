@@ -1,11 +1,131 @@
-//! Wire fields that never make a body unreadable by having the wrong type.
+//! Bodies and wire fields that never become unreadable by what is beside the point: a field of the wrong type, a character that is
+//! cut in half, a number that no program can hold, deep nesting.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
+/// How deep the values are that we look into. What is nested deeper is skipped, whatever it is: our senders nest five deep.
+pub(crate) const MAX_DEPTH: usize = 32;
+
 /// The fields of `T` in a body that is a JSON object. (Left to itself, serde would also read an array as a struct.)
 pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
     serde_json::from_slice::<Object<T>>(body).ok()?.0
+}
+
+/// What `read` finds in the body; if that is nothing, what it finds in the [`mended`] body. Most bodies are read once.
+pub(crate) fn tolerantly<T>(body: &[u8], read: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+    read(body).or_else(|| read(&mended(body)?))
+}
+
+/// The body without what JSON's grammar allows (RFC 8259, sections 6 and 8.2) and `serde_json` refuses: half a surrogate pair,
+/// which JavaScript writes for a text that was cut within an emoji, becomes U+FFFD, and a number beyond the range of a double
+/// becomes `null`. `None` if there is neither. The mended body is as long as the body.
+pub(crate) fn mended(body: &[u8]) -> Option<Vec<u8>> {
+    let mut mended: Option<Vec<u8>> = None;
+    let mut replace = |at: usize, length: usize, by: &[u8]| {
+        let place = mended.get_or_insert_with(|| body.to_vec()).get_mut(at..at + length);
+        for (byte, new) in place.into_iter().flatten().zip(by.iter().copied().chain(std::iter::repeat(b' '))) {
+            *byte = new;
+        }
+    };
+    let (mut at, mut is_text) = (0, false);
+    while let Some(byte) = body.get(at) {
+        at += match byte {
+            b'"' => {
+                is_text = !is_text;
+                1
+            }
+            b'\\' if is_text => match (utf16_escape(body, at), utf16_escape(body, at + 6)) {
+                (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+                (Some(0xD800..=0xDFFF), _) => {
+                    replace(at, 6, br"\ufffd");
+                    6
+                }
+                _ => 2,
+            },
+            b'-' | b'0'..=b'9' if !is_text => {
+                let rest = body.get(at..).unwrap_or_default();
+                let is_of_it = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+                let length = rest.iter().position(|byte| !is_of_it(byte)).unwrap_or(rest.len());
+                let text = rest.get(..length).and_then(|text| std::str::from_utf8(text).ok());
+                if text.and_then(|text| text.parse::<f64>().ok()).is_some_and(f64::is_infinite) {
+                    replace(at, length, b"null");
+                }
+                length
+            }
+            _ => 1,
+        };
+    }
+    mended
+}
+
+/// The UTF-16 code unit of the escape `\uXXXX` at this place, if there is one.
+fn utf16_escape(body: &[u8], at: usize) -> Option<u16> {
+    let digits = body.get(at..at + 6)?.strip_prefix(br"\u")?;
+    let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
+    u16::from_str_radix(digits, 16).ok()
+}
+
+/// Any value, seen from outside: what is in a list or an object passes by without being kept.
+enum Seen<'a> {
+    Text(Cow<'a, str>),
+    Signed(i64),
+    Unsigned(u64),
+    Float(f64),
+    Bool(bool),
+    Null,
+    Inner { is_empty: bool },
+}
+
+impl<'de> Deserialize<'de> for Seen<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SeenVisitor)
+    }
+}
+
+struct SeenVisitor;
+
+impl<'de> Visitor<'de> for SeenVisitor {
+    type Value = Seen<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Seen::Text(Cow::Borrowed(text)))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Seen::Text(Cow::Owned(text.to_owned())))
+    }
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Seen::Signed(number))
+    }
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Seen::Unsigned(number))
+    }
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Seen::Float(number))
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Seen::Bool(value))
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Seen::Null)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut is_empty = true;
+        while items.next_element::<IgnoredAny>()?.is_some() {
+            is_empty = false;
+        }
+        Ok(Seen::Inner { is_empty })
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let mut is_empty = true;
+        while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            is_empty = false;
+        }
+        Ok(Seen::Inner { is_empty })
+    }
 }
 
 /// A text, or a number as text. Any other type counts as absent, and so does blank text.
@@ -20,46 +140,39 @@ impl Text<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor).map(Text)
+        Ok(Self(match Seen::deserialize(deserializer)? {
+            Seen::Text(text) => Some(text),
+            Seen::Signed(number) => Some(Cow::Owned(number.to_string())),
+            Seen::Unsigned(number) => Some(Cow::Owned(number.to_string())),
+            Seen::Float(number) => Some(Cow::Owned(number.to_string())),
+            Seen::Bool(_) | Seen::Null | Seen::Inner { .. } => None,
+        }))
     }
 }
 
-struct TextVisitor;
+/// Whether there is something: a text that is not blank, a list or an object with anything in it, a number, `true`.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Present(pub(crate) bool);
 
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Option<Cow<'de, str>>;
+impl<'de> Deserialize<'de> for Present {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(match Seen::deserialize(deserializer)? {
+            Seen::Text(text) => !text.trim().is_empty(),
+            Seen::Signed(_) | Seen::Unsigned(_) | Seen::Float(_) => true,
+            Seen::Bool(value) => value,
+            Seen::Null => false,
+            Seen::Inner { is_empty } => !is_empty,
+        }))
+    }
+}
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(text)))
-    }
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(text.to_owned())))
-    }
-    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(number.to_string())))
-    }
-    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(number.to_string())))
-    }
-    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(number.to_string())))
-    }
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-        while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(None)
+/// Whether there is `true`, and nothing that only looks like it.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Flag(pub(crate) bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(matches!(Seen::deserialize(deserializer)?, Seen::Bool(true))))
     }
 }
 
@@ -114,59 +227,6 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// Whether there is something: a text that is not blank, a list or an object with anything in it, a number, `true`. What
-/// it is passes by without being kept.
-#[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Present(pub(crate) bool);
-
-impl<'de> Deserialize<'de> for Present {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PresentVisitor).map(Present)
-    }
-}
-
-struct PresentVisitor;
-
-impl<'de> Visitor<'de> for PresentVisitor {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(!text.trim().is_empty())
-    }
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(true)
-    }
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(true)
-    }
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(true)
-    }
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(value)
-    }
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(false)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let mut any = false;
-        while items.next_element::<IgnoredAny>()?.is_some() {
-            any = true;
-        }
-        Ok(any)
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-        let mut any = false;
-        while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
-            any = true;
-        }
-        Ok(any)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +249,45 @@ mod tests {
         }
         for absent in ["null", "false", r#""""#, r#""  ""#, "[]", "{}"] {
             assert!(!read(absent), "{absent}");
+        }
+    }
+
+    #[test]
+    fn only_true_is_true() {
+        let read = |json: &str| serde_json::from_str::<Flag>(json).unwrap().0;
+        assert!(read("true"));
+        for other in ["false", "null", "1", r#""true""#, "[true]", r#"{"a":true}"#] {
+            assert!(!read(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_no_program_can_hold_is_mended_and_all_else_is_left_alone() {
+        let read = |json: &str| mended(json.as_bytes()).map(|mended| String::from_utf8(mended).unwrap());
+        for (sent, expected) in [
+            (r#"{"a":"bye \ud83d"}"#, r#"{"a":"bye \ufffd"}"#),
+            (
+                r#"["\uDE00 \ud83dx\ud83d\ude00\ud83d\ud83d\ude00"]"#,
+                r#"["\ufffd \ufffdx\ud83d\ude00\ufffd\ud83d\ude00"]"#,
+            ),
+            (r#"["\ud83d\\ude00"]"#, r#"["\ufffd\\ude00"]"#),
+            ("[1e999,-1E+400,1.5]", "[null ,null   ,1.5]"),
+            (r#"{"\udc00":[]}"#, r#"{"\ufffd":[]}"#),
+        ] {
+            assert_eq!(read(sent).as_deref(), Some(expected), "{sent}");
+        }
+        let digits = "9".repeat(400);
+        assert_eq!(read(&digits), Some(format!("null{}", " ".repeat(396))));
+        for fine in [
+            r#"{"a":"\ud83d\ude00 \\ud83d 1e999","b":[1e308,-0.5e-999,0]}"#,
+            "",
+            r#"""#,
+            r#""\"#,
+            r#""\u12"#,
+            "-",
+            "1e",
+        ] {
+            assert_eq!(read(fine), None, "{fine}");
         }
     }
 

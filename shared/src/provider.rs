@@ -7,6 +7,7 @@ pub mod meetstream;
 use crate::{
     event::{DeliveryKey, Event, SessionId, Trust},
     hash::FieldHash,
+    lenient::mended,
     message::QueueMessage,
     sender_id::SenderIdError,
 };
@@ -219,10 +220,13 @@ pub fn peek_message(message: &QueueMessage) -> Peek {
 
 fn look(endpoint: Endpoint, body: &[u8], message: Option<&QueueMessage>) -> Peek {
     let provider = endpoint.provider();
-    let (session, key) = match provider {
-        Provider::MeetStream => meetstream::peek(body),
-        Provider::MeetingBaas => meetingbaas::peek(body, message),
+    let peek = |readable: &[u8]| match provider {
+        Provider::MeetStream => meetstream::peek(body, readable),
+        Provider::MeetingBaas => meetingbaas::peek(body, readable, message),
     };
+    let is_exact = |(session, _): &(Option<SessionId>, _)| session.as_ref().is_none_or(is_exact);
+    let seen = peek(body).or_else(|| peek(&mended(body)?).filter(is_exact));
+    let (session, key) = seen.map_or((None, None), |(session, key)| (session, Some(key)));
     let group = match &session {
         Some(session) => session.group(),
         None => FieldHash::default().field(endpoint.as_str()).hex(),
@@ -235,10 +239,23 @@ fn look(endpoint: Endpoint, body: &[u8], message: Option<&QueueMessage>) -> Peek
 /// # Errors
 /// [`ParseError`]: the delivery is authentic, and trying again will not make it readable.
 pub fn parse(message: &QueueMessage) -> Result<Event, ParseError> {
-    match message.endpoint().provider() {
-        Provider::MeetStream => meetstream::parse(message),
-        Provider::MeetingBaas => meetingbaas::parse(message),
+    let parse = |readable: &[u8]| match message.endpoint().provider() {
+        Provider::MeetStream => meetstream::parse(message, readable),
+        Provider::MeetingBaas => meetingbaas::parse(message, readable),
+    };
+    match parse(message.body()) {
+        Err(ParseError::NotAnObject) => {
+            let body = mended(message.body()).ok_or(ParseError::NotAnObject)?;
+            parse(&body)
+                .and_then(|event| if is_exact(&event.session) { Ok(event) } else { Err(ParseError::NotAnObject) })
+        }
+        parsed => parsed,
     }
+}
+
+/// Whether no half of a surrogate pair was in the id: what is mended is another id, and may be another bot's.
+fn is_exact(session: &SessionId) -> bool {
+    !session.id.as_sent().contains(char::REPLACEMENT_CHARACTER)
 }
 
 /// Whether a delivery carries a transcript in its body. Most only say that there is one.
@@ -256,6 +273,8 @@ pub fn carries_transcript(message: &QueueMessage) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{Certainty, Ended, EventKind, Outcome};
+    use proptest::prelude::*;
 
     #[track_caller]
     fn check(path: &str, expected: Option<(Endpoint, Option<&str>)>) {
@@ -321,6 +340,77 @@ mod tests {
             assert_eq!(endpoint.accepts(&Method::PUT), endpoint == Endpoint::MeetingBaasCallback);
             assert!(![Method::GET, Method::HEAD, Method::DELETE, Method::PATCH].iter().any(|m| endpoint.accepts(m)));
         }
+    }
+
+    /// JSON text by the grammar of RFC 8259, and no further: what no Rust text or number can hold is in it.
+    fn json_text() -> impl Strategy<Value = String> {
+        let escape = prop_oneof![
+            4 => "[ -!#-\\[\\]-~é🤖]{0,6}".prop_map(String::from),
+            2 => any::<u16>().prop_map(|unit| format!("\\u{unit:04x}")),
+            2 => (0xD800..=0xDFFF_u16).prop_map(|unit| format!("\\u{unit:04X}")),
+            1 => Just("\\ud83d\\ude00".to_owned()),
+            1 => prop_oneof![Just("\\\\"), Just("\\\""), Just("\\/"), Just("\\n")].prop_map(str::to_owned),
+        ];
+        let text = proptest::collection::vec(escape, 0..6).prop_map(|parts| format!("\"{}\"", parts.concat()));
+        let number = prop_oneof![
+            Just("1e999".to_owned()),
+            Just("-1E+400".to_owned()),
+            Just("0e99999999999".to_owned()),
+            Just("9".repeat(400)),
+            any::<f64>()
+                .prop_filter("JSON has no others", |number| number.is_finite())
+                .prop_map(|number| number.to_string()),
+        ];
+        let word = prop_oneof![Just("true".to_owned()), Just("null".to_owned())];
+        let leaf = prop_oneof![text.clone(), number, word];
+        leaf.prop_recursive(4, 40, 5, move |inner| {
+            let list =
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(|items| format!("[{}]", items.join(", ")));
+            let fields = proptest::collection::vec((text.clone(), inner.clone()), 0..5).prop_map(|fields| {
+                let fields: Vec<_> = fields.into_iter().map(|(name, value)| format!("{name} :{value}")).collect();
+                format!("{{{}}}", fields.join(","))
+            });
+            let deep = (inner, 1..3000_usize)
+                .prop_map(|(value, depth)| format!(r#"{}{value}{}"#, r#"{"a":["#.repeat(depth), "]}".repeat(depth)));
+            prop_oneof![list, fields, deep]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_genuine_end_is_read_whatever_else_is_in_its_body(attributes in json_text(), message in json_text(), name in json_text()) {
+            let name = if name.starts_with('"') { name } else { r#""odd""#.to_owned() };
+            let end = format!(
+                r#"{{"{{name}}":1,"bot_id":"b","event":"bot.stopped","bot_event":"bot.kicked","message":{message},"custom_attributes":{attributes}}}"#
+            );
+            let end = end.replace(r#""{name}""#, &name);
+            let event = parse(&crate::message::tests::message(Endpoint::MeetStream, "a", end.as_bytes())).unwrap();
+            let kicked = Ended { outcome: Outcome::Kicked, certainty: Certainty::Final };
+            prop_assert_eq!(&event.kind, &EventKind::Ended(kicked));
+            let seen = peek(Endpoint::MeetStream, end.as_bytes());
+            prop_assert_eq!((seen.session, seen.key), (Some(event.session), Some(event.key)), "both ends of the queue agree");
+
+            let end = format!(
+                r#"{{"event":"bot.completed","data":{{"bot_id":"b","error_message":{message},"mp4":{attributes}}},"extra":{attributes}}}"#
+            );
+            let event = parse(&crate::message::tests::message(Endpoint::MeetingBaasCallback, "a", end.as_bytes())).unwrap();
+            prop_assert!(matches!(event.kind, EventKind::Concluded(_)));
+            let seen = peek(Endpoint::MeetingBaasCallback, end.as_bytes());
+            prop_assert_eq!((seen.session, seen.key), (Some(event.session), Some(event.key)), "both ends of the queue agree");
+        }
+    }
+
+    #[test]
+    fn attributes_fail_alone() {
+        let read = |attributes: &str| {
+            let body = format!(r#"{{"bot_id":"b","bot_event":"bot.kicked","custom_attributes":{attributes}}}"#);
+            let event = parse(&crate::message::tests::message(Endpoint::MeetStream, "a", body.as_bytes())).unwrap();
+            (event.custom_attributes, event.has_dropped_attributes)
+        };
+        assert_eq!(read(r#"{"note":"bye \ud83d"}"#), (Some("{\"note\":\"bye \u{FFFD}\"}".to_owned()), false));
+        assert_eq!(read(r#"{"n":1e999}"#), (Some(r#"{"n":null}"#.to_owned()), false));
+        let deep = format!("{}{}", r#"{"a":"#.repeat(200), format!("1{}", "}".repeat(200)));
+        assert_eq!(read(&deep), (None, true));
     }
 
     #[test]

@@ -11,19 +11,18 @@ mod wire;
 
 use super::{
     ParseError,
-    bounds::{attributes, bounded},
+    bounds::{Attributes, bounded},
 };
 use crate::{
     event::{
         Artifact, ArtifactStatus, Certainty, Conclusion, DeliveryKey, Ended, Event, EventKind, Outcome, SessionId,
     },
-    lenient::{Text, object},
+    lenient::{Text, object, tolerantly},
     message::QueueMessage,
     source::Source,
     time::OccurredAt,
 };
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::Value;
 use std::borrow::Cow;
 use wire::{Details, Envelope, Facts, Name};
 
@@ -37,18 +36,22 @@ pub(super) fn carries_transcript(body: &[u8]) -> bool {
     struct Data {
         transcript: Vec<IgnoredAny>,
     }
-    serde_json::from_slice::<Body>(body).is_ok_and(|body| !body.data.transcript.is_empty())
+    tolerantly(body, |body| serde_json::from_slice::<Body>(body).ok())
+        .is_some_and(|body| !body.data.transcript.is_empty())
 }
 
-pub(super) fn peek(body: &[u8], message: Option<&QueueMessage>) -> (Option<SessionId>, Option<DeliveryKey>) {
-    match object::<Envelope<'_>>(body) {
-        Some(envelope) => (envelope.session().ok(), Some(envelope.key(body, message))),
-        None => (None, None),
-    }
+/// The bot or calendar and the key of a body that was `sent`, from its `readable` form.
+pub(super) fn peek(
+    sent: &[u8],
+    readable: &[u8],
+    message: Option<&QueueMessage>,
+) -> Option<(Option<SessionId>, DeliveryKey)> {
+    let envelope: Envelope<'_> = object(readable)?;
+    Some((envelope.session().ok(), envelope.key(sent, message)))
 }
 
-pub(super) fn parse(message: &QueueMessage) -> Result<Event, ParseError> {
-    let body = message.body();
+/// The event in a message whose body has this readable form.
+pub(super) fn parse(message: &QueueMessage, body: &[u8]) -> Result<Event, ParseError> {
     let envelope: Envelope<'_> = object(body).ok_or(ParseError::NotAnObject)?;
     let name = envelope.name().ok_or(ParseError::NoName)?;
     let Details { data, extra } = object(body).ok_or(ParseError::NotAnObject)?;
@@ -63,9 +66,10 @@ pub(super) fn parse(message: &QueueMessage) -> Result<Event, ParseError> {
         received_at: message.received_at(),
         source: Source::Delivered(message.endpoint()),
         trust: message.trust(),
-        key: envelope.key(body, Some(message)),
+        key: envelope.key(message.body(), Some(message)),
         accept_id: message.accept_id().clone(),
-        custom_attributes: attributes(extra.0).or_else(|| attributes(facts.extra.0)),
+        has_dropped_attributes: extra == Attributes::Dropped || facts.extra == Attributes::Dropped,
+        custom_attributes: extra.kept().or_else(|| facts.extra.kept()),
     })
 }
 
@@ -99,7 +103,7 @@ fn conclusion(ended: Ended, facts: &Facts<'_>) -> Conclusion {
         joined_at: time(&facts.joined_at),
         exited_at: time(&facts.exited_at),
         artifacts: ready.into_iter().filter(|(_, is)| *is).map(|(which, _)| (which, ArtifactStatus::Ready)).collect(),
-        data_deleted: facts.data_deleted == Value::Bool(true),
+        data_deleted: facts.data_deleted.0,
     }
 }
 

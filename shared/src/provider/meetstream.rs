@@ -8,7 +8,7 @@ pub mod rest;
 
 use super::{
     ParseError, Provider,
-    bounds::{attributes, bounded},
+    bounds::{Attributes, bounded},
 };
 use crate::{
     canonical,
@@ -24,7 +24,6 @@ use crate::{
     time::OccurredAt,
 };
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 /// The fields that say which delivery a body is. Read at both ends of the queue, so it borrows what it can.
 #[derive(Deserialize, Default)]
@@ -68,7 +67,7 @@ struct Details<'a> {
     #[serde(borrow)]
     transcript: Text<'a>,
     words: Option<serde::de::IgnoredAny>,
-    custom_attributes: Object<Map<String, Value>>,
+    custom_attributes: Attributes,
 }
 
 impl Envelope<'_> {
@@ -108,15 +107,14 @@ impl Envelope<'_> {
     }
 }
 
-pub(super) fn peek(body: &[u8]) -> (Option<SessionId>, Option<DeliveryKey>) {
-    match object::<Envelope<'_>>(body) {
-        Some(envelope) => (envelope.session().ok(), Some(envelope.key(body))),
-        None => (None, None),
-    }
+/// The bot and the key of a body that was `sent`, from its `readable` form.
+pub(super) fn peek(sent: &[u8], readable: &[u8]) -> Option<(Option<SessionId>, DeliveryKey)> {
+    let envelope: Envelope<'_> = object(readable)?;
+    Some((envelope.session().ok(), envelope.key(sent)))
 }
 
-pub(super) fn parse(message: &QueueMessage) -> Result<Event, ParseError> {
-    let body = message.body();
+/// The event in a message whose body has this readable form.
+pub(super) fn parse(message: &QueueMessage, body: &[u8]) -> Result<Event, ParseError> {
     let envelope: Envelope<'_> = object(body).ok_or(ParseError::NotAnObject)?;
     let details: Details<'_> = object(body).ok_or(ParseError::NotAnObject)?;
 
@@ -137,9 +135,10 @@ pub(super) fn parse(message: &QueueMessage) -> Result<Event, ParseError> {
         received_at: message.received_at(),
         source: Source::Delivered(message.endpoint()),
         trust: message.trust(),
-        key: envelope.key(body),
+        key: envelope.key(message.body()),
         accept_id: message.accept_id().clone(),
-        custom_attributes: attributes(details.custom_attributes.0),
+        has_dropped_attributes: details.custom_attributes == Attributes::Dropped,
+        custom_attributes: details.custom_attributes.kept(),
     })
 }
 
@@ -229,13 +228,13 @@ mod tests {
     use super::*;
     use crate::{
         message::tests::message,
-        provider::{Endpoint, bounds::MAX_TEXT_BYTES},
+        provider::{self, Endpoint, Peek, bounds::MAX_TEXT_BYTES},
     };
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn read(body: &Value) -> Result<Event, ParseError> {
-        parse(&message(Endpoint::MeetStream, "a", body.to_string().as_bytes()))
+        provider::parse(&message(Endpoint::MeetStream, "a", body.to_string().as_bytes()))
     }
 
     #[track_caller]
@@ -305,7 +304,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_understood_has_a_reason() {
-        let refused = |body: &[u8]| parse(&message(Endpoint::MeetStream, "a", body)).unwrap_err();
+        let refused = |body: &[u8]| provider::parse(&message(Endpoint::MeetStream, "a", body)).unwrap_err();
         assert_eq!(refused(b"hello"), ParseError::NotAnObject);
         assert_eq!(refused(b""), ParseError::NotAnObject);
         assert_eq!(refused(b"\xff\xfe"), ParseError::NotAnObject);
@@ -323,8 +322,12 @@ mod tests {
     }
 
     fn key(body: &str) -> DeliveryKey {
-        let from_parse = parse(&message(Endpoint::MeetStream, "a", body.as_bytes())).unwrap().key;
-        assert_eq!(peek(body.as_bytes()).1.as_ref(), Some(&from_parse), "both ends of the queue agree");
+        let from_parse = provider::parse(&message(Endpoint::MeetStream, "a", body.as_bytes())).unwrap().key;
+        assert_eq!(
+            provider::peek(Endpoint::MeetStream, body.as_bytes()).key.as_ref(),
+            Some(&from_parse),
+            "both ends of the queue agree"
+        );
         from_parse
     }
 
@@ -343,7 +346,7 @@ mod tests {
         let sent = json!({"event": "bot.joining", "bot_id": "b"})
             .to_string()
             .replace('}', r#","custom_attributes":{"x":1787218264.5787141}}"#);
-        let event = parse(&message(Endpoint::MeetStream, "a", sent.as_bytes())).unwrap();
+        let event = provider::parse(&message(Endpoint::MeetStream, "a", sent.as_bytes())).unwrap();
         assert_eq!(event.custom_attributes.as_deref(), Some(r#"{"x":1787218264.5787141}"#));
     }
 
@@ -372,8 +375,8 @@ mod tests {
     proptest! {
         #[test]
         fn parsing_never_panics(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = parse(&message(Endpoint::MeetStream, "a", &body));
-            let _ = peek(&body);
+            let _ = provider::parse(&message(Endpoint::MeetStream, "a", &body));
+            let _ = provider::peek(Endpoint::MeetStream, &body);
         }
 
         #[test]
@@ -383,7 +386,7 @@ mod tests {
         ) {
             let body = json!({"event": name, "bot_id": id, "timestamp": time, "bot_status": status, "data": odd});
             let _ = read(&body);
-            let (session, key) = peek(body.to_string().as_bytes());
+            let Peek { session, key, .. } = provider::peek(Endpoint::MeetStream, body.to_string().as_bytes());
             prop_assert!(key.is_some());
             prop_assert!(session.is_none_or(|session| session.encoded().len() < 300));
         }

@@ -2,13 +2,13 @@ use super::*;
 use crate::{
     event::DeliveryKey,
     message::tests::{identified, message},
-    provider::{Endpoint, peek_message},
+    provider::{self, Endpoint, peek_message},
 };
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn read(body: &Value) -> Result<Event, ParseError> {
-    parse(&message(Endpoint::MeetingBaasV1, "a", body.to_string().as_bytes()))
+    provider::parse(&message(Endpoint::MeetingBaasV1, "a", body.to_string().as_bytes()))
 }
 
 fn status(code: &str, more: Value) -> Value {
@@ -152,7 +152,7 @@ fn a_calendar_is_known_by_its_time_and_its_entries_in_any_order() {
 
 #[test]
 fn what_cannot_be_understood_has_a_reason() {
-    let refused = |body: &[u8]| parse(&message(Endpoint::MeetingBaasV2, "a", body)).unwrap_err();
+    let refused = |body: &[u8]| provider::parse(&message(Endpoint::MeetingBaasV2, "a", body)).unwrap_err();
     assert_eq!(refused(b"hello"), ParseError::NotAnObject);
     assert_eq!(refused(b"[1]"), ParseError::NotAnObject);
     assert_eq!(refused(br#"{"event":"complete","data":[1]}"#), ParseError::NoBot);
@@ -171,7 +171,7 @@ fn key(endpoint: Endpoint, id: Option<&str>, body: &Value) -> DeliveryKey {
         Some(id) => identified(sent, id),
         None => sent,
     };
-    let from_parse = parse(&sent).unwrap().key;
+    let from_parse = provider::parse(&sent).unwrap().key;
     assert_eq!(peek_message(&sent).key.as_ref(), Some(&from_parse), "both ends of the queue agree");
     from_parse
 }
@@ -207,7 +207,7 @@ fn the_same_delivery_has_the_same_key() {
 #[test]
 fn every_transcription_complete_counts() {
     let body = br#"{"event":"transcription_complete","data":{"bot_id":"b"}}"#;
-    let key = |accept_id| parse(&message(Endpoint::MeetingBaasV1, accept_id, body)).unwrap().key;
+    let key = |accept_id| provider::parse(&message(Endpoint::MeetingBaasV1, accept_id, body)).unwrap().key;
     assert_eq!(key("1"), key("1"), "our own queue's redelivery");
     assert_ne!(key("1"), key("2"), "it may be a second run");
 }
@@ -216,7 +216,7 @@ proptest! {
     #[test]
     fn parsing_never_panics(body in proptest::collection::vec(any::<u8>(), 0..200)) {
         let message = message(Endpoint::MeetingBaasV2, "a", &body);
-        let _ = (parse(&message), peek_message(&message));
+        let _ = (provider::parse(&message), peek_message(&message));
     }
 
     #[test]
@@ -231,7 +231,7 @@ proptest! {
         let message = message(Endpoint::MeetingBaasV1, "a", body.as_bytes());
         let peek = peek_message(&message);
         prop_assert!(peek.key.is_some());
-        if let Ok(event) = parse(&message) {
+        if let Ok(event) = provider::parse(&message) {
             prop_assert_eq!(peek.key, Some(event.key));
             prop_assert_eq!(peek.session, Some(event.session));
         }

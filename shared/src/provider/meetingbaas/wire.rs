@@ -5,14 +5,13 @@ use crate::{
     canonical,
     event::{DeliveryKey, SessionId},
     hash::FieldHash,
-    lenient::{Object, Present, Text},
+    lenient::{Flag, Object, Present, Text},
     message::QueueMessage,
-    provider::{ParseError, Provider},
+    provider::{ParseError, Provider, bounds::Attributes},
     sender_id::SenderId,
     time::OccurredAt,
 };
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 const STATUS_CHANGE: &str = "bot.status_change";
 
@@ -76,7 +75,7 @@ pub(super) struct Status<'a> {
 pub(super) struct Details<'a> {
     #[serde(borrow)]
     pub(super) data: Object<Facts<'a>>,
-    pub(super) extra: Object<Map<String, Value>>,
+    pub(super) extra: Attributes,
 }
 
 #[derive(Deserialize, Default)]
@@ -100,8 +99,8 @@ pub(super) struct Facts<'a> {
     pub(super) transcript: Present,
     pub(super) transcription: Present,
     pub(super) raw_transcription: Present,
-    pub(super) data_deleted: Value,
-    pub(super) extra: Object<Map<String, Value>>,
+    pub(super) data_deleted: Flag,
+    pub(super) extra: Attributes,
 }
 
 /// What the names mean, across the dialects.

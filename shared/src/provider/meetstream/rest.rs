@@ -1,7 +1,7 @@
 //! The answers of `MeetStream`'s REST API, and what they say about where an artifact is.
 
 use super::{
-    super::bounds::{attributes, bounded},
+    super::bounds::{Attributes, bounded},
     ended_by_status,
 };
 use crate::{
@@ -90,7 +90,7 @@ struct Wire<'a> {
     caption_file: Value,
     #[serde(rename = "StatusTimeline")]
     timeline: Object<Map<String, Value>>,
-    custom_attributes: Object<Map<String, Value>>,
+    custom_attributes: Attributes,
 }
 
 /// Reads it.
@@ -106,7 +106,7 @@ pub fn detail(body: &[u8]) -> Result<Detail, Unreadable> {
         bot: BotDetail {
             status: wire.status.get().map(bounded),
             facts,
-            custom_attributes: attributes(wire.custom_attributes.0),
+            custom_attributes: wire.custom_attributes.kept(),
         },
     })
 }

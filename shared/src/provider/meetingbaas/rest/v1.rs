@@ -5,14 +5,14 @@ use crate::{
     event::{Artifact, ArtifactStatus, Certainty, Ended, EventKind, Outcome},
     lenient::{Object, Text, object},
     provider::{
-        bounds::{attributes, bounded},
+        bounds::{Attributes, bounded},
         meetingbaas::codes,
     },
     time::OccurredAt,
     url::DownloadUrl,
 };
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// What the API knows of a bot.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -56,7 +56,7 @@ struct Bot<'a> {
     bot_exited_at: Text<'a>,
     #[serde(borrow)]
     errors: Text<'a>,
-    extra: Object<Map<String, Value>>,
+    extra: Attributes,
 }
 
 /// Reads it.
@@ -82,7 +82,7 @@ pub fn meeting(body: &[u8]) -> Result<Meeting, Unreadable> {
     }));
     Ok(Meeting {
         has_ended: bot.ended_at.get().is_some(),
-        detail: BotDetail { status: None, facts, custom_attributes: attributes(bot.extra.0) },
+        detail: BotDetail { status: None, facts, custom_attributes: bot.extra.kept() },
         video,
         audio,
         transcript,

@@ -5,7 +5,7 @@ use crate::{
     event::{Artifact, ArtifactStatus, Certainty, Ended, EventKind, Outcome},
     lenient::{Object, Text, object},
     provider::{
-        bounds::{attributes, bounded},
+        bounds::{Attributes, bounded},
         meetingbaas::codes,
     },
     sender_id::SenderId,
@@ -13,7 +13,7 @@ use crate::{
     url::DownloadUrl,
 };
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// What the API knows of a bot.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -75,7 +75,7 @@ struct Wire<'a> {
     error_code: Text<'a>,
     #[serde(borrow)]
     error_message: Text<'a>,
-    extra: Object<Map<String, Value>>,
+    extra: Attributes,
 }
 
 fn wire(body: &[u8]) -> Result<Wire<'_>, Unreadable> {
@@ -99,7 +99,7 @@ pub fn bot(body: &[u8]) -> Result<Bot, Unreadable> {
         detail: BotDetail {
             status: wire.status.get().map(bounded),
             facts: facts(&wire),
-            custom_attributes: attributes(wire.extra.0),
+            custom_attributes: wire.extra.kept(),
         },
     })
 }
