@@ -8,7 +8,7 @@ PYTHON = .local/tools/sam/bin/python
 export PYTHONDONTWRITEBYTECODE = 1
 export ARCH
 .DEFAULT_GOAL := help
-.PHONY: help run up down test soak planted bench cost profile build secret deploy logs fmt lint advisories tools
+.PHONY: help run up down test soak planted model bench cost profile build secret deploy logs fmt lint advisories tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ soak: tools ## schedules of faults with both handlers in process and with the re
 
 planted: tools ## plant one bug after the other and see that the schedules of faults catch it (FIND=1 looks for the seeds anew)
 	@$(PYTHON) dev/planted.py $(if $(FIND),--find)
+
+model: ## check the protocol in every state that a model of it can come to: a few minutes (MODEL="--world late")
+	@cargo run --locked --package model -- $(MODEL)
 
 bench: tools ## measure speed, size and cost beside Node and Python, and write them into docs/ (about 5 minutes once everything is built)
 	@$(PYTHON) dev/bench.py all
