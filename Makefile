@@ -2,13 +2,13 @@
 # PORT    of the local AWS, and the next two for made-up providers: 4566 unless given or already running on another; two
 #         checkouts can run side by side
 # STACK   name of the stack on AWS, and of its secret: rollcall unless given
-# ARCH    x86_64 or arm64, for AWS: this machine's unless given
+# ARCH    x86_64 or arm64, for AWS: the deployed one, or else this machine's, unless given
 
 PYTHON = .local/tools/sam/bin/python
 export PYTHONDONTWRITEBYTECODE = 1
-export ARCH
+export ARCH SET ADOPT CONFIRM
 .DEFAULT_GOAL := help
-.PHONY: help run up down test soak planted model bench cost profile build secret deploy logs fmt lint advisories tools
+.PHONY: help run up down test soak planted model bench cost profile build secret deploy rotate rollback restore front destroy logs fmt lint advisories tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
@@ -49,11 +49,26 @@ profile: tools ## where the instructions of a function go (FUNCTION=ingest or pr
 build: tools ## build both functions for AWS, optimised
 	@$(PYTHON) dev/build.py
 
-secret: tools ## enter a credential that a sender has shown you; the old ones stay valid beside it (KEY=meetingbaas_api_keys …)
-	@$(PYTHON) dev/secret.py $(addprefix --name ,$(STACK)) $(addprefix --key ,$(KEY))
+secret: tools ## enter a credential that a sender has shown you, beside the old ones (KEY=meetingbaas_api_keys …; DROP="2 3", DROP=old or OFF=1 drops entries, LIST=1 counts them, TOKEN=1 makes a callback token)
+	@$(PYTHON) dev/secret.py $(addprefix --name ,$(STACK)) $(addprefix --key ,$(KEY)) $(if $(DROP),$(if $(filter old,$(DROP)),--drop-old,--drop $(DROP))) $(if $(OFF),--off) $(if $(LIST),--list) $(if $(TOKEN),--new-callback-token)
 
-deploy: tools ## build and deploy to AWS with your credentials; the first time it asks for the settings (STACK=rollcall, SET="Parameter=Value …" changes some)
-	@$(PYTHON) dev/deploy.py $(addprefix --stack ,$(STACK)) $(if $(SET),--set $(SET))
+deploy: tools ## build and deploy to AWS with your credentials; the first time it asks what only you can decide (STACK=rollcall, SET="Parameter=Value …" changes settings)
+	@$(PYTHON) dev/deploy.py $(addprefix --stack ,$(STACK))
+
+rotate: tools ## hand the secret's current version to the deployed functions, and change nothing else (STACK=rollcall)
+	@$(PYTHON) dev/rotate.py $(addprefix --stack ,$(STACK))
+
+rollback: tools ## deploy code and settings as they were before the last deploy (STACK=rollcall)
+	@$(PYTHON) dev/rollback.py $(addprefix --stack ,$(STACK))
+
+restore: tools ## bring back what the table has lost (AT=2026-11-25T10:00:00Z; DRILL=1 only counts, OVERWRITE=1 also undoes changes)
+	@$(PYTHON) dev/restore.py $(addprefix --stack ,$(STACK)) --at "$(AT)" $(if $(DRILL),--drill) $(if $(OVERWRITE),--overwrite)
+
+front: tools ## put CloudFront in front, for an address that survives a rebuilt stack (STACK=rollcall)
+	@$(PYTHON) dev/front.py $(addprefix --stack ,$(STACK))
+
+destroy: tools ## remove the stack; table, bucket and secret stay (STACK=rollcall; DATA=1 deletes those as well)
+	@$(PYTHON) dev/destroy.py $(addprefix --stack ,$(STACK)) $(if $(DATA),--data) $(if $(LOSE),--lose)
 
 logs: tools ## follow the functions' logs, local ones when the local stack is up (STACK=rollcall for AWS)
 	@$(PYTHON) dev/logs.py $(addprefix --stack ,$(STACK))

@@ -15,9 +15,6 @@ FUNCTIONS = ("ingest-fn", "process-fn")
 HOST = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 """This machine's architecture, which the local AWS runs."""
 
-TARGET = os.environ.get("ARCH") or HOST
-"""The architecture for AWS. Another than this machine's needs its Rust target installed."""
-
 LOCAL = ROOT / ".local" / "build"
 """Where builds for the local AWS go. Builds for AWS have SAM's own folder, so that the two never mix."""
 
@@ -33,9 +30,12 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
 
 
-def build(*, quick: bool) -> Path:
-    """Builds, quickly for the local AWS or well for the real one, and returns the folder with the built template."""
-    folder, architecture = (LOCAL, HOST) if quick else (AWS, TARGET)
+def build(*, quick: bool, architecture: str = HOST) -> Path:
+    """Builds, quickly for the local AWS or well for the real one, and returns the folder with the built template.
+
+    Another architecture than this machine's needs its Rust target installed.
+    """
+    folder = LOCAL if quick else AWS
     settings = environment() | (QUICK if quick else {})
     first = "" if (ROOT / "target" / "lambda").exists() else ", the first time about 5 minutes"
     say(f"building the functions ({'quick' if quick else 'optimised, about 5 minutes'}{first if quick else ''})")
@@ -59,7 +59,8 @@ def main() -> None:
     """Builds for AWS, or quickly for a local try."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="for the local AWS: without link-time optimisation")
-    build(quick=parser.parse_args().quick)
+    quick = parser.parse_args().quick
+    build(quick=quick, architecture=HOST if quick else os.environ.get("ARCH") or HOST)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ def main() -> None:
         run("licences, sources, bans", deny, "--offline", "--log-level", "error", "check", "bans", "licenses", "sources"),
         run("template", "sam", "validate", "--lint", "--region", "us-east-1"),
         run("the template resolved, by what AWS publishes", sys.executable, "dev/judge.py"),
+        run("the other templates", "cfn-lint", "front.yaml", "deployer.yaml"),
     ]
     if not all(passed):
         sys.exit("error: lint failed")

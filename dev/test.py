@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import bench
+import build
 import lint
 import planted
 import sam_local_invoke
@@ -38,6 +40,17 @@ def containers(stack: Stack) -> None:
         print(f"\n{'!' * 100}\n!! SKIPPED: sam local invoke of both functions ({reason})\n{'!' * 100}\n", flush=True)
 
 
+def scripts(built: Path) -> None:
+    """The scripts of this folder: bad input, and a stack's whole life on a local AWS of its own. What SAM says goes to a file."""
+    say("tests of the scripts, from the first deploy to the last")
+    log = ROOT / ".local" / "test-scripts.log"
+    command = [sys.executable, "-m", "unittest", "discover", "--start-directory", "dev/tests", "--top-level-directory", "dev"]
+    with log.open("w") as file:
+        made = subprocess.run(command, cwd=ROOT, env={**os.environ, "ROLLCALL_BUILT": str(built)}, stdout=file)
+    if made.returncode:
+        sys.exit(f"error: the scripts' tests failed; what they printed is in {log.relative_to(ROOT)}")
+
+
 def main() -> None:
     """Runs everything; the first failure ends it."""
     lint.main()
@@ -54,6 +67,7 @@ def main() -> None:
         # Everything, and with it the unit tests once more: any other choice of packages would be built anew.
         cargo("test", "--workspace", ROLLCALL_OUTPUTS=str(stack.outputs_file))
         containers(stack)
+        scripts(build.LOCAL)
     finally:
         stack.down()
 

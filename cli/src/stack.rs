@@ -196,11 +196,11 @@ impl Keyring<'_> {
                     let place = &self.stack.aws.name;
                     // Nobody enters a token: it is ours, and random.
                     let way_in = match endpoint {
-                        Endpoint::MeetStreamCallback => "dev/secret.py --new-callback-token".to_owned(),
+                        Endpoint::MeetStreamCallback => "make secret TOKEN=1".to_owned(),
                         _ => format!("make secret KEY={key}"),
                     };
                     Failure::new(format!("the secret \"{name}\" on {place} has nothing in {key}, so that route is off"))
-                        .help(format!("`{way_in}` puts one in, and `make deploy` hands it to the function"))
+                        .help(format!("`{way_in}` puts one in, and `make rotate` hands it to the function"))
                 })
             }
         }

@@ -279,8 +279,9 @@ fn the_bucket_survives_mistakes_and_is_private() -> Result<()> {
 }
 
 fn assert_retained(resource: &Resource) {
-    for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
-        assert_eq!(resource.attribute(policy), "Retain", "{} {policy}", resource.id);
+    // A first creation that fails must leave nothing behind, or it could not be repeated.
+    for (policy, expected) in [("DeletionPolicy", "RetainExceptOnCreate"), ("UpdateReplacePolicy", "Retain")] {
+        assert_eq!(resource.attribute(policy), expected, "{} {policy}", resource.id);
     }
 }
 
