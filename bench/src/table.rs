@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// The keys of the table's indexes; an item is in an index if it has both. Both indexes project keys only.
-const INDEXES: [(&str, &str); 2] = [("first_seen_day", "first_seen_at"), ("due_shard", "due_at")];
+const INDEXES: [(&str, &str); 2] = [("day", "first_at"), ("due_shard", "due_at")];
 
 /// What a call costs, in DynamoDB's units.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -159,7 +159,7 @@ mod tests {
 
     fn put(table: &mut Table, document: &str, due: Option<&str>) -> Answer {
         let mut item = json!({"pk": {"S": "p"}, "sk": {"S": "session"}, "document": {"S": document},
-            "first_seen_day": {"S": "2026-01-01"}, "first_seen_at": {"N": "1"}});
+            "day": {"S": "2026-01-01"}, "first_at": {"N": "1"}});
         if let Some(due) = due {
             item["due_shard"] = json!({"S": "0"});
             item["due_at"] = json!({"N": due});

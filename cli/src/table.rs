@@ -6,11 +6,10 @@ pub use recent::{Found, recent, sessions};
 
 use crate::{escape, failure::Failure, stack::Stack};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use serde::de::DeserializeOwned;
 use shared::{
     Session, SessionId,
-    session::{Disposition, Entry},
-    table::{DOCUMENT, EVENT_SORT_KEY_PREFIX, EXPIRES_AT, PK, SESSION_SORT_KEY, SK, VERSION, partition_key},
+    session::{Disposition, Document, Entry, Unreadable},
+    table::{DOCUMENT, EVENT_SORT_KEY_PREFIX, EXPIRES_AT, IDS, PK, SESSION_SORT_KEY, SK, VERSION, partition_key},
 };
 use std::collections::{HashMap, HashSet};
 
@@ -55,8 +54,10 @@ impl Known {
         let mut beside = Vec::new();
         for item in items.iter().filter(|item| !has_expired(item, now)) {
             match text(item, SK) {
-                Some(SESSION_SORT_KEY) => session = Some((document(item)?, number(item, VERSION).unwrap_or_default())),
-                Some(key) if key.starts_with(EVENT_SORT_KEY_PREFIX) => beside.push(document::<Entry>(item)?),
+                Some(SESSION_SORT_KEY) => {
+                    session = Some((session_of(item)?, number(item, VERSION).unwrap_or_default()))
+                }
+                Some(key) if key.starts_with(EVENT_SORT_KEY_PREFIX) => beside.push(entry_of(item)?),
                 _ => {}
             }
         }
@@ -84,12 +85,24 @@ fn has_expired(item: &Item, now: i64) -> bool {
     number(item, EXPIRES_AT).is_some_and(|expires_at: i64| expires_at <= now)
 }
 
-fn document<T: DeserializeOwned>(item: &Item) -> Result<T, Failure> {
-    serde_json::from_str(text(item, DOCUMENT).unwrap_or_default()).map_err(|error| {
-        let key = |name| escape::text(text(item, name).unwrap_or_default());
-        Failure::new(format!("the item {} / {} in the table cannot be read: {error}", key(PK), key(SK)))
-            .help("a newer version may have written it: use the rollcall of the deployed version")
-    })
+fn session_of(item: &Item) -> Result<Session, Failure> {
+    document(item).session(text(item, PK).unwrap_or_default()).map_err(|error| unreadable(item, &error))
+}
+
+fn entry_of(item: &Item) -> Result<Entry, Failure> {
+    document(item).entry().map_err(|error| unreadable(item, &error))
+}
+
+fn document(item: &Item) -> Document {
+    let ids = item.get(IDS).and_then(|ids| ids.as_b().ok()).map(|ids| ids.as_ref().to_vec());
+    Document { text: text(item, DOCUMENT).unwrap_or_default().to_owned(), ids: ids.unwrap_or_default() }
+}
+
+fn unreadable(item: &Item, error: &Unreadable) -> Failure {
+    let key = |name| escape::text(text(item, name).unwrap_or_default());
+    let error = escape::text(&error.to_string());
+    Failure::new(format!("the item {} / {} in the table cannot be read: {error}", key(PK), key(SK)))
+        .help("a newer version may have written it: use the rollcall of the deployed version")
 }
 
 fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {

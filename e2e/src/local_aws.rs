@@ -7,6 +7,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::{Message, QueueAttributeName};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use shared::session::Document;
+use shared::table::{DOCUMENT, EVENT_SORT_KEY_PREFIX, IDS, PK, SESSION_SORT_KEY, SK};
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -134,12 +137,16 @@ impl LocalAws {
         Self::new(Outputs { endpoint_url: endpoint_url.to_owned(), ..self.outputs.clone() })
     }
 
-    /// Every item of a table, as plain JSON (`{"pk": "…", "version": 3}`).
+    /// Every item of a table, as plain JSON (`{"pk": "…", "version": 3}`), what its document says as JSON too.
     pub async fn items(&self, table: &str) -> Result<Vec<Value>> {
         let mut items = Vec::new();
         let mut pages = self.dynamodb.scan().table_name(table).consistent_read(true).into_paginator().items().send();
         while let Some(item) = pages.next().await {
-            items.push(plain(&AttributeValue::M(item?)));
+            let item = item?;
+            let said = said(&item).with_context(|| format!("an item that cannot be read: {item:?}"))?;
+            let mut plain = plain(&AttributeValue::M(item));
+            plain["document"] = said;
+            items.push(plain);
         }
         Ok(items)
     }
@@ -210,6 +217,18 @@ impl Depth {
     pub fn is_empty(self) -> bool {
         self == Self { visible: 0, in_flight: 0, delayed: 0 }
     }
+}
+
+/// What an item's document says.
+fn said(item: &HashMap<String, AttributeValue>) -> Result<Value> {
+    let text = |name| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok()).map(String::as_str);
+    let ids = item.get(IDS).and_then(|ids| ids.as_b().ok()).map(|ids| ids.as_ref().to_vec());
+    let document = Document { text: text(DOCUMENT).unwrap_or("null").to_owned(), ids: ids.unwrap_or_default() };
+    Ok(match text(SK) {
+        Some(SESSION_SORT_KEY) => serde_json::to_value(document.session(text(PK).unwrap_or_default())?)?,
+        Some(key) if key.starts_with(EVENT_SORT_KEY_PREFIX) => serde_json::to_value(document.entry()?)?,
+        _ => serde_json::from_str(&document.text)?,
+    })
 }
 
 /// `DynamoDB`'s typed JSON without the types. Binary values become `{"bytes": length}`.

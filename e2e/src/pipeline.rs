@@ -251,10 +251,6 @@ impl Pipeline {
     async fn items(&self, bot_id: &str) -> Result<Vec<Value>> {
         let mut items = self.scratch.aws.items(&self.scratch.table).await?;
         items.retain(|item| item["pk"] == format!("meetstream#{bot_id}"));
-        for item in &mut items {
-            let document = item["document"].as_str().context("an item without a document")?;
-            item["document"] = serde_json::from_str(document)?;
-        }
         Ok(items)
     }
 

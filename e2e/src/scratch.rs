@@ -135,13 +135,13 @@ async fn create_table(aws: &LocalAws, name: &str) -> Result<()> {
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
         .set_key_schema(Some(keys("pk", "sk")?))
-        .global_secondary_indexes(index("by_first_seen", "first_seen_day", "first_seen_at")?)
+        .global_secondary_indexes(index("by_first_seen", "day", "first_at")?)
         .global_secondary_indexes(index("by_due", "due_shard", "due_at")?);
     for (attribute, kind) in [
         ("pk", ScalarAttributeType::S),
         ("sk", ScalarAttributeType::S),
-        ("first_seen_day", ScalarAttributeType::S),
-        ("first_seen_at", ScalarAttributeType::N),
+        ("day", ScalarAttributeType::S),
+        ("first_at", ScalarAttributeType::N),
         ("due_shard", ScalarAttributeType::S),
         ("due_at", ScalarAttributeType::N),
     ] {

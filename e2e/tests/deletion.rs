@@ -13,7 +13,11 @@ use e2e::{
     sender::Delivery,
 };
 use serde_json::{Value, json};
-use shared::{Endpoint, SessionId, session::Errand, table::partition_key};
+use shared::{
+    Endpoint, SessionId,
+    session::{Document, Errand},
+    table::partition_key,
+};
 use simulator::{Bot, BotPlan, Knobs, Simulator};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -249,12 +253,13 @@ impl Story {
             if session["due_at"].is_null() {
                 return Ok(());
             }
-            let mut document: Value = serde_json::from_str(session["document"].as_str().context("no document")?)?;
+            let mut said = session["document"].clone();
             for errand in [Errand::Erase, Errand::EraseAgain] {
-                if let Some(progress) = document["errands"].get_mut(errand.as_str()) {
+                if let Some(progress) = said["errands"].get_mut(errand.as_str()) {
                     progress["retry_at"] = json!(0);
                 }
             }
+            let document = Document::of_session(&serde_json::from_value(said)?)?;
             let text = AttributeValue::S;
             self.pipeline
                 .scratch
@@ -268,7 +273,7 @@ impl Story {
                 .expression_attribute_names("#document", "document")
                 .expression_attribute_names("#due_at", "due_at")
                 .expression_attribute_values(":long_ago", AttributeValue::N("0".to_owned()))
-                .expression_attribute_values(":document", text(document.to_string()))
+                .expression_attribute_values(":document", text(document.text))
                 .send()
                 .await?;
             self.pipeline.sweep().await?;

@@ -85,12 +85,11 @@ impl Deployed {
             items.retain(|item| item["pk"] == pk);
             let (mut session, mut kept) = (Value::Null, Vec::new());
             let text = |value: &Value| value.as_str().unwrap_or("applied").to_owned();
-            for mut item in items {
-                let document: Value = serde_json::from_str(item["document"].as_str().context("no document")?)?;
+            for item in items {
+                let document = &item["document"];
                 if item["sk"] == "session" {
                     let lines = document["timeline"].as_array().into_iter().flatten();
                     kept.extend(lines.map(|line| (text(&line["e"]), text(&line["d"]))));
-                    item["document"] = document;
                     session = item;
                 } else {
                     kept.push((text(&document["e"]), text(&document["d"])));

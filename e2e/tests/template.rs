@@ -247,15 +247,14 @@ fn the_table_has_the_keys_and_indexes_the_code_uses() -> Result<()> {
     assert_eq!(table.property("/KeySchema"), &keys("pk", "sk"));
     let indexes = branches(table.property("/GlobalSecondaryIndexes"));
     assert_eq!(indexes.len(), 2);
-    for (name, hash, range) in [("by_first_seen", "first_seen_day", "first_seen_at"), ("by_due", "due_shard", "due_at")]
-    {
+    for (name, hash, range) in [("by_first_seen", "day", "first_at"), ("by_due", "due_shard", "due_at")] {
         let index = indexes.iter().find(|index| index["IndexName"] == name).with_context(|| format!("no {name}"))?;
         assert_eq!(index["KeySchema"], keys(hash, range), "{name}");
         assert_eq!(index["Projection"]["ProjectionType"], "KEYS_ONLY", "{name}: every write bills what is projected");
     }
     let types = branches(table.property("/AttributeDefinitions"));
     for (attribute, kind) in
-        [("pk", "S"), ("sk", "S"), ("first_seen_day", "S"), ("first_seen_at", "N"), ("due_shard", "S"), ("due_at", "N")]
+        [("pk", "S"), ("sk", "S"), ("day", "S"), ("first_at", "N"), ("due_shard", "S"), ("due_at", "N")]
     {
         let expected = json!({"AttributeName": attribute, "AttributeType": kind});
         assert!(types.contains(&&expected), "{attribute}");

@@ -78,7 +78,7 @@ pub fn envelope(input: &[u8]) {
     let message = message(endpoint, body);
     let peek = provider::peek_message(&message);
     assert!(is_hex(&peek.group, 64), "{}", peek.group);
-    assert!(peek.key.as_ref().is_none_or(|key| is_hex(key.as_str(), 32)), "{:?}", peek.key);
+    assert!(peek.key.as_ref().is_none_or(|key| is_hex(&key.to_string(), 32)), "{:?}", peek.key);
     let before = provider::peek(endpoint, body);
     assert_eq!((&before.session, &before.group), (&peek.session, &peek.group), "the group needs the body alone");
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared::{
     AcceptId, DeliveryKey, ReceivedAt, Session, SessionId,
     event::Outcome,
-    session::{Disposition, Errand},
+    session::{Disposition, Errand, Unreadable},
 };
 use std::{
     fmt::Debug,
@@ -171,4 +171,10 @@ where
     R: Debug,
 {
     tracing::error!(operation, error = causes(error), "an AWS call failed on every attempt");
+}
+
+/// Writes which session another version of this code wrote, or something damaged. It stays as it is: what this version does not
+/// understand would be missing from what it wrote.
+pub(crate) fn unreadable(session: &str, why: &Unreadable) {
+    tracing::error!(session, reason = why.code(), "the stored session cannot be read and is left as it is");
 }

@@ -86,6 +86,7 @@ impl ProcessError {
             Self::Foreign => "foreign",
             Self::UnknownVersion => "unknown_version",
             Self::Store(StoreError::Invalid) => "store_invalid",
+            Self::Store(StoreError::Unreadable) => "session_unreadable",
             Self::Store(StoreError::Conflict | StoreError::Unavailable) => "store_unavailable",
             Self::Vault(_) => "vault_unavailable",
             Self::Publish(_) => "publish_failed",

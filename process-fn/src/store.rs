@@ -49,6 +49,9 @@ pub enum StoreError {
     /// The document itself cannot be stored.
     #[error("the store calls the document invalid")]
     Invalid,
+    /// Another version of this code wrote the document, or it is damaged. Nothing may be written over it.
+    #[error("the stored session cannot be read")]
+    Unreadable,
     /// The store cannot now, or did not answer.
     #[error("the store is unavailable")]
     Unavailable,
@@ -57,7 +60,8 @@ pub enum StoreError {
 /// Versioned documents with conditional writes. `now` is in seconds since the Unix epoch; what has expired by then counts as
 /// absent, whether it has been deleted or not.
 pub trait SessionStore {
-    /// Reads a session, as of the last completed save.
+    /// Reads a session, as of the last completed save. [`StoreError::Unreadable`] means that there is one, and that this version
+    /// must not write it.
     fn load(&self, id: &SessionId, now: i64) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
 
     /// Writes a session if `expected` is still what is there. [`StoreError::Conflict`] means that nothing was written.

@@ -68,6 +68,18 @@ impl SessionId {
         }
     }
 
+    /// The session that [`SessionId::encoded`] gave this text for; `None` for a text that it never gives, or gives for a hash of
+    /// an id, which says nothing of the id itself.
+    #[must_use]
+    pub fn decoded(text: &str) -> Option<Self> {
+        let (provider, rest) = text.split_once('#')?;
+        let provider = Provider::ALL.into_iter().find(|known| known.as_str() == provider)?;
+        match rest.strip_prefix("calendar#") {
+            Some(id) => Some(Self::calendar(provider, SenderId::decoded(id)?)),
+            None => Some(Self::bot(provider, SenderId::decoded(rest)?)),
+        }
+    }
+
     /// The FIFO group of its deliveries: a hash, 64 hexadecimal characters.
     #[must_use]
     pub fn group(&self) -> String {
@@ -100,29 +112,55 @@ impl Trust {
     }
 }
 
-/// What makes two deliveries the same delivery: 32 hexadecimal characters of a SHA-256 over what identifies an event.
+/// What makes two deliveries the same delivery: the first 128 bits of a SHA-256 over what identifies an event.
 ///
-/// Half the digest, because every write of a session pays for all its keys, and 128 bits leave no accidental twin.
+/// Half the digest, because every write of a session pays for all its keys. 128 bits leave no accidental twin among the
+/// deliveries of one bot, which are all that it is compared with. To be taken for a given genuine delivery, a forged one needs a
+/// second preimage of its 128 bits, which is out of reach; and a delivery that proves nothing displaces none that does.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct DeliveryKey(String);
+#[serde(try_from = "String", into = "String")]
+pub struct DeliveryKey([u8; 16]);
+
+/// A text that is no delivery key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a delivery key has 32 hexadecimal characters")]
+pub struct NoDeliveryKey;
 
 impl DeliveryKey {
-    pub(crate) fn from_digest(mut hex: String) -> Self {
-        hex.truncate(32);
-        Self(hex)
+    pub(crate) fn from_digest(digest: [u8; 32]) -> Self {
+        let (key, _) = digest.split_first_chunk().unwrap_or((&[0; 16], &[]));
+        Self(*key)
     }
 
-    /// The key's text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 }
 
+/// As 32 lower-case hexadecimal characters.
 impl fmt::Display for DeliveryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl TryFrom<String> for DeliveryKey {
+    type Error = NoDeliveryKey;
+
+    fn try_from(text: String) -> Result<Self, NoDeliveryKey> {
+        let mut key = [0; 16];
+        hex::decode_to_slice(text, &mut key).map_err(|_| NoDeliveryKey)?;
+        Ok(Self(key))
+    }
+}
+
+impl From<DeliveryKey> for String {
+    fn from(key: DeliveryKey) -> Self {
+        key.to_string()
     }
 }
 
@@ -162,7 +200,7 @@ impl Event {
         let Fact { kind, occurred_at, reason } = fact;
         let source = Source::Asked(session.provider);
         let hash = FieldHash::default().field(source.as_str()).field(session.encoded()).field(kind.as_str());
-        let key = DeliveryKey::from_digest(hash.optional(occurred_at.as_ref().map(OccurredAt::as_sent)).hex());
+        let key = DeliveryKey::from_digest(hash.optional(occurred_at.as_ref().map(OccurredAt::as_sent)).digest());
         Self {
             session: session.clone(),
             name: kind.as_str().to_owned(),
@@ -184,7 +222,7 @@ impl Event {
     pub fn deletion_asked(session: &SessionId, received_at: ReceivedAt) -> Self {
         let (source, kind) = (Source::Operator, EventKind::Deleted);
         let hash = FieldHash::default().field(source.as_str()).field(session.encoded()).field(kind.as_str());
-        let key = DeliveryKey::from_digest(hash.hex());
+        let key = DeliveryKey::from_digest(hash.digest());
         Self {
             session: session.clone(),
             name: "delete".to_owned(),

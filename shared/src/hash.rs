@@ -29,10 +29,16 @@ impl FieldHash {
         self
     }
 
+    /// The digest.
+    #[must_use]
+    pub fn digest(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+
     /// The digest as 64 lower-case hexadecimal characters.
     #[must_use]
     pub fn hex(self) -> String {
-        hex::encode(self.0.finalize())
+        hex::encode(self.digest())
     }
 }
 

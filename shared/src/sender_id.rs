@@ -80,6 +80,20 @@ impl SenderId {
         if encoded.len() > MAX_ENCODED_CHARS { format!("~~{}", sha256_hex(self.0.as_bytes())) } else { encoded }
     }
 
+    /// The id that [`SenderId::encoded`] gave this text for; `None` for a text that it never gives, or gives for a hash.
+    #[must_use]
+    pub fn decoded(text: &str) -> Option<Self> {
+        let mut pieces = text.split('~');
+        let mut bytes = pieces.next()?.as_bytes().to_vec();
+        for piece in pieces {
+            let (byte, rest) = piece.as_bytes().split_at_checked(2)?;
+            bytes.extend(hex::decode(byte).ok()?);
+            bytes.extend(rest);
+        }
+        let id = Self::try_from(String::from_utf8(bytes).ok()?).ok()?;
+        (id.encoded() == text).then_some(id)
+    }
+
     /// The id as one segment of the path of a URL, percent-encoded. `None` for an id that no encoding makes safe there.
     ///
     /// Servers and proxies undo percent encoding before they route, some of them twice: `x%2Fremove_bot` may reach the call
@@ -121,6 +135,13 @@ mod tests {
         check("a control character", "a\u{0}b\n", "a~00b~0A");
         check("an emoji", "🤖", "~F0~9F~A4~96");
         check("long and odd", &"🤖".repeat(100), &format!("~~{}", sha256_hex("🤖".repeat(100).as_bytes())));
+    }
+
+    #[test]
+    fn what_no_encoding_gives_is_not_decoded() {
+        for text in ["", "~", "~2", "~2f", "~41", "a#b", "a/b", "~FF", "~~", &format!("~~{}", sha256_hex(b"x"))] {
+            assert_eq!(SenderId::decoded(text), None, "{text}");
+        }
     }
 
     #[test]
@@ -190,6 +211,8 @@ mod tests {
             let encoded = left.encoded();
             prop_assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~".contains(&b)));
             prop_assert!(encoded.len() <= MAX_ENCODED_CHARS);
+            let decoded = SenderId::decoded(&encoded);
+            prop_assert_eq!(decoded, Some(left.clone()).filter(|_| !encoded.starts_with("~~")));
             prop_assert_eq!(left == right, left.encoded() == right.encoded());
         }
     }

@@ -16,6 +16,7 @@
 
 mod announcement;
 mod calendar;
+mod document;
 mod erasure;
 mod errand;
 mod intents;
@@ -25,6 +26,7 @@ mod view;
 
 pub use announcement::{About, Announcement};
 pub use calendar::{CalendarFacts, ConnectionFact, Heard};
+pub use document::{Document, Unreadable};
 pub use errand::{Copy, Errand, Mark, Progress, Stored};
 pub use timeline::{Disposition, Entry, Hole};
 
@@ -147,6 +149,7 @@ impl Ending {
 
 /// What became of an artifact, as its best witness tells it. The order of the fields is the order of precedence.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ArtifactFact {
     /// How far the witness can be trusted.
     pub trust: Trust,
@@ -160,6 +163,7 @@ pub struct ArtifactFact {
 
 /// A moment, and how far its witness can be trusted.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Dated {
     trust: Trust,
     at: OccurredAt,

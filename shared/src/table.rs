@@ -2,8 +2,8 @@
 //!
 //! | item | `pk` | `sk` | attributes |
 //! |---|---|---|---|
-//! | session | `<provider>#<encoded bot id>` | `session` | [`DOCUMENT`]: the [`Session`](crate::Session) as JSON; [`VERSION`]; [`STATE`] and [`OUTCOME`] for reading; [`FIRST_SEEN_DAY`] and [`FIRST_SEEN_AT`] for one index, [`DUE_SHARD`] and [`DUE_AT`] for the other; [`EXPIRES_AT`] |
-//! | a delivery beside it | the same | `event#<delivery key>`, or with `#<accept id>`, or with `#quarantined` behind that | [`DOCUMENT`]: the [`Entry`] as JSON; [`DISPOSITION`] for reading; [`EXPIRES_AT`] |
+//! | session | `<provider>#<encoded bot id>` | `session` | [`DOCUMENT`] and [`IDS`]: the [`Session`](crate::Session) as a [`Document`](crate::session::Document); [`VERSION`]; [`STATE`] and [`OUTCOME`] for reading; [`FIRST_SEEN_DAY`] and [`FIRST_SEEN_AT`] for one index, [`DUE_SHARD`] and [`DUE_AT`] for the other; [`EXPIRES_AT`] |
+//! | a delivery beside it | the same | `event#<delivery key>`, or with `#<accept id>`, or with `#quarantined` behind that | [`DOCUMENT`] and [`IDS`]: the [`Entry`] as a [`Document`](crate::session::Document); [`DISPOSITION`] for reading; [`EXPIRES_AT`] |
 //! | an entry of a calendar | the same | `entry#<encoded id>` | [`DOCUMENT`]: the [`CalendarEntry`](crate::api::CalendarEntry) as JSON; [`EXPIRES_AT`] |
 //!
 //! An item whose [`EXPIRES_AT`] has passed counts as absent: `DynamoDB` deletes it days later.
@@ -21,6 +21,8 @@ pub const PK: &str = "pk";
 pub const SK: &str = "sk";
 /// The attribute with the item's content, as JSON text.
 pub const DOCUMENT: &str = "document";
+/// The ids of the deliveries in the document, as bytes.
+pub const IDS: &str = "ids";
 /// The attribute that counts a session's writes, from 1.
 pub const VERSION: &str = "version";
 /// The session's state, for people who look at the table.
@@ -32,9 +34,9 @@ pub const DISPOSITION: &str = "disposition";
 /// When the item expires, in seconds since the Unix epoch.
 pub const EXPIRES_AT: &str = "expires_at";
 /// The day of a session's first delivery in UTC, as `2026-11-22`: partition key of [`BY_FIRST_SEEN`].
-pub const FIRST_SEEN_DAY: &str = "first_seen_day";
+pub const FIRST_SEEN_DAY: &str = "day";
 /// The time of a session's first delivery, in milliseconds since the Unix epoch: sort key of [`BY_FIRST_SEEN`].
-pub const FIRST_SEEN_AT: &str = "first_seen_at";
+pub const FIRST_SEEN_AT: &str = "first_at";
 /// Which part of [`BY_DUE`] a session is in: its partition key.
 pub const DUE_SHARD: &str = "due_shard";
 /// When something is due for a session, in seconds since the Unix epoch: sort key of [`BY_DUE`]. Absent when nothing is.

@@ -4,7 +4,7 @@ use jiff::{Timestamp, civil, tz};
 use serde::{Deserialize, Serialize};
 
 /// When we took a delivery, in milliseconds since the Unix epoch, by our clock.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ReceivedAt(pub i64);
 

@@ -216,7 +216,7 @@ impl Delivery {
             }
             Err(error) => Map::from_iter([("rejected".to_owned(), error.code().into())]),
         };
-        answer.insert("key".to_owned(), peek.key.map(|key| key.as_str().to_owned()).into());
+        answer.insert("key".to_owned(), peek.key.map(|key| key.to_string()).into());
         answer.insert("group".to_owned(), peek.group.into());
         answer
     }

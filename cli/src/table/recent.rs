@@ -1,6 +1,6 @@
 //! Recent sessions, by the index of the days on which they were first heard of.
 
-use super::{Item, document, has_expired, text};
+use super::{Item, has_expired, session_of, text};
 use crate::{failure::Failure, stack::Stack};
 use aws_sdk_dynamodb::{
     Client,
@@ -73,7 +73,7 @@ pub async fn recent(
             let doing = format!("listing the index {BY_FIRST_SEEN} of the table {}", stack.table);
             let page = page.map_err(|error| stack.aws.failure(&doing, &error))?;
             for item in fetch(client, stack, page.items()).await? {
-                match document::<Session>(&item) {
+                match session_of(&item) {
                     _ if has_expired(&item, now.unix_seconds()) => {}
                     Ok(session) if wanted.is(&session) => sessions.push(session),
                     Ok(_) => {}
@@ -100,7 +100,7 @@ pub async fn sessions(client: &Client, stack: &Stack, ids: &[SessionId], now: i6
     };
     let keys: Vec<Item> = ids.iter().map(key).collect();
     let found = fetch(client, stack, &keys).await?;
-    found.iter().filter(|item| !has_expired(item, now)).map(document::<Session>).collect()
+    found.iter().filter(|item| !has_expired(item, now)).map(session_of).collect()
 }
 
 /// The whole items that the index has keys of, in the order of the index. Those that are gone by now are left out.

@@ -10,15 +10,16 @@ use shared::{Provider, ReceivedAt, SenderId, session::State};
 
 const NOW: i64 = 1_791_212_102;
 
-/// An entry's document, as the table has it.
+/// An entry.
 pub(crate) fn entry(key: &str, accept_id: &str, received_at: i64, name: &str) -> Value {
+    let key: String = key.bytes().map(|byte| format!("{byte:02x}")).collect();
     json!({
-        "k": key, "a": accept_id, "e": "session.joining", "n": name, "o": "2026-10-05T14:55:00+00:00",
+        "k": format!("{key:0>32}"), "a": accept_id, "e": "session.joining", "n": name, "o": "2026-10-05T14:55:00+00:00",
         "r": received_at, "s": "meetstream",
     })
 }
 
-/// A session's document, as the table has it.
+/// A session.
 pub(crate) fn session(bot_id: &str, timeline: &[Value]) -> Value {
     json!({
         "id": { "provider": "meetstream", "id": bot_id },
@@ -28,11 +29,16 @@ pub(crate) fn session(bot_id: &str, timeline: &[Value]) -> Value {
     })
 }
 
-fn item(pk: &str, sk: &str, document: &Value, expires_at: i64) -> Item {
+/// An item of a session or an entry, or with any other text for a document.
+fn item(pk: &str, sk: &str, said: &Value, expires_at: i64) -> Item {
+    let session = serde_json::from_value(said.clone()).map(|session| Document::of_session(&session).unwrap());
+    let entry = serde_json::from_value(said.clone()).map(|entry| Document::of_entry(&entry).unwrap());
+    let document = session.or(entry).unwrap_or_else(|_| Document { text: said.to_string(), ids: Vec::new() });
     Item::from([
         (PK.to_owned(), AttributeValue::S(pk.to_owned())),
         (SK.to_owned(), AttributeValue::S(sk.to_owned())),
-        (DOCUMENT.to_owned(), AttributeValue::S(document.to_string())),
+        (DOCUMENT.to_owned(), AttributeValue::S(document.text)),
+        (IDS.to_owned(), AttributeValue::B(document.ids.into())),
         (VERSION.to_owned(), AttributeValue::N("7".to_owned())),
         (EXPIRES_AT.to_owned(), AttributeValue::N(expires_at.to_string())),
     ])

@@ -224,7 +224,7 @@ impl EventReport {
             trust: entry.trust().as_str(),
             disposition: entry.disposition,
             reason: entry.reason.clone(),
-            delivery_key: entry.key.as_str().to_owned(),
+            delivery_key: entry.key.to_string(),
             accept_id: entry.accept_id.as_str().to_owned(),
         }
     }

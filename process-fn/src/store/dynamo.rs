@@ -4,15 +4,16 @@ use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::put_item::{PutItemError, builders::PutItemFluentBuilder},
+    primitives::Blob,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use shared::{
     SenderId, Session, SessionId,
     api::CalendarEntry,
-    session::Entry,
+    session::{Document, Entry, Unreadable},
     table::{
         BY_DUE, DISPOSITION, DOCUMENT, DUE_AT, DUE_SHARD, Due, EVENT_SORT_KEY_PREFIX, EXPIRES_AT, FIRST_SEEN_AT,
-        FIRST_SEEN_DAY, OUTCOME, PK, SESSION_SORT_KEY, SK, STATE, VERSION, day, due_shard, entry_sort_key,
+        FIRST_SEEN_DAY, IDS, OUTCOME, PK, SESSION_SORT_KEY, SK, STATE, VERSION, day, due_shard, entry_sort_key,
         event_sort_key, partition_key,
     },
 };
@@ -71,6 +72,10 @@ impl DynamoStore {
         Ok(keys.map(|item| item.into_iter().filter(|(name, _)| name == PK || name == SK).collect()).collect())
     }
 
+    fn session_retention_seconds(&self) -> i64 {
+        i64::try_from(self.session_retention.as_secs()).unwrap_or(i64::MAX)
+    }
+
     fn put(&self, item: Item) -> PutItemFluentBuilder {
         self.client.put_item().table_name(&self.table_name).set_item(Some(item))
     }
@@ -94,10 +99,10 @@ impl SessionStore for DynamoStore {
             })?;
         match read.item.filter(|item| !has_expired(item, now)) {
             None => Ok(Loaded { session: None, version: Version::Absent }),
-            Some(item) => read_session(&item).ok_or_else(|| {
+            Some(item) => read_session(&item, &partition_key(id)).map_err(|unreadable| {
                 // A newer version of this code may have written it. Guessing would overwrite what it knows.
-                tracing::error!(session = id.encoded(), "the stored session cannot be read");
-                StoreError::Unavailable
+                log::unreadable(&partition_key(id), &unreadable);
+                StoreError::Unreadable
             }),
         }
     }
@@ -107,25 +112,7 @@ impl SessionStore for DynamoStore {
             Version::Absent => 1,
             Version::At(version) => version + 1,
         };
-        let retention = i64::try_from(self.session_retention.as_secs()).unwrap_or(i64::MAX);
-        let document = serde_json::to_string(session).map_err(|_| StoreError::Invalid)?;
-        let mut item = Item::from([
-            (PK.to_owned(), text(partition_key(session.id()))),
-            (SK.to_owned(), text(SESSION_SORT_KEY)),
-            (VERSION.to_owned(), number(next)),
-            (DOCUMENT.to_owned(), text(document)),
-            (STATE.to_owned(), text(session.state().as_str())),
-            (FIRST_SEEN_DAY.to_owned(), text(day(session.first_received_at()))),
-            (FIRST_SEEN_AT.to_owned(), number(session.first_received_at().0)),
-            (EXPIRES_AT.to_owned(), number(now.saturating_add(retention))),
-        ]);
-        if let Some(due_at) = session.due_at() {
-            item.insert(DUE_SHARD.to_owned(), text(due_shard(session)));
-            item.insert(DUE_AT.to_owned(), number(due_at));
-        }
-        if let Some(outcome) = session.outcome() {
-            item.insert(OUTCOME.to_owned(), text(outcome.as_str()));
-        }
+        let item = session_item(session, next, now.saturating_add(self.session_retention_seconds()))?;
         let put = match expected {
             Version::Absent => absent_or_expired(self.put(item), now),
             Version::At(version) => self
@@ -149,8 +136,10 @@ impl SessionStore for DynamoStore {
                     log::aws_failure("GetItem", &error);
                     StoreError::Unavailable
                 })?;
-                let session =
-                    read.item.filter(|item| !has_expired(item, now)).and_then(|item| read_session(&item)?.session);
+                let session = read.item.filter(|item| !has_expired(item, now)).and_then(|item| {
+                    let pk = item.get(PK)?.as_s().ok()?;
+                    read_session(&item, pk).map_err(|unreadable| log::unreadable(pk, &unreadable)).ok()?.session
+                });
                 // The index may be behind what was saved since.
                 due.extend(session.filter(|session| session.due_at().is_some_and(|due_at| due_at <= now)));
             }
@@ -169,14 +158,13 @@ impl SessionStore for DynamoStore {
             log::aws_failure("GetItem", &error);
             StoreError::Unavailable
         })?;
-        Ok(read.item.filter(|item| !has_expired(item, now)).as_ref().and_then(document))
+        Ok(read.item.filter(|item| !has_expired(item, now)).as_ref().and_then(calendar_entry))
     }
 
     async fn mirror(&self, id: &SessionId, entry: &CalendarEntry, now: i64) -> Result<(), StoreError> {
-        let retention = i64::try_from(self.session_retention.as_secs()).unwrap_or(i64::MAX);
         let mut item = entry_key(id, &entry.id);
         item.insert(DOCUMENT.to_owned(), text(serde_json::to_string(entry).map_err(|_| StoreError::Invalid)?));
-        item.insert(EXPIRES_AT.to_owned(), number(now.saturating_add(retention)));
+        item.insert(EXPIRES_AT.to_owned(), number(now.saturating_add(self.session_retention_seconds())));
         self.put(item).send().await.map(drop).map_err(|error| classify(&error))
     }
 
@@ -222,10 +210,12 @@ impl SessionStore for DynamoStore {
     }
 
     async fn record(&self, id: &SessionId, entry: &Entry, now: i64) -> Result<Recorded, StoreError> {
+        let written = Document::of_entry(entry).map_err(|_| StoreError::Invalid)?;
         let item = Item::from([
             (PK.to_owned(), text(partition_key(id))),
             (SK.to_owned(), text(event_sort_key(entry))),
-            (DOCUMENT.to_owned(), text(serde_json::to_string(entry).map_err(|_| StoreError::Invalid)?)),
+            (DOCUMENT.to_owned(), text(written.text)),
+            (IDS.to_owned(), AttributeValue::B(Blob::new(written.ids))),
             (DISPOSITION.to_owned(), text(entry.disposition.as_str())),
             (EXPIRES_AT.to_owned(), number(now + ENTRY_RETENTION_SECONDS)),
         ]);
@@ -237,8 +227,8 @@ impl SessionStore for DynamoStore {
             Err(error) => error,
         };
         if let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
-            let in_the_way = failed.item().and_then(document::<Entry>);
-            let again = in_the_way.is_some_and(|other| other.accept_id == entry.accept_id);
+            let in_the_way = failed.item().map(|item| document(item).and_then(|document| document.entry()));
+            let again = in_the_way.is_some_and(|other| other.is_ok_and(|other| other.accept_id == entry.accept_id));
             return Ok(if again { Recorded::Again } else { Recorded::Taken });
         }
         Err(classify(&error))
@@ -272,12 +262,46 @@ fn has_expired(item: &Item, now: i64) -> bool {
     as_number(item, EXPIRES_AT).is_some_and(|expires_at: i64| expires_at <= now)
 }
 
-fn read_session(item: &Item) -> Option<Loaded> {
-    let version = as_number(item, VERSION)?;
-    Some(Loaded { session: Some(document(item)?), version: Version::At(version) })
+/// A session as the item of its write with this number.
+fn session_item(session: &Session, version: u64, expires_at: i64) -> Result<Item, StoreError> {
+    let document = Document::of_session(session).map_err(|_| StoreError::Invalid)?;
+    let mut item = Item::from([
+        (PK.to_owned(), text(partition_key(session.id()))),
+        (SK.to_owned(), text(SESSION_SORT_KEY)),
+        (VERSION.to_owned(), number(version)),
+        (DOCUMENT.to_owned(), text(document.text)),
+        (STATE.to_owned(), text(session.state().as_str())),
+        (FIRST_SEEN_DAY.to_owned(), text(day(session.first_received_at()))),
+        (FIRST_SEEN_AT.to_owned(), number(session.first_received_at().0)),
+        (EXPIRES_AT.to_owned(), number(expires_at)),
+    ]);
+    if !document.ids.is_empty() {
+        item.insert(IDS.to_owned(), AttributeValue::B(Blob::new(document.ids)));
+    }
+    if let Some(due_at) = session.due_at() {
+        item.insert(DUE_SHARD.to_owned(), text(due_shard(session)));
+        item.insert(DUE_AT.to_owned(), number(due_at));
+    }
+    if let Some(outcome) = session.outcome() {
+        item.insert(OUTCOME.to_owned(), text(outcome.as_str()));
+    }
+    Ok(item)
 }
 
-fn document<T: serde::de::DeserializeOwned>(item: &Item) -> Option<T> {
+fn read_session(item: &Item, pk: &str) -> Result<Loaded, Unreadable> {
+    let version = as_number(item, VERSION).ok_or_else(|| Unreadable::Damaged("it has no version".to_owned()))?;
+    Ok(Loaded { session: Some(document(item)?.session(pk)?), version: Version::At(version) })
+}
+
+fn document(item: &Item) -> Result<Document, Unreadable> {
+    let found = item.get(DOCUMENT).and_then(|text| text.as_s().ok());
+    let text = found.ok_or_else(|| Unreadable::Damaged("it has no document".to_owned()))?;
+    let ids = item.get(IDS).and_then(|ids| ids.as_b().ok()).map(|ids| ids.as_ref().to_vec());
+    Ok(Document { text: text.clone(), ids: ids.unwrap_or_default() })
+}
+
+/// Of a calendar's entry nothing is lost by a rollback: it is written anew as the provider has it, whatever was there.
+fn calendar_entry(item: &Item) -> Option<CalendarEntry> {
     serde_json::from_str(item.get(DOCUMENT)?.as_s().ok()?).ok()
 }
 
@@ -298,7 +322,10 @@ mod tests {
     use super::*;
     use aws_sdk_dynamodb::operation::{get_item::GetItemOutput, put_item::PutItemOutput};
     use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
-    use shared::{Provider, ReceivedAt, SenderId};
+    use shared::{
+        AcceptId, Endpoint, Event, OccurredAt, Provider, QueueMessage, ReceivedAt, SenderId, message::Head, provider,
+        session::advance,
+    };
 
     const NOW: i64 = 1_791_212_102;
 
@@ -371,11 +398,7 @@ mod tests {
     #[tokio::test]
     async fn reads_are_consistent_and_expired_items_are_absent() {
         for (expires_at, expected) in [(NOW + 1, Version::At(3)), (NOW, Version::Absent)] {
-            let item = Item::from([
-                (VERSION.to_owned(), number(3)),
-                (DOCUMENT.to_owned(), text(serde_json::to_string(&session()).unwrap())),
-                (EXPIRES_AT.to_owned(), number(expires_at)),
-            ]);
+            let item = session_item(&session(), 3, expires_at).unwrap();
             let rule = mock!(Client::get_item)
                 .match_requests(|request| request.consistent_read() == Some(true))
                 .then_output(move || GetItemOutput::builder().set_item(Some(item.clone())).build());
@@ -387,10 +410,83 @@ mod tests {
 
     #[tokio::test]
     async fn a_document_that_cannot_be_read_is_never_taken_for_none() {
-        let item =
-            Item::from([(VERSION.to_owned(), number(3)), (DOCUMENT.to_owned(), text("{\"from\":\"the future\"}"))]);
-        let rule =
-            mock!(Client::get_item).then_output(move || GetItemOutput::builder().set_item(Some(item.clone())).build());
-        assert_eq!(store(&rule).load(session().id(), NOW).await, Err(StoreError::Unavailable));
+        let written = session_item(&session(), 3, NOW + 1).unwrap();
+        let newer = written[DOCUMENT].as_s().unwrap().replace("\"form\":1", "\"form\":2");
+        let unknown = written[DOCUMENT].as_s().unwrap().replace("\"form\":1", "\"form\":1,\"new\":1");
+        for (name, value) in [
+            (DOCUMENT, text("{\"from\":\"the future\"}")),
+            (DOCUMENT, text(newer)),
+            (DOCUMENT, text(unknown)),
+            (DOCUMENT, number(1)),
+            (IDS, AttributeValue::B(Blob::new([0; 32]))),
+            (VERSION, text("3")),
+        ] {
+            let mut item = written.clone();
+            item.insert(name.to_owned(), value.clone());
+            let rule = mock!(Client::get_item)
+                .then_output(move || GetItemOutput::builder().set_item(Some(item.clone())).build());
+            let loaded = store(&rule).load(session().id(), NOW).await;
+            assert_eq!(loaded, Err(StoreError::Unreadable), "{name}: {value:?}");
+        }
+    }
+
+    /// What an item counts, by the rules in `DynamoDB`'s developer guide ("`DynamoDB` item sizes and formats").
+    fn bytes(item: &Item) -> usize {
+        let value = |value: &AttributeValue| match value {
+            AttributeValue::S(text) => text.len(),
+            AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+            AttributeValue::B(bytes) => bytes.as_ref().len(),
+            other => panic!("{other:?}"),
+        };
+        item.iter().map(|(name, of)| name.len() + value(of)).sum()
+    }
+
+    /// The recorded webhooks of a whole meeting, each taken half a second later.
+    fn life() -> Vec<Event> {
+        let names = [
+            "bot.joining",
+            "bot.in_waiting_room",
+            "bot.inmeeting",
+            "bot.recording_permission_allowed.zoom",
+            "bot.recording",
+            "bot.leaving",
+            "bot.stopped.clean",
+            "manifest.completed",
+            "audio.processed",
+            "transcription.processed",
+            "video.processed",
+            "bot.done",
+        ];
+        let folder =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/provider/meetstream/current-2026-09");
+        let event = |(n, name): (usize, &&str)| {
+            let body = std::fs::read(folder.join(format!("{name}.json"))).unwrap();
+            let said: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            let at = OccurredAt::parse(said["timestamp"].as_str().unwrap()).unwrap();
+            let head = Head {
+                accept_id: AcceptId::new(format!("8f5d1c6e-36f3-44e5-9ee8-{n:012x}")),
+                endpoint: Endpoint::MeetStream,
+                delivery_id: None,
+                received_at: ReceivedAt(at.moment().as_millisecond() + 500),
+            };
+            provider::parse(&QueueMessage::restored(head, body)).unwrap()
+        };
+        names.iter().enumerate().map(event).collect()
+    }
+
+    #[test]
+    fn a_meeting_costs_at_most_1_4_write_units_a_delivery() {
+        let life = life();
+        let mut session = Session::new(life[0].session.clone(), life[0].received_at);
+        let (mut sizes, mut before) = (Vec::new(), 0);
+        for (n, event) in (1..).zip(&life) {
+            session = advance(&session, event).session.unwrap();
+            let after = bytes(&session_item(&session, n, NOW + 90 * 86_400).unwrap());
+            sizes.push(after.max(before));
+            before = after;
+        }
+        let units: usize = sizes.iter().map(|bytes| bytes.div_ceil(1024)).sum();
+        assert!(units * 10 <= sizes.len() * 14, "{units} units for {sizes:?}");
+        assert!(sizes[7] <= 1000, "so that some longer names do not matter: {sizes:?}");
     }
 }

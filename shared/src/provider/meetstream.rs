@@ -103,7 +103,7 @@ impl Envelope<'_> {
             .optional(self.bot_event.get())
             .optional(self.timestamp.get())
             .optional(body_digest);
-        DeliveryKey::from_digest(hash.hex())
+        DeliveryKey::from_digest(hash.digest())
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
 /// What is known of a calendar: how its connection stands, and which of its entries were touched. What the entries hold stays
 /// with the provider.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CalendarFacts {
     /// When it last changed, by the sender's clock. A time after its receipt does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,6 +27,7 @@ pub struct CalendarFacts {
 
 /// The last that was heard of a calendar's connection. The order of the fields is the order of precedence.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ConnectionFact {
     /// How far the witness can be trusted.
     pub trust: Trust,
@@ -38,6 +40,7 @@ pub struct ConnectionFact {
 /// When something was heard of. Two of them compare by the sender's clock where the sender gives a time, but never by a time
 /// after the receipt, else by our clock: one event with a time in the future must not outrank all that follow.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Heard {
     /// By the sender's clock. Many deliveries about calendars have no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -99,6 +99,7 @@ impl Errand {
 /// delivery that claims a late moment would outrank every genuine one. Two reasons of the same trust and moment are one reason:
 /// a sender that repeats itself asks for nothing new.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Mark {
     /// How far the delivery can be trusted that gave the reason.
     #[serde(default = "verified", skip_serializing_if = "is_verified")]
@@ -165,6 +166,7 @@ impl Eq for Mark {}
 
 /// How far an errand is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Progress {
     /// The latest reason for it.
     wanted: Mark,
@@ -265,6 +267,7 @@ pub enum Copy {
 
 /// A copy of an artifact in the bucket.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Stored {
     /// Its key.
     pub key: String,

@@ -134,6 +134,7 @@ impl Entry {
 
 /// A delivery that is missing from the session, because it failed on every try.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Hole {
     /// Which accepted request it was.
     pub accept_id: AcceptId,

@@ -10,16 +10,17 @@ use std::collections::BTreeMap;
 /// Everything in the table and in the bucket. The queue must be empty.
 pub(super) async fn stored(scratch: &Scratch) -> Result<Stored> {
     let mut stored = Stored::default();
-    for item in scratch.aws.items(&scratch.table).await? {
+    for mut item in scratch.aws.items(&scratch.table).await? {
         let text = |name: &str| {
-            item.get(name).and_then(serde_json::Value::as_str).with_context(|| format!("an item without {name}"))
+            item.get(name).and_then(Value::as_str).map(str::to_owned).with_context(|| format!("an item without {name}"))
         };
-        let document = text(DOCUMENT)?;
-        if text(SK)? == SESSION_SORT_KEY {
-            stored.sessions.push(serde_json::from_str(document).context("a session that cannot be read")?);
+        let (pk, sk) = (text(PK)?, text(SK)?);
+        let said = item[DOCUMENT].take();
+        if sk == SESSION_SORT_KEY {
+            stored.sessions.push(serde_json::from_value(said).context("a session that cannot be read")?);
         } else {
-            let entry = serde_json::from_str(document).context("an entry that cannot be read")?;
-            stored.entries.push((text(PK)?.to_owned(), entry));
+            let entry = serde_json::from_value(said).context("an entry that cannot be read")?;
+            stored.entries.push((pk, entry));
         }
     }
     for key in scratch.aws.objects(&scratch.bucket, "").await? {

@@ -102,12 +102,12 @@ fn programs_see_the_same() {
             {
                 "kind": "session.ended", "name": "bot.kicked", "occurred_at": "2026-10-05T14:55:00Z",
                 "received_at": "2026-10-05T14:55:02.123Z", "source": "meetstream", "trust": "verified",
-                "disposition": "applied", "reason": "bot.kicked (Stopped): out!", "delivery_key": "k2", "accept_id": "a2",
+                "disposition": "applied", "reason": "bot.kicked (Stopped): out!", "delivery_key": "00000000000000000000000000006b32", "accept_id": "a2",
             },
             {
                 "kind": "session.warning", "name": "bot.error", "occurred_at": null,
                 "received_at": "2026-10-05T14:55:03.000Z", "source": "meetstream-callback", "trust": "claimed",
-                "disposition": "ignored", "reason": "bot.error (InMeeting): red \u{1b}[31m", "delivery_key": "k3",
+                "disposition": "ignored", "reason": "bot.error (InMeeting): red \u{1b}[31m", "delivery_key": "00000000000000000000000000006b33",
                 "accept_id": "a3",
             },
         ],

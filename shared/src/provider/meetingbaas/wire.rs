@@ -219,6 +219,6 @@ impl Envelope<'_> {
             }
             _ => hash.field("body").field(canonical::digest(body)),
         };
-        DeliveryKey::from_digest(hash.hex())
+        DeliveryKey::from_digest(hash.digest())
     }
 }

@@ -14,12 +14,11 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::{body::SdkBody, retry::RetryConfig};
 use aws_types::{SdkConfig, region::Region};
 use e2e::condition::{self, Item};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::{
     Session,
-    session::Entry,
-    table::{DOCUMENT, EXPIRES_AT, PK, SESSION_SORT_KEY, SK},
+    session::{Document, Entry},
+    table::{DOCUMENT, EXPIRES_AT, IDS, PK, SESSION_SORT_KEY, SK},
 };
 use std::{
     collections::BTreeMap,
@@ -47,13 +46,13 @@ impl Items {
     pub(super) fn sessions(&self, now: i64) -> Vec<Session> {
         let items = self.lock();
         let sessions = items.iter().filter(|((_, sk), item)| sk == SESSION_SORT_KEY && !has_expired(item, now));
-        sessions.filter_map(|(_, item)| document(item)).collect()
+        sessions.filter_map(|((pk, _), item)| document(item)?.session(pk).ok()).collect()
     }
 
     pub(super) fn entries(&self, now: i64) -> Vec<(String, Entry)> {
         let items = self.lock();
         let entries = items.iter().filter(|((_, sk), item)| sk != SESSION_SORT_KEY && !has_expired(item, now));
-        entries.filter_map(|((pk, _), item)| Some((pk.clone(), document(item)?))).collect()
+        entries.filter_map(|((pk, _), item)| Some((pk.clone(), document(item)?.entry().ok()?))).collect()
     }
 
     pub(super) fn delete_expired(&self, now: i64) {
@@ -115,8 +114,9 @@ fn has_expired(item: &Item, now: i64) -> bool {
     expires_at.is_some_and(|expires_at: i64| expires_at <= now)
 }
 
-fn document<T: DeserializeOwned>(item: &Item) -> Option<T> {
-    serde_json::from_str(item.get(DOCUMENT)?["S"].as_str()?).ok()
+fn document(item: &Item) -> Option<Document> {
+    let ids = item.get(IDS).and_then(|ids| aws_smithy_types::base64::decode(ids["B"].as_str()?).ok());
+    Some(Document { text: item.get(DOCUMENT)?["S"].as_str()?.to_owned(), ids: ids.unwrap_or_default() })
 }
 
 impl HttpConnector for Items {
