@@ -51,13 +51,19 @@ pub struct Digest {
     pub sha256: String,
 }
 
+/// A client for a stack's bucket.
+#[must_use]
+pub fn client(stack: &Stack) -> Client {
+    // A local AWS has no host name for each bucket.
+    let path_style = stack.aws.config.endpoint_url().is_some();
+    Client::from_conf(Builder::from(&stack.aws.config).force_path_style(path_style).build())
+}
+
 impl<'a> Bucket<'a> {
     /// Connects to a stack's bucket.
     #[must_use]
     pub fn of(stack: &'a Stack) -> Self {
-        // A local AWS has no host name for each bucket.
-        let path_style = stack.aws.config.endpoint_url().is_some();
-        Self::with(Client::from_conf(Builder::from(&stack.aws.config).force_path_style(path_style).build()), stack)
+        Self::with(client(stack), stack)
     }
 
     pub(crate) fn with(client: Client, stack: &'a Stack) -> Self {

@@ -4,6 +4,7 @@ use crate::{
     artifacts::Artifacts,
     delete::Delete,
     dlq::Dlq,
+    doctor::Doctor,
     failure::Failure,
     kept::{Parked, Quarantine, Spool},
     screen::Look,
@@ -40,6 +41,7 @@ Examples:
   rollcall sessions --state in_call              which bots are in a meeting?
   rollcall parked replay --all --wait            put back what failed, once the cause is repaired
   rollcall urls --stack rollcall --region eu-central-1
+  rollcall doctor --stack rollcall               is the deployment as it should be?
 
 Exit codes: 0 done, 1 failed, 2 cannot be done as asked, 3 not found."
 )]
@@ -65,6 +67,7 @@ enum Command {
     Spool(Spool),
     Urls(Urls),
     Settings(Settings),
+    Doctor(Doctor),
 }
 
 impl Rollcall {
@@ -87,6 +90,7 @@ impl Rollcall {
             Command::Spool(spool) => spool.run(&self.place, look).await,
             Command::Urls(urls) => urls.run(&self.place, look).await,
             Command::Settings(settings) => settings.run(),
+            Command::Doctor(doctor) => doctor.run(&self.place, look).await,
         }
     }
 }
@@ -164,6 +168,8 @@ mod tests {
         check("rollcall send meeting --bot-id b --serve-api", None);
         check("rollcall send meeting --serve-api --url http://h --secret s", Some(E::ArgumentConflict));
         check("rollcall --stack s urls", None);
+        check("rollcall doctor --quick --ring --json --only alarms --only front.applied --stack s", None);
+        check("rollcall doctor --only nothing", Some(E::ValueValidation));
         check("rollcall settings check --json", None);
         check("rollcall settings", Some(E::DisplayHelpOnMissingArgumentOrSubcommand));
         for folder in ["parked", "quarantine"] {

@@ -139,6 +139,30 @@ impl Delete {
     }
 }
 
+/// Deletes a bot without asking anybody, and waits for it: whether it was erased within `limit`; `None` if nothing is known of
+/// it.
+///
+/// # Errors
+/// When table or bucket cannot be read, or the functions cannot be asked.
+pub async fn erase(stack: &Stack, bot: &SessionId, limit: Duration) -> Result<Option<bool>, Failure> {
+    let bucket = Bucket::of(stack);
+    let deadline = Instant::now() + limit;
+    let Some(standing) = Remains::read(stack, &bucket, bot).await?.standing() else { return Ok(None) };
+    if matches!(standing, Standing::Kept | Standing::LeftOver) {
+        invoke::carry_out(stack, &Command::Delete { session: bot.clone() }).await?;
+    }
+    loop {
+        let standing = Remains::read(stack, &bucket, bot).await?.standing();
+        if matches!(standing, Some(Standing::Erased { .. })) {
+            return Ok(Some(true));
+        }
+        if Instant::now() >= deadline {
+            return Ok(Some(false));
+        }
+        tokio::time::sleep(WAIT_BETWEEN_LOOKS).await;
+    }
+}
+
 /// Whether the person who typed it means it.
 fn confirmed(bot: &SessionId) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {

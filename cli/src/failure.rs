@@ -53,6 +53,18 @@ impl Failure {
         &self.what
     }
 
+    /// What to do about it.
+    #[must_use]
+    pub fn way_out(&self) -> Option<&str> {
+        self.way_out.as_deref()
+    }
+
+    /// The same as the reason why something could not even be tried.
+    #[must_use]
+    pub fn before_trying(self) -> Self {
+        Self { kind: Kind::Usage, ..self }
+    }
+
     /// Whether there is anything to say about it.
     #[must_use]
     pub fn is_worth_telling(&self) -> bool {

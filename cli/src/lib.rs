@@ -6,7 +6,8 @@
 //!
 //! # Invariants
 //! - The functions do not need any of this, and this changes nothing in the table: it reads it, it sends deliveries through
-//!   the front door, it puts back into the queue what was accepted there before, and it asks the functions to delete.
+//!   the front door, it puts back into the queue what was accepted there before, and it asks the functions to delete. The one
+//!   exception is an item of an invented bot, by which [`doctor`] makes a delivery fail for some seconds.
 //! - What is put back is removed from where it was only when the queue has confirmed it ([`replay`]).
 //! - A body is printed only by `show`.
 //! - A secret is read only by a command that needs it, and printed only where that is the command's purpose.
@@ -19,6 +20,7 @@ pub mod command;
 pub mod curl;
 pub mod delete;
 pub mod dlq;
+pub mod doctor;
 pub mod escape;
 pub mod event;
 pub mod failure;

@@ -238,7 +238,7 @@ pub struct Names {
     /// Its URL, in what `make up` writes down and in `rollcall urls --json`.
     pub url: &'static str,
     /// Its path, without a token.
-    path: &'static str,
+    pub path: &'static str,
     /// Its credential, in what `make up` writes down. Of unsigned callbacks that is the URL.
     output: &'static str,
     /// Its credentials, in the secret on AWS.

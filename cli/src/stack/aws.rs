@@ -61,6 +61,12 @@ impl Aws {
         Ok(Self { config, name, is_local: false })
     }
 
+    /// Whether it is what stands in for AWS on this machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.is_local
+    }
+
     /// What to tell a person about a failed call.
     pub fn failure<E, R>(&self, doing: &str, error: &SdkError<E, R>) -> Failure
     where

@@ -1,0 +1,137 @@
+//! `rollcall doctor`: whether a deployment is what it should be, from its settings to what arrives through its front door.
+//!
+//! [`gather`] asks AWS, [`judge`] says what the answers come to, and does nothing else. What can only be found out by sending
+//! something is in [`front`]. `docs/DOCTOR.md` lists the checks, and which statement about AWS each of them settles.
+//!
+//! # Invariants
+//! - What it sends is about bots whose ids begin with [`BOT_PREFIX`], and it erases them in the way in which everything is
+//!   erased. It removes only what it has put there itself.
+//! - A check that could not be carried out never passes.
+//! - No secret is among the facts.
+
+pub mod facts;
+pub mod finding;
+mod front;
+pub mod gather;
+pub mod judge;
+pub mod logs;
+mod ring;
+
+use crate::{
+    escape,
+    failure::Failure,
+    screen::{self, Look},
+    stack::Place,
+};
+use clap::Args;
+use finding::{Check, Finding, Report, Verdict};
+use jiff::Timestamp;
+
+/// What the ids of invented bots begin with.
+pub const BOT_PREFIX: &str = "doctor-";
+
+/// Check that a deployment is as it should be
+///
+/// Each check is one line: pass, warn, fail, or skipped with the reason; under
+/// what does not pass is what to do about it. docs/DOCTOR.md lists the checks.
+#[derive(Args, Clone, Debug)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Examples:
+  rollcall doctor --stack rollcall
+  rollcall doctor --quick --only alarms --only events
+  rollcall doctor --json | jq -r '.findings[] | select(.verdict == \"fail\").what'
+
+Exits with 0 when nothing failed, with 1 when something did, with 2 when it could
+not be looked at all."
+)]
+pub struct Doctor {
+    /// Send nothing: look at settings, logs and what is left lying about
+    #[arg(long)]
+    quick: bool,
+    /// Make one alarm ring, and say who should have heard it
+    #[arg(long)]
+    ring: bool,
+    /// Show only these checks, by the beginning of their names; may be given several times
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    only: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// The beginning of a check's name.
+fn name(text: &str) -> Result<String, String> {
+    if Check::ALL.iter().any(|check| check.as_str().starts_with(text)) {
+        return Ok(text.to_owned());
+    }
+    Err("no check has a name that begins so; docs/DOCTOR.md lists them".to_owned())
+}
+
+impl Doctor {
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// When a check failed, or none could be carried out.
+    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
+        let stack = place.open().await.map_err(Failure::before_trying)?;
+        let mut shown = Shown { doctor: &self, look, findings: Vec::new() };
+        screen::remark(&format!("looking at the stack {} on {}", escape::text(&stack.name), stack.aws.name));
+        let facts = gather::gather(&stack).await.map_err(Failure::before_trying)?;
+        shown.show(judge::judge(&facts))?;
+        if self.ring {
+            shown.show(vec![ring::ring(&stack, &facts).await])?;
+        }
+        if self.sends() {
+            match front::Front::of(&stack, &facts).await {
+                Ok(front) => front.check(|check| self.wants(check), |findings| shown.show(findings)).await?,
+                Err(failure) => shown.show(vec![front::could_not(Check::FrontApplied, &failure)])?,
+            }
+        }
+
+        let report = Report::new(&stack.name, &stack.aws.name, Timestamp::now(), shown.findings);
+        if self.json {
+            screen::print(&escape::json(&report).map_err(|error| Failure::new(error.to_string()))?)?;
+        } else {
+            screen::print(&report.summary())?;
+        }
+        match report.verdict {
+            Verdict::Fail => Err(Failure::new(match report.count(Verdict::Fail) {
+                1 => "a check failed".to_owned(),
+                count => format!("{count} checks failed"),
+            })),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there is anything to be sent for what somebody wants to see.
+    fn sends(&self) -> bool {
+        let needs_sending = |check: &&Check| **check >= Check::FrontApplied;
+        !self.quick && Check::ALL.iter().filter(needs_sending).any(|check| self.wants(*check))
+    }
+
+    /// Whether somebody wants to see this check.
+    fn wants(&self, check: Check) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| check.as_str().starts_with(name))
+    }
+}
+
+/// What was found so far, shown as it comes.
+struct Shown<'a> {
+    doctor: &'a Doctor,
+    look: Look,
+    findings: Vec<Finding>,
+}
+
+impl Shown<'_> {
+    fn show(&mut self, findings: Vec<Finding>) -> Result<(), Failure> {
+        for finding in findings.into_iter().filter(|finding| self.doctor.wants(finding.check)) {
+            if !self.doctor.json {
+                screen::print(&finding.render(self.look))?;
+            }
+            self.findings.push(finding);
+        }
+        Ok(())
+    }
+}

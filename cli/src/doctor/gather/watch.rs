@@ -1,0 +1,91 @@
+//! Alarms, logs and the schedule.
+
+use super::seen;
+use crate::{
+    doctor::{
+        facts::{Alarm, Schedule, Seen, StackFacts, Subscription},
+        logs::{self, Lines},
+    },
+    stack::Stack,
+};
+use jiff::Timestamp;
+
+/// As many as CloudWatch takes in one call.
+const ALARMS_AT_A_TIME: usize = 100;
+
+/// How far back sweeps are looked for, in seconds.
+const LOOK_BACK_SECONDS: i64 = 900;
+
+/// The alarms of the stack that there are.
+pub(super) async fn alarms(stack: &Stack, described: &StackFacts) -> Seen<Vec<Alarm>> {
+    let names: Vec<_> = described.of_type("AWS::CloudWatch::Alarm").map(|(_, physical)| physical.to_owned()).collect();
+    let client = aws_sdk_cloudwatch::Client::new(&stack.aws.config);
+    let mut alarms = Vec::new();
+    for names in names.chunks(ALARMS_AT_A_TIME) {
+        let answer = client.describe_alarms().set_alarm_names(Some(names.to_vec())).send().await;
+        let found = match seen(&stack.aws, "describing the alarms", "know alarms", answer) {
+            Seen::Here(found) => found.metric_alarms.unwrap_or_default(),
+            other => return other.map(|_| vec![]),
+        };
+        alarms.extend(found.into_iter().map(|alarm| Alarm {
+            name: alarm.alarm_name.unwrap_or_default(),
+            state: alarm.state_value.map(|state| state.as_str().to_owned()).unwrap_or_default(),
+            reason: alarm.state_reason.unwrap_or_default(),
+            actions: alarm.alarm_actions.unwrap_or_default(),
+            actions_enabled: alarm.actions_enabled.unwrap_or(true),
+        }));
+    }
+    Seen::Here(alarms)
+}
+
+/// Who is told of alarms.
+pub(in crate::doctor) async fn subscriptions(stack: &Stack, described: &StackFacts) -> Seen<Vec<Subscription>> {
+    let Some((_, topic)) = described.resources.get("AlarmTopic") else { return Seen::Absent };
+    let client = aws_sdk_sns::Client::new(&stack.aws.config);
+    let answer = client.list_subscriptions_by_topic().topic_arn(topic).send().await;
+    seen(&stack.aws, "listing who is told of alarms", "know subscriptions", answer).map(|found| {
+        let subscriptions = found.subscriptions.unwrap_or_default().into_iter();
+        let subscriptions = subscriptions.map(|one| Subscription {
+            protocol: one.protocol.unwrap_or_default(),
+            endpoint: one.endpoint.unwrap_or_default(),
+            // Until somebody confirms there is no ARN, but "PendingConfirmation" in its place.
+            is_confirmed: one.subscription_arn.is_some_and(|arn| arn.starts_with("arn:")),
+        });
+        subscriptions.collect()
+    })
+}
+
+pub(super) async fn schedule(stack: &Stack, described: &StackFacts) -> Seen<Schedule> {
+    let client = aws_sdk_scheduler::Client::new(&stack.aws.config);
+    let answer = client.get_schedule().name(described.physical("SweepSchedule")).send().await;
+    seen(&stack.aws, "reading the schedule", "know schedules", answer).map(|found| Schedule {
+        state: found.state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
+        expression: found.schedule_expression.unwrap_or_default(),
+        target: found.target.map(|target| target.arn).unwrap_or_default(),
+    })
+}
+
+/// The days that a function's log lines are kept.
+pub(super) async fn log_days(stack: &Stack, function: &str) -> Seen<Option<i64>> {
+    let group = logs::group(function);
+    let client = aws_sdk_cloudwatchlogs::Client::new(&stack.aws.config);
+    let answer = client.describe_log_groups().log_group_name_prefix(&group).send().await;
+    let found = seen(&stack.aws, "describing the log groups", "describe log groups", answer);
+    match found.map(|found| {
+        found.log_groups.unwrap_or_default().into_iter().find(|its| its.log_group_name.as_ref() == Some(&group))
+    }) {
+        Seen::Here(Some(found)) => Seen::Here(found.retention_in_days.map(i64::from)),
+        Seen::Here(None) => Seen::Absent,
+        other => other.map(|_| None),
+    }
+}
+
+/// The seconds since the last line of a sweep that got through.
+pub(super) async fn last_sweep(stack: &Stack, process: &str) -> Seen<Option<i64>> {
+    let now = Timestamp::now().as_second();
+    let lines =
+        Lines { group: logs::group(process), since: now - LOOK_BACK_SECONDS, pattern: "{ $.Sweeps >= 1 }".to_owned() };
+    let found =
+        lines.find(stack, |line| line.get("Sweeps").and_then(serde_json::Value::as_i64).is_some_and(|n| n >= 1));
+    found.await.map(|found| found.iter().map(|line| line.at).max().map(|at| (now - at).max(0)))
+}

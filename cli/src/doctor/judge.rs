@@ -1,0 +1,57 @@
+//! From facts to findings. Nothing here looks at anything but its arguments.
+
+mod alarms;
+mod functions;
+mod providers;
+mod queues;
+mod stores;
+
+use super::{
+    facts::{Facts, Seen},
+    finding::{Check, Finding},
+};
+
+/// What the facts come to: one finding for each check that sends nothing.
+#[must_use]
+pub fn judge(facts: &Facts) -> Vec<Finding> {
+    let mut findings = functions::judge(facts);
+    findings.extend(queues::judge(facts));
+    findings.extend(stores::judge(facts));
+    findings.extend(alarms::judge(facts));
+    findings.extend(providers::judge(facts));
+    findings
+}
+
+impl<T> Seen<T> {
+    /// Judges what is there. Where it is not there, `missing` says so and what to do.
+    pub(super) fn judge(&self, check: Check, missing: (&str, &str), of: impl FnOnce(&T) -> Finding) -> Finding {
+        match self {
+            Self::Here(found) => of(found),
+            Self::Absent => Finding::fail(check, missing.0, missing.1),
+            Self::NotLocally(what) => Finding::skipped(check, format!("the local AWS does not {what}")),
+            Self::Unknown(failure) => {
+                let way_out = failure.way_out().unwrap_or("docs/DOCTOR.md lists the rights that the checks need");
+                Finding::warn(check, format!("nobody knows: {}", failure.what()), way_out)
+            }
+        }
+    }
+}
+
+/// A number of things, with its noun.
+pub(super) fn many(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A time span in the largest unit that fits, as "3 hours".
+pub(super) fn span(seconds: i64) -> String {
+    let (count, unit) = match seconds {
+        ..120 => (seconds, "second"),
+        120..7200 => (seconds / 60, "minute"),
+        7200..172_800 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    many(usize::try_from(count).unwrap_or(0), unit)
+}
+
+#[cfg(test)]
+pub(super) mod tests;
