@@ -13,6 +13,7 @@ from pathlib import Path
 
 import bench
 import build
+import doctor
 import lint
 import planted
 import sam_local_invoke
@@ -64,6 +65,7 @@ def main() -> None:
         stack.up()
         say("building the real binaries, and tests of the deployed pipeline")
         cargo("build", "--workspace", "--bins")
+        doctor.check(stack)  # first, because it wants a fresh stack to itself
         # Everything, and with it the unit tests once more: any other choice of packages would be built anew.
         cargo("test", "--workspace", ROLLCALL_OUTPUTS=str(stack.outputs_file))
         containers(stack)
