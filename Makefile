@@ -6,7 +6,7 @@
 
 PYTHON = .local/tools/sam/bin/python
 export PYTHONDONTWRITEBYTECODE = 1
-export ARCH SET ADOPT CONFIRM
+export ARCH SET ADOPT CONFIRM DOCTOR
 .DEFAULT_GOAL := help
 .PHONY: help run up down test soak planted model bench cost profile build secret deploy rotate rollback restore front destroy logs fmt lint advisories tools
 

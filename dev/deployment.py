@@ -189,7 +189,7 @@ class Deployment:
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
             json.dump(values, file)  # JSON is YAML. On the command line SAM cannot read an empty value.
             file.flush()
-            made = subprocess.run([*command, "--parameter-overrides", f"file://{file.name}"], cwd=ROOT, env=settings)
+            made = subprocess.run([*command, "--parameter-overrides", f"file://{file.name}"], cwd=ROOT, env=settings, stderr=subprocess.STDOUT)
         if made.returncode:
             after = "nothing is left of it" if first else "the stack is as it was before"
             raise Refusal("CloudFormation did not make the change; its reasons are above", f"{after}: repair the cause, and repeat the command.")

@@ -81,7 +81,7 @@ class Merge:
         current = session if item["sk"] == SESSION else self._get(self.table, item["pk"], item["sk"])
         if not current:
             return self._put("brought back", item, "attribute_not_exists(pk)")
-        if current.get("document") == item.get("document"):
+        if current == item:
             return "unchanged"
         if current.get("state") == DELETED:
             return "of a deleted bot"

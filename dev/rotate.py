@@ -11,6 +11,7 @@ import argparse
 from samcli.yamlhelper import yaml_parse
 
 import deploy
+import releases
 import secret
 from deployment import Deployment, session, values_of
 from refusal import Refusal, aws_script
@@ -23,6 +24,12 @@ def rotate(name: str) -> bool:
     deployment = Deployment(name, found)
     say(f"stack {name}, account {account}, region {found.region_name}")
     values = values_of(deployment.must_exist())
+    known = releases.listed(deployment)
+    if not known or not known[0].same_as(releases.deployed(deployment)):
+        raise Refusal(
+            f"what is deployed as {name} is not known to work",
+            "a rotation would put it into service: `make rollback` or `make deploy` first, then rotate.",
+        )
     current = secret.read(found.client("secretsmanager"), values["SecretName"])
     if current is None:
         raise Refusal(f"there is no secret {values['SecretName']}", "`make deploy` makes one; then enter the credentials again.")

@@ -46,8 +46,9 @@ def scripts(built: Path) -> None:
     say("tests of the scripts, from the first deploy to the last")
     log = ROOT / ".local" / "test-scripts.log"
     command = [sys.executable, "-m", "unittest", "discover", "--start-directory", "dev/tests", "--top-level-directory", "dev"]
+    variables = {"ROLLCALL_BUILT": str(built), "ROLLCALL_COMMAND": str(ROOT / "target" / "debug" / "rollcall")}
     with log.open("w") as file:
-        made = subprocess.run(command, cwd=ROOT, env={**os.environ, "ROLLCALL_BUILT": str(built)}, stdout=file)
+        made = subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, stdout=file)
     if made.returncode:
         sys.exit(f"error: the scripts' tests failed; what they printed is in {log.relative_to(ROOT)}")
 

@@ -58,7 +58,7 @@ class Deploys(unittest.TestCase):
         made = os.environ.get("ROLLCALL_BUILT")
         cls.built = cls.aws.folder / "built"
         shutil.copytree(made or build.build(quick=True), cls.built)
-        rollcall = local.command()
+        rollcall = os.environ.get("ROLLCALL_COMMAND") or local.command()
         variables = {"SAM_CLI_POLL_DELAY": "1", "PYTHONPATH": str(ROOT / "dev" / "tests" / "recorder")}
         for patch in (
             mock.patch.dict(os.environ, cls.aws.client_environment() | variables),
@@ -194,6 +194,8 @@ class Deploys(unittest.TestCase):
             self.assertIn(word, str(refused.exception))
         self.assertEqual(self.deployment.live(), before)
         self.assertEqual(self.deployment.smoke_test(["meetstream", "meetstream-callback"]), [])
+        with self.assertRaisesRegex(Refusal, "not known to work"):
+            self.rotate()
 
     def test_06_a_rollback_takes_settings_back_too(self) -> None:
         self.assertEqual(self.values()["SessionRetentionDays"], "60", "the failed change is still what is deployed")

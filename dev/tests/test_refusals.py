@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import tempfile
 import unittest
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -16,7 +20,7 @@ import parameters
 import restore
 import secret
 import stack_name
-from deployment import Deployment, session
+from deployment import PATHS, Deployment, session
 from refusal import Refusal, explain
 from tools import ROOT
 
@@ -354,6 +358,33 @@ class Secrets(unittest.TestCase):
         client = self.client(self.WHOLE | {key: "b,c,d"})
         secret.add(client, "rollcall", key, "a", keep=2)
         self.assertEqual(self.stored(client)[key], "a,b,c")
+
+
+class Routes(unittest.TestCase):
+    """What a deploy tries out."""
+
+    def test_every_route_has_its_path(self) -> None:
+        source = (ROOT / "shared" / "src" / "provider.rs").read_text()
+        names = set(re.findall(r'Self::\w+ => "((?:meetstream|meetingbaas)-[\w-]+)"', source)) | {"meetstream"}
+        self.assertEqual(PATHS.keys(), names)
+        readme = (ROOT / "README.md").read_text()
+        for name, path in PATHS.items():
+            self.assertIn(f"`{path.replace('not-a-token', '<token>')}`", readme, name)
+
+
+class Doctor(unittest.TestCase):
+    """What a deploy makes of `rollcall doctor`."""
+
+    def test_it_looks_without_sending_anything(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            rollcall = Path(folder) / "rollcall"
+            rollcall.write_text('#!/bin/sh\n[ "$*" = "doctor --quick --stack s" ] && [ "$AWS_REGION" = eu-central-1 ] && exit $ENDS_WITH\nexit 9\n')
+            rollcall.chmod(0o700)
+            for ends_with, healthy in [("0", True), ("1", False)]:
+                with mock.patch("stack.command", return_value=rollcall), mock.patch.dict(os.environ, {"ENDS_WITH": ends_with}), mock.patch("builtins.print"):
+                    self.assertEqual(deploy.doctor(Deployment("s", SESSION)), healthy)
+        with mock.patch.dict(os.environ, {"DOCTOR": "0"}), mock.patch("stack.command", side_effect=AssertionError):
+            self.assertTrue(deploy.doctor(Deployment("s", SESSION)))
 
 
 class Restores(unittest.TestCase):

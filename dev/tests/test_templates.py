@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import unittest
 from typing import Any
@@ -14,6 +15,9 @@ import front
 import parameters
 from judge import judge
 from tools import ROOT
+
+
+logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it remarks on its own metrics
 
 
 class NoManagedPolicies:
