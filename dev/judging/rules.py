@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import parameters
 import secret
 from judging import rights, source
 from judging.resolve import NAMES, SECRET, Finding, Resolver, Stack, Template
-from judging.values import Scenario
+from refusal import Refusal
 
 ENVIRONMENT = 4096
 """Bytes of all environment variables together: "Lambda quotas", Environment variables."""
@@ -135,14 +136,17 @@ def mappings(stack: Stack) -> Iterator[Finding]:
         if ":live" not in str(mapping["FunctionName"]):
             yield Finding(name, "FunctionName", "is not the alias")
         visibility, timeout = int(reads.get("VisibilityTimeout", 30)), int(function[1].get("Timeout", 3))
-        if visibility < 6 * timeout and not refused_by_the_scripts(stack.scenario):
+        if visibility < 6 * timeout and (stack.scenario.name == "defaults" or not is_refused(stack)):
             yield Finding(str(queue), "VisibilityTimeout", f"{visibility} s, less than 6 times the {timeout} s of {function[0]}")
 
 
-def refused_by_the_scripts(scenario: Scenario) -> bool:
-    """Whether a deploy refuses these settings. CloudFormation's rules cannot calculate, so `make deploy` does."""
-    timeout, visibility = (scenario.parameters.get(name, 0) for name in ("ProcessTimeoutSeconds", "EventsVisibilitySeconds"))
-    return scenario.name != "defaults" and int(visibility) < 6 * int(timeout)
+def is_refused(stack: Stack) -> bool:
+    """Whether `make deploy` refuses these values together: CloudFormation's rules cannot calculate."""
+    try:
+        parameters.check(stack.translated, {name: str(value) for name, value in stack.scenario.parameters.items()})
+    except Refusal:
+        return True
+    return False
 
 
 def function_behind(stack: Stack, name: Any) -> tuple[str, dict[str, Any]] | None:
