@@ -16,7 +16,7 @@ use crate::{
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::{FutureExt, StreamExt, stream};
-use shared::{Command, SessionId, session::Errand, table::Due};
+use shared::{Command, ReceivedAt, SessionId, session::Errand, table::Due};
 use std::{panic::AssertUnwindSafe, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
@@ -68,6 +68,7 @@ where
         let message_id = message.message_id.as_deref().unwrap_or_default();
         match Command::decode(message.body.as_deref().unwrap_or_default()) {
             Ok(Command::Errand { session, errand }) => self.errand(&session, errand, invocation).await,
+            Ok(Command::Kept { session, received_at }) => self.kept(&session, received_at, invocation).await,
             Ok(command) => {
                 let command = command.as_str();
                 tracing::error!(message_id, command, "the commands queue has a command that is to be invoked directly");
@@ -95,6 +96,10 @@ where
                 let is_done = self.errand(session, *errand, invocation).await;
                 is_done.then_some(()).ok_or(NotDone("what came of it was not saved"))
             }
+            Command::Kept { session, received_at } => {
+                let is_done = self.kept(session, *received_at, invocation).await;
+                is_done.then_some(()).ok_or(NotDone("the session was not told"))
+            }
         }
     }
 
@@ -111,6 +116,14 @@ where
                 false
             }
         }
+    }
+
+    async fn kept(&self, session: &SessionId, received_at: ReceivedAt, invocation: Invocation<'_>) -> bool {
+        let told = self.errands.note_kept(session, received_at, invocation.now).await;
+        if let Err(error) = &told {
+            tracing::error!(bot = session.encoded(), %error, "a session was not told of bytes that were set aside");
+        }
+        told.is_ok()
     }
 
     /// One sweep and its line. A sweep that fails is not tried again: the next one comes in a minute.

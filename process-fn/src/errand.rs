@@ -214,7 +214,11 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
         now: i64,
     ) -> Result<(Session, Vec<Announcement>), StoreError> {
         let settled = session.with_settled(errand, mark);
+        let is_settled_beyond =
+            || session.errands().get(&errand).is_some_and(|progress| progress.is_settled_beyond(mark));
         Ok(match end {
+            // Somebody was faster with a later reason, and what they brought is at least as new.
+            End::Copied(..) if is_settled_beyond() => (settled, vec![]),
             End::Copied(artifact, copy) => {
                 let announcement = Announcement::of_copy(session.id(), *artifact, copy, mark);
                 (settled.with_copy(*artifact, copy.clone()), vec![announcement])

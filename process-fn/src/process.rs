@@ -8,7 +8,7 @@ mod read;
 mod set_aside;
 
 use crate::{
-    commands::{Commands, send_errands},
+    commands::{Commands, NotSent, send_errands},
     function::Invocation,
     log::{self, Told},
     publish::{PublishError, Publisher},
@@ -72,6 +72,8 @@ enum ProcessError {
     Vault(#[from] VaultError),
     #[error(transparent)]
     Publish(#[from] PublishError),
+    #[error(transparent)]
+    Commands(#[from] NotSent),
     #[error("somebody else saved the session on every attempt")]
     Contended,
     #[error("the invocation's time is up")]
@@ -90,6 +92,7 @@ impl ProcessError {
             Self::Store(StoreError::Conflict | StoreError::Unavailable) => "store_unavailable",
             Self::Vault(_) => "vault_unavailable",
             Self::Publish(_) => "publish_failed",
+            Self::Commands(_) => "commands_unavailable",
             Self::Contended => "contended",
             Self::OutOfTime => "out_of_time",
             Self::Panicked => "panicked",
@@ -221,13 +224,13 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
             let mut outcomes = Vec::with_capacity(events.len());
             let mut announcements = Vec::new();
             let mut records = Vec::new();
-            for Understood { event, is_claimed, .. } in events {
+            for Understood { event, may_be_kept, .. } in events {
                 let transition = advance(&session, event);
                 if let Some(next) = transition.session {
                     session = next;
                     changed = true;
                 }
-                if *is_claimed && session.is_erased() {
+                if *may_be_kept && session.is_erased() {
                     session = session.with_bytes_kept(event.received_at);
                     changed = true;
                 }

@@ -1,6 +1,6 @@
 //! Slow and timed work: messages on the `commands` queue, and what `process-fn` is invoked with directly.
 
-use crate::{event::SessionId, session::Errand};
+use crate::{event::SessionId, session::Errand, time::ReceivedAt};
 use serde::{Deserialize, Serialize};
 
 /// The version this code writes, and the only one it reads.
@@ -16,6 +16,13 @@ pub enum Command {
         session: SessionId,
         /// What is to be done.
         errand: Errand,
+    },
+    /// Tells a session of bytes that were set aside when it could not be told.
+    Kept {
+        /// The session; there need not be one.
+        session: SessionId,
+        /// When we took the delivery whose bytes they are.
+        received_at: ReceivedAt,
     },
     /// Deletes a bot's data, as if its provider had told us that it did. Whoever may invoke the function may ask for it.
     Delete {
@@ -38,6 +45,7 @@ impl Command {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Errand { errand, .. } => errand.as_str(),
+            Self::Kept { .. } => "kept",
             Self::Delete { .. } => "delete",
             Self::Sweep => "sweep",
         }
@@ -46,7 +54,7 @@ impl Command {
     /// Whether it comes through the queue. All others are direct invocations, so that they never wait behind a provider.
     #[must_use]
     pub fn is_queued(&self) -> bool {
-        matches!(self, Self::Errand { .. })
+        matches!(self, Self::Errand { .. } | Self::Kept { .. })
     }
 
     /// The command as a message.
@@ -106,6 +114,10 @@ mod tests {
             );
             assert_eq!((command.encode(), Command::decode(&text).unwrap()), (text, command));
         }
+        let text = r#"{"v":1,"command":"kept","session":{"provider":"meetstream","id":"x/../#"},"received_at":5}"#;
+        let command = Command::Kept { session: session.clone(), received_at: ReceivedAt(5) };
+        assert!(command.is_queued());
+        assert_eq!((command.encode().as_str(), Command::decode(text).unwrap()), (text, command));
         let text = r#"{"v":1,"command":"delete","session":{"provider":"meetstream","id":"x/../#"}}"#;
         let command = Command::Delete { session };
         assert_eq!((command.encode().as_str(), Command::decode(text).unwrap()), (text, command));

@@ -1,15 +1,15 @@
 //! Leaving nothing of what was said, seen or entered.
 
-use super::{Archive, End, Errands, Setback};
+use super::{Archive, End, Errands, MAX_ATTEMPTS, Setback};
 use crate::{
     api::ProviderApi,
     publish::Publisher,
-    store::SessionStore,
+    store::{Loaded, SessionStore},
     sweep::CONCURRENT,
     vault::{Vault, VaultError},
 };
 use futures_util::{StreamExt as _, stream};
-use shared::{Session, SessionId, artifacts, kept::Folder};
+use shared::{ReceivedAt, Session, SessionId, artifacts, kept::Folder};
 
 impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errands<S, V, A, R, P> {
     /// Erases artifacts, kept bodies and what is kept beside the session. The session itself lost every word when the deletion
@@ -22,6 +22,20 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
         }
         self.store.forget_entries(id).await?;
         Ok(End::Erased(again_at))
+    }
+
+    /// Tells a session of bytes that were set aside when it could not be told. If its bot's data was deleted, they must go.
+    ///
+    /// # Errors
+    /// A [`Setback`]: it is not told, and the command must come again.
+    pub(crate) async fn note_kept(&self, id: &SessionId, received_at: ReceivedAt, now: i64) -> Result<(), Setback> {
+        for _ in 0..MAX_ATTEMPTS {
+            let Loaded { session: Some(session), version } = self.store.load(id, now).await? else { return Ok(()) };
+            if !session.is_erased() || self.save(&session.with_bytes_kept(received_at), version, now).await? {
+                return Ok(());
+            }
+        }
+        Err(Setback::Contended)
     }
 
     pub(super) async fn remove_artifacts(&self, id: &SessionId) -> Result<(), VaultError> {

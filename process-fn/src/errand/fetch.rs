@@ -113,7 +113,7 @@ fn is_announced(session: &Session, artifact: Artifact) -> bool {
     session.artifacts().get(&artifact).is_some_and(|fact| fact.status == ArtifactStatus::Ready)
 }
 
-fn stored(archived: archive::Stored, now: i64) -> Stored {
+pub(super) fn stored(archived: archive::Stored, now: i64) -> Stored {
     let archive::Stored { key, content_type, size_bytes, sha256 } = archived;
     Stored { key, sha256, size_bytes, content_type, stored_at: now }
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use shared::{
-    AcceptId, Endpoint, QueueMessage, SenderId, Trust,
+    AcceptId, Endpoint, OccurredAt, QueueMessage, SenderId, Trust,
     api::{Absence, BotDetail, CalendarEntries, CalendarEntry, Content, EntryStatus, Fact, Located},
     artifacts,
     event::{Certainty, Ended, EventKind, Outcome},
@@ -181,6 +181,29 @@ async fn a_transcript_that_was_made_anew_is_another_and_the_old_one_stays() {
     let ids: std::collections::BTreeSet<_> =
         world.publisher.told.lock().unwrap().iter().map(|told| told.id.clone()).collect();
     assert_eq!(ids.len(), 2, "and both were told");
+}
+
+/// Two fetches may run beside each other: the one that a first trigger began, and the one that a second trigger began meanwhile.
+#[tokio::test]
+async fn a_slow_fetch_does_not_replace_what_a_later_one_has_brought() {
+    let world = world();
+    let marks = ["10", "11"].map(|minute| {
+        let at = OccurredAt::parse(&format!("2026-10-05T10:{minute}:00Z")).unwrap();
+        Mark::new(Trust::Verified, Some(&at), ReceivedAt(NOW * 1000))
+    });
+    for (n, minute) in ["10", "11"].iter().enumerate() {
+        let ready = json!({"bot_id": "b", "event": "transcription.processed", "timestamp": format!("2026-10-05T10:{minute}:00Z")});
+        world.take(&event(&n.to_string(), Endpoint::MeetStream, &ready)).await;
+    }
+    let copy = |key: &str| {
+        let stored = archive::Stored { key: key.to_owned(), content_type: None, size_bytes: 1, sha256: String::new() };
+        End::Copied(Artifact::Transcript, Copy::Stored(fetch::stored(stored, NOW)))
+    };
+    for (mark, key) in [(marks[1], "new"), (marks[0], "old")] {
+        world.conclude(&bot(), Errand::FetchTranscript, mark, &copy(key), NOW).await.unwrap();
+    }
+    assert_eq!(world.stored(Artifact::Transcript).unwrap().key, "new");
+    assert_eq!(world.told(), ["transcript.ready"], "and what is older is not told afterwards");
 }
 
 #[tokio::test]
@@ -368,6 +391,25 @@ async fn a_fetch_that_was_under_way_leaves_nothing_behind() {
     world.conclude(&bot(), Errand::FetchTranscript, mark, &end, NOW).await.unwrap();
     assert!(world.vault.kept().is_empty() && world.session().copies().is_empty());
     assert!(world.told().is_empty());
+}
+
+/// Whoever set the bytes aside could not tell the session; a command does it as soon as it can be told.
+#[tokio::test]
+async fn a_session_is_told_later_of_bytes_that_were_set_aside() {
+    let world = world();
+    world.note_kept(&bot(), ReceivedAt(0), NOW).await.unwrap();
+    assert_eq!(world.store.session(&bot()), None, "there is nothing to be told");
+    world.hear(Endpoint::MeetStream, &["bot.done"]).await;
+    world.note_kept(&bot(), ReceivedAt(0), NOW).await.unwrap();
+    assert_eq!(world.session().pending(Errand::Erase), None, "of a bot whose data is not deleted they are to stay");
+    world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
+    world.do_it(Errand::Erase, NOW).await.unwrap();
+    assert_eq!(world.session().pending(Errand::Erase), None);
+    world.store.set_fault(|_, _| Err(StoreError::Unavailable));
+    assert!(world.note_kept(&bot(), ReceivedAt(0), NOW).await.is_err());
+    world.store.clear_fault();
+    world.note_kept(&bot(), ReceivedAt(0), NOW).await.unwrap();
+    assert!(world.session().pending(Errand::Erase).is_some());
 }
 
 #[tokio::test]

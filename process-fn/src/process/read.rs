@@ -28,15 +28,16 @@ pub(super) struct Understood {
     pub(super) event: Event,
     /// Its body, if that carries a transcript: the only copy that we may ever get.
     pub(super) carried: Option<Vec<u8>>,
-    /// Whether its body is in the bucket too, because the queue's message was only a claim to it.
-    pub(super) is_claimed: bool,
+    /// Whether bytes of it may be in the bucket: its body, because the queue's message was only a claim to it; or what an earlier
+    /// try of it kept without hearing that it did.
+    pub(super) may_be_kept: bool,
 }
 
 impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Processor<S, V, P, R, C> {
     /// Reads a record as far as it can be understood, with its body from the bucket if the record is a claim.
     pub(super) async fn read(&self, record: &Record) -> Result<Read, ProcessError> {
         let carried = decode(record)?;
-        let is_claimed = matches!(carried, Carried::Claimed(_));
+        let may_be_kept = matches!(carried, Carried::Claimed(_)) || record.receive_count > 1;
         let message = match self.open(carried).await? {
             Ok(message) => message,
             Err((claim, error)) => return Ok(Read::Unredeemable(claim, error)),
@@ -44,7 +45,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
         Ok(match provider::parse(&message) {
             Ok(event) => {
                 let carried = provider::carries_transcript(&message).then(|| message.into_body());
-                Read::Event(Box::new(Understood { event, carried, is_claimed }))
+                Read::Event(Box::new(Understood { event, carried, may_be_kept }))
             }
             Err(error) => Read::Unreadable(message, error),
         })

@@ -2,7 +2,7 @@
 
 use super::{MAX_ATTEMPTS, Outcome, ProcessError, read::decode, told_of};
 use crate::{
-    commands::Commands,
+    commands::{Commands, NotSent},
     function::Invocation,
     process::Processor,
     publish::Publisher,
@@ -13,7 +13,7 @@ use crate::{
 };
 use futures_util::FutureExt;
 use shared::{
-    QueueMessage, SessionId,
+    Command, QueueMessage, SessionId,
     kept::Folder,
     message::{Claim, ClaimError},
     provider,
@@ -40,6 +40,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
                 // The bytes are safe, so a note that cannot be made does not park them a second time.
                 Err(error) if record.receive_count >= self.policy.park_after_receives => {
                     tracing::error!(%error, accept_id = message.accept_id().as_str(), "quarantined without a note beside its session");
+                    self.tell_later(message).await?;
                 }
                 noted => noted?,
             }
@@ -82,9 +83,19 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
             // cost the group its progress when the store is what failed all along.
             if !matches!(timeout_at(invocation.deadline, marked).await, Ok(Ok(Ok(())))) {
                 tracing::error!(accept_id = message.accept_id().as_str(), "parked without a mark in its session");
+                timeout_at(invocation.last_call, self.tell_later(message))
+                    .await
+                    .map_err(|_| ProcessError::OutOfTime)??;
             }
         }
         Ok((Disposition::Parked, told_of(record, reason)))
+    }
+
+    /// Has a command tell the session of bytes that were kept, because it cannot be told now: if its bot's data was deleted,
+    /// nobody else would ever erase them.
+    async fn tell_later(&self, message: &QueueMessage) -> Result<(), NotSent> {
+        let Some(session) = provider::peek_message(message).session else { return Ok(()) };
+        self.commands.send(&Command::Kept { session, received_at: message.received_at() }).await
     }
 
     /// Keeps the bytes, those of a claim too: claims expire, and what is parked must not.

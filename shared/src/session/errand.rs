@@ -137,6 +137,12 @@ impl Mark {
         self.received_at
     }
 
+    /// This reason, or one just after the other if this is not later.
+    #[must_use]
+    pub(super) fn after(self, other: Self) -> Self {
+        if self.moment > other.moment { self } else { Self { moment: other.moment.saturating_add(1), ..self } }
+    }
+
     /// A text that is the same for the same moment and sorts as moments do.
     #[must_use]
     pub fn as_run(self) -> String {
@@ -225,6 +231,12 @@ impl Progress {
     #[must_use]
     pub fn wanted(&self) -> Mark {
         self.wanted
+    }
+
+    /// Whether a later reason than this one was satisfied.
+    #[must_use]
+    pub fn is_settled_beyond(&self, mark: Mark) -> bool {
+        self.settled.is_some_and(|settled| settled > mark)
     }
 
     /// How often it was tried for the latest reason, to no avail.

@@ -33,7 +33,8 @@ impl Session {
         let mut next = self.clone();
         if next.is_erased() {
             let kept = Mark::new(Trust::Verified, None, received_at);
-            let wanted = next.errands.get(&Errand::Erase).map_or(kept, |erasure| erasure.wanted().max(kept));
+            // Later than every reason so far: an erasure that is running may have missed these bytes, so it must not settle them.
+            let wanted = next.errands.get(&Errand::Erase).map_or(kept, |erasure| kept.after(erasure.wanted()));
             let mut progress = Progress::new(wanted);
             progress.at_once();
             next.errands.insert(Errand::Erase, progress);

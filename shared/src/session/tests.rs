@@ -289,6 +289,21 @@ fn a_claimed_deletion_hides_nothing() {
     );
 }
 
+/// Bytes that are kept while an erasure runs, it may have missed; and the delivery that they are of may be older than the deletion.
+#[test]
+fn no_erasure_settles_what_was_kept_while_it_ran() {
+    let deleted = after(&[signed("1", event("data_deletion", "2026-02-01T00:00:00Z"))]);
+    let running = deleted.pending(Errand::Erase).unwrap().wanted();
+    let once = deleted.with_erased(Errand::Erase, running, Some(0));
+    for received_at in [ReceivedAt(0), running.received_at(), ReceivedAt(running.received_at().0 + 1)] {
+        let kept = deleted.with_bytes_kept(received_at);
+        assert!(kept.with_erased(Errand::Erase, running, Some(0)).pending(Errand::Erase).is_some(), "{received_at:?}");
+        let again = once.with_bytes_kept(received_at).with_bytes_kept(received_at);
+        let first = once.with_bytes_kept(received_at).pending(Errand::Erase).unwrap().wanted();
+        assert!(again.with_erased(Errand::Erase, first, Some(0)).pending(Errand::Erase).is_some(), "{received_at:?}");
+    }
+}
+
 #[test]
 fn a_transcript_can_be_made_again() {
     let failed = signed("1", event("transcription.failed", "2026-01-01T10:40:00Z"));
