@@ -258,14 +258,14 @@ ALARM += ("ComparisonOperator", "TreatMissingData", "AlarmDescription")
 
 def silenced(sick: Sick) -> Undo:
     """Deletes an alarm."""
-    before = sick.alarm("ParkedAlarm")
+    before = sick.alarm("IngestNotDurableAlarm")
     sick.alarms.delete_alarms(AlarmNames=[before["AlarmName"]])
     return lambda: sick.alarms.put_metric_alarm(**before)
 
 
 def ringing(sick: Sick) -> Undo:
     """Lets an alarm ring."""
-    name = sick.physical["ParkedAlarm"]
+    name = sick.physical["IngestNotDurableAlarm"]
     sick.alarms.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="planted")
     return lambda: sick.alarms.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="planted no more")
 
@@ -299,7 +299,7 @@ PLANTS = (
     Plant("old versions", "bucket.versions", "fail", "keeps old versions", versioned),
     Plant("logs for ever", "process.logging", "fail", "kept for ever", logged_for_ever),
     Plant("no sweeps", "schedule.enabled", "fail", "is DISABLED", unscheduled),
-    Plant("alarm deleted", "alarms.exist", "fail", "the alarm ParkedAlarm is gone", silenced),
+    Plant("alarm deleted", "alarms.exist", "fail", "the alarm IngestNotDurableAlarm is gone", silenced),
     Plant("alarm rings", "alarms.quiet", "warn", "rings: planted", ringing),
     Plant("dead delivery", "backlog.dead_deliveries", "fail", "1 delivery in the dead-letter queue", lambda s: s.send("dlq_url", **FIFO)),
     Plant("dead command", "backlog.dead_commands", "fail", "1 command in the dead-letter queue", lambda s: s.send("commands_dlq_url")),
@@ -368,7 +368,7 @@ def rings(sick: Sick) -> None:
     queue = sick.queues.create_queue(QueueName="doctor")["QueueUrl"]
     arn = sick.queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     topics.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    alarm = sick.alarm("ParkedAlarm")
+    alarm = sick.alarm("IngestNotDurableAlarm")
     sick.alarms.put_metric_alarm(**alarm, AlarmActions=[topic])
     try:
         _, report = sick.doctor("--quick", "--ring", "--only", "alarms.ring")

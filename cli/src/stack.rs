@@ -5,7 +5,7 @@ mod cloudformation;
 mod local;
 mod secret;
 
-pub use aws::Aws;
+pub use aws::{Aws, is_here};
 
 use crate::{escape, failure::Failure};
 use clap::Args;

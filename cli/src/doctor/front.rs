@@ -9,7 +9,7 @@ use super::{
     BOT_PREFIX,
     facts::Facts,
     finding::{Check, Finding},
-    gather::{is_here, open},
+    gather::open,
     judge::many,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     delete,
     failure::Failure,
     screen,
-    stack::{Keyring, Stack},
+    stack::{Keyring, Stack, is_here},
     table::{self, Known},
 };
 use aws_sdk_dynamodb::Client;

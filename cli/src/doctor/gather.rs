@@ -6,7 +6,7 @@ mod queues;
 mod stores;
 mod watch;
 
-pub(super) use providers::{is_here, open};
+pub(super) use providers::open;
 
 use super::facts::{Backlog, BucketFacts, Facts, Heap, Seen, StackFacts, TableFacts};
 use crate::{

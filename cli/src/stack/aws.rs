@@ -57,8 +57,24 @@ impl Aws {
             let way_out = "give --region REGION, set AWS_REGION, or choose a --profile that has one";
             return Err(Failure::usage("no AWS region is set").help(way_out));
         };
-        let name = format!("AWS in {region}");
-        Ok(Self { config, name, is_local: false })
+        let name = match config.endpoint_url() {
+            Some(endpoint) => format!("AWS at {endpoint}"),
+            None => format!("AWS in {region}"),
+        };
+        let is_local = config.endpoint_url().is_some_and(is_here);
+        Ok(Self { config, name, is_local })
+    }
+
+    /// A function URL in the form that leads there: that of a local AWS needs no DNS, because what was the host is in the path.
+    pub(super) fn reachable(&self, function_url: &str) -> String {
+        match (self.config.endpoint_url(), function_url.strip_prefix("https://")) {
+            (Some(endpoint), Some(rest)) if self.is_local => {
+                let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+                let id = host.split('.').next().unwrap_or_default();
+                format!("{}/_aws/lambda-url/{id}/{path}", endpoint.trim_end_matches('/'))
+            }
+            _ => function_url.to_owned(),
+        }
     }
 
     /// Whether it is what stands in for AWS on this machine.
@@ -112,10 +128,38 @@ impl Aws {
     }
 }
 
+/// Whether a URL leads to this machine, past any proxy.
+#[must_use]
+pub fn is_here(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.split(['/', ':', '?']).next().unwrap_or_default();
+    host == "localhost" || host == "127.0.0.1" || host.ends_with(".localhost")
+}
+
 fn http_client() -> SharedHttpClient {
     Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder().operation_timeout(PATIENCE).connect_timeout(Duration::from_secs(5)).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_url_leads_to_where_the_function_is() {
+        let of = |endpoint: &str| Aws {
+            config: SdkConfig::builder().endpoint_url(endpoint).build(),
+            name: String::new(),
+            is_local: is_here(endpoint),
+        };
+        let url = "https://abc.lambda-url.us-east-1.on.aws/webhooks/meetstream";
+        let local = "http://localhost:4566/_aws/lambda-url/abc/webhooks/meetstream";
+        assert_eq!(of("http://localhost:4566").reachable(url), local);
+        assert_eq!(of("http://localhost:4566").reachable(local), local);
+        assert_eq!(of("https://vpce.example.com").reachable(url), url);
+        assert!(!is_here("https://localhost.example.com/") && is_here("http://a.localhost:1?x"));
+    }
 }

@@ -28,8 +28,8 @@ pub(super) async fn stack(aws: Aws, name: &str) -> Result<Stack, Failure> {
     };
     Ok(Stack {
         name: name.to_owned(),
-        function_url: output("FunctionUrl")?,
-        webhook_url: output("MeetStreamWebhookUrl")?,
+        function_url: aws.reachable(&output("FunctionUrl")?),
+        webhook_url: aws.reachable(&output("MeetStreamWebhookUrl")?),
         queue_url: output("EventsQueueUrl")?,
         dlq_url: output("EventsDeadLetterQueueUrl")?,
         commands_url: output("CommandsQueueUrl")?,

@@ -115,7 +115,7 @@ impl Front<'_> {
     pub(super) async fn refusals(&self) -> Vec<Finding> {
         let mut problems = Vec::new();
         for endpoint in self.open.iter().copied() {
-            // Of that one a wrong secret is answered 503, by which an alarm would ring.
+            // Of that one a wrong secret is answered 503, which whoever watches for 5xx would hear.
             if endpoint == Endpoint::MeetingBaasCallback {
                 continue;
             }
@@ -132,7 +132,12 @@ impl Front<'_> {
             }
         }
         let help = "whatever is in front of the function answers in its place; see url.config and url.permissions";
-        let signature = Finding::unless(Check::FrontSignature, &problems, "a wrong credential is answered 401", help);
+        let signature = Finding::unless(
+            Check::FrontSignature,
+            &problems,
+            "a wrong credential is answered 401 by every route",
+            help,
+        );
         let exact = |check, what: &str, answer: Result<u16, String>, expected: u16| match answer {
             Ok(status) if status == expected => Finding::pass(check, format!("{what} is answered {expected}")),
             answer => Finding::fail(check, format!("{what} is answered {}, not {expected}", said(&answer)), help),
@@ -201,17 +206,17 @@ pub(super) fn meaning(status: u16) -> (&'static str, &'static str) {
     match status {
         401 => (
             "the function does not know the secret's newest entry, or the body was changed on the way",
-            "see secret.deployed and ingest.alias; `make deploy`",
+            "see secret.deployed and ingest.alias; `make rotate`",
         ),
         403 => ("Lambda does not let the caller in", "see url.config and url.permissions"),
         404 => (
             "the function has no credential for this route, or the URL is another's",
-            "see secret.deployed; `make deploy`",
+            "see secret.deployed; `make rotate`",
         ),
         429 => ("no concurrency is left", "see account.concurrency"),
         500 | 502 => (
             "the function failed or does not start",
-            "ingest's log says why: `make logs`; docs/RUNBOOK.md has the way back to the version before",
+            "ingest's log says why: `make logs`; `make rollback` is the way back",
         ),
         503 => (
             "neither the queue nor the bucket took it",

@@ -19,8 +19,8 @@ const METRICS_WITHIN: Duration = Duration::from_secs(180);
 
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 
-/// Counts every request, so what was sent just now is in it.
-const METRIC: &str = "Deliveries";
+/// Counted once a minute, whatever else happens.
+const METRIC: &str = "Sweeps";
 
 /// The lines of both functions about the invented bot.
 pub(super) async fn lines(front: &Front<'_>) -> Finding {
@@ -65,7 +65,6 @@ fn judge_lines(found: &[(&str, Vec<Line>)], platform: usize) -> Finding {
     let check = Check::LogsLines;
     let mut problems = Vec::new();
     for (function, lines) in found {
-        let level = |line: &Line| line.json.get("level").and_then(Value::as_str).map(str::to_owned);
         match lines {
             lines if lines.is_empty() => {
                 problems.push(format!(
@@ -77,9 +76,6 @@ fn judge_lines(found: &[(&str, Vec<Line>)], platform: usize) -> Finding {
                 problems
                     .push(format!("{function} writes lines that are no JSON objects: queries find nothing in them"));
             }
-            lines if !lines.iter().any(|line| level(line).as_deref() == Some("INFO")) => {
-                problems.push(format!("{function} writes no line of the level INFO"));
-            }
             _ => {}
         }
     }
@@ -90,7 +86,7 @@ fn judge_lines(found: &[(&str, Vec<Line>)], platform: usize) -> Finding {
         let what = format!("Lambda writes lines of its own about each invocation ({platform} since this began)");
         return Finding::warn(check, what, "see ingest.logging: the system's log level is to be WARN");
     }
-    Finding::pass(check, "both functions' lines about the invented bot arrive as JSON, INFO among them")
+    Finding::pass(check, "both functions' lines about the invented bot arrive, as JSON")
 }
 
 /// The metric that is made of log lines.
@@ -119,17 +115,14 @@ pub(super) async fn metrics(front: &Front<'_>) -> Finding {
             Ok(sum) if sum > 0.0 => {
                 return Finding::pass(
                     check,
-                    format!("{METRIC} of {namespace} has counted what was sent, {} s later", began.elapsed().as_secs()),
+                    format!("{METRIC} of {namespace} has counted, {} s later", began.elapsed().as_secs()),
                 );
             }
             Err(error) => return super::could_not(check, &front.stack.aws.failure("reading a metric", &error)),
             Ok(_) if began.elapsed() >= METRICS_WITHIN => {
                 return Finding::warn(
                     check,
-                    format!(
-                        "{METRIC} of {namespace} shows nothing of what was sent after {} s",
-                        METRICS_WITHIN.as_secs()
-                    ),
+                    format!("{METRIC} of {namespace} has counted nothing within {} s", METRICS_WITHIN.as_secs()),
                     "look again in some minutes; if it stays empty, alarms on our own metrics cannot ring: see logs.lines",
                 );
             }
@@ -149,8 +142,8 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_json_and_say_their_level() {
-        let good = || vec![line(json!({"level": "WARN"})), line(json!({"level": "INFO"}))];
+    fn lines_arrive_as_json() {
+        let good = || vec![line(json!({"level": "WARN"})), line(json!({"Reply": "200"}))];
         let check = |found: &[(&str, Vec<Line>)], platform, verdict, words: &str| {
             let finding = judge_lines(found, platform);
             assert_eq!(finding.verdict, verdict, "{finding:?}");
@@ -163,12 +156,6 @@ mod tests {
             0,
             Verdict::Fail,
             "i writes lines that are no JSON objects",
-        );
-        check(
-            &[("i", vec![line(json!({"level": "WARN"}))]), ("p", good())],
-            0,
-            Verdict::Fail,
-            "no line of the level INFO",
         );
         check(&[("i", good()), ("p", good())], 3, Verdict::Warn, "3 since this began");
     }

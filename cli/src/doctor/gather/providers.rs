@@ -5,7 +5,7 @@ use crate::{
         BOT_PREFIX,
         facts::{ApiAnswer, Asked, Seen, StackFacts},
     },
-    stack::{Keyring, Stack},
+    stack::{Keyring, Stack, is_here},
     table::{self, Found},
 };
 use jiff::Timestamp;
@@ -88,13 +88,6 @@ fn root(mut cause: &(dyn std::error::Error + 'static)) -> String {
         cause = next;
     }
     cause.to_string()
-}
-
-/// Whether a URL leads to this machine, past any proxy.
-pub(in crate::doctor) fn is_here(url: &str) -> bool {
-    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = host.split(['/', ':', '?']).next().unwrap_or_default();
-    host == "localhost" || host == "127.0.0.1" || host.ends_with(".localhost")
 }
 
 /// Of each route that has a credential, the seconds since its last delivery.

@@ -308,7 +308,7 @@ fn version(stack: &StackFacts, secret: &Seen<SecretFacts>) -> Finding {
         Finding::fail(
             check,
             format!("the secret {name} has a newer version than the deployed one: what was entered last is not accepted yet"),
-            "`make deploy` hands it to the functions",
+            "`make rotate` hands it to the functions, and changes nothing else",
         )
     })
 }
@@ -331,7 +331,7 @@ fn deployed(secret: &Seen<SecretFacts>) -> Finding {
             Finding::fail(
                 check,
                 what,
-                "`make deploy` publishes versions with it; see also ingest.alias and process.alias",
+                "`make rotate` publishes versions with it; see also ingest.alias and process.alias",
             )
         }
     })
