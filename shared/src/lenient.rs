@@ -7,6 +7,9 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 /// How deep the values are that we look into. What is nested deeper is skipped, whatever it is: our senders nest five deep.
 pub(crate) const MAX_DEPTH: usize = 32;
 
+/// The level at which [`mended`] leaves lists and objects empty. Twice [`MAX_DEPTH`], so that what is emptied was not looked into.
+const MAX_LEVELS: usize = 2 * MAX_DEPTH;
+
 /// The fields of `T` in a body that is a JSON object. (Left to itself, serde would also read an array as a struct.)
 pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
     serde_json::from_slice::<Object<T>>(body).ok()?.0
@@ -17,9 +20,10 @@ pub(crate) fn tolerantly<T>(body: &[u8], read: impl Fn(&[u8]) -> Option<T>) -> O
     read(body).or_else(|| read(&mended(body)?))
 }
 
-/// The body without what JSON's grammar allows (RFC 8259, sections 6 and 8.2) and `serde_json` refuses: half a surrogate pair,
-/// which JavaScript writes for a text that was cut within an emoji, becomes U+FFFD, and a number beyond the range of a double
-/// becomes `null`. `None` if there is neither. The mended body is as long as the body.
+/// The body without what JSON's grammar allows (RFC 8259, sections 6, 8.2 and 9) and a program has no use for: half a surrogate
+/// pair, which JavaScript writes for a text that was cut within an emoji, becomes U+FFFD; a number beyond the range of a double
+/// becomes `null`; and lists and objects at level [`MAX_LEVELS`] become empty. `None` if there is nothing of that. The mended body is
+/// as long as the body.
 pub(crate) fn mended(body: &[u8]) -> Option<Vec<u8>> {
     let mut mended: Option<Vec<u8>> = None;
     let mut replace = |at: usize, length: usize, by: &[u8]| {
@@ -28,35 +32,44 @@ pub(crate) fn mended(body: &[u8]) -> Option<Vec<u8>> {
             *byte = new;
         }
     };
-    let (mut at, mut is_text) = (0, false);
+    let (mut at, mut is_text, mut level) = (0, false, 0_usize);
     while let Some(byte) = body.get(at) {
-        at += match byte {
-            b'"' => {
-                is_text = !is_text;
-                1
-            }
+        let is_too_deep = level >= MAX_LEVELS;
+        let mut length = 1;
+        match byte {
+            b'"' => is_text = !is_text,
+            b'{' | b'[' if !is_text => level += 1,
+            b'}' | b']' if !is_text => level = level.saturating_sub(1),
             b'\\' if is_text => match (utf16_escape(body, at), utf16_escape(body, at + 6)) {
-                (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+                (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => length = 12,
                 (Some(0xD800..=0xDFFF), _) => {
-                    replace(at, 6, br"\ufffd");
-                    6
+                    length = 6;
+                    replace(at, length, br"\ufffd");
                 }
-                _ => 2,
+                _ => length = 2,
             },
             b'-' | b'0'..=b'9' if !is_text => {
-                let rest = body.get(at..).unwrap_or_default();
-                let is_of_it = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
-                let length = rest.iter().position(|byte| !is_of_it(byte)).unwrap_or(rest.len());
-                let text = rest.get(..length).and_then(|text| std::str::from_utf8(text).ok());
+                length = number_length(body, at);
+                let text = body.get(at..at + length).and_then(|text| std::str::from_utf8(text).ok());
                 if text.and_then(|text| text.parse::<f64>().ok()).is_some_and(f64::is_infinite) {
                     replace(at, length, b"null");
                 }
-                length
             }
-            _ => 1,
-        };
+            _ => {}
+        }
+        if is_too_deep && level >= MAX_LEVELS {
+            replace(at, length.min(body.len() - at), b"");
+        }
+        at += length;
     }
     mended
+}
+
+/// How many bytes of a number there are from this place on.
+fn number_length(body: &[u8], at: usize) -> usize {
+    let rest = body.get(at..).unwrap_or_default();
+    let is_of_it = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+    rest.iter().position(|byte| !is_of_it(byte)).unwrap_or(rest.len())
 }
 
 /// The UTF-16 code unit of the escape `\uXXXX` at this place, if there is one.
@@ -276,6 +289,10 @@ mod tests {
         ] {
             assert_eq!(read(sent).as_deref(), Some(expected), "{sent}");
         }
+        let (open, close) = ("[".repeat(MAX_LEVELS), "]".repeat(MAX_LEVELS));
+        assert_eq!(read(&format!("{open}{close}")), None);
+        let deep = r#"{"]":"\"["},[1e999]"#;
+        assert_eq!(read(&format!("{open}{deep}{close}")), Some(format!("{open}{}{close}", " ".repeat(deep.len()))));
         let digits = "9".repeat(400);
         assert_eq!(read(&digits), Some(format!("null{}", " ".repeat(396))));
         for fine in [

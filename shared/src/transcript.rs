@@ -5,8 +5,11 @@ mod rendering;
 
 pub use rendering::{srt, text, vtt};
 
-use crate::{event::SessionId, provider::Provider};
+use crate::{event::SessionId, lenient::mended, provider::Provider};
+use reading::Reader;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::io;
 
 /// The version of the shape. Fields may be added to it; another meaning gets another number.
 pub const VERSION: u32 = 1;
@@ -69,18 +72,45 @@ impl Transcript {
     /// a text or words becomes a segment, whatever else is missing. One without either is dropped.
     ///
     /// # Errors
-    /// [`UnreadableTranscript`] for what is not JSON, and for JSON that has no place for segments. An empty list of segments
-    /// is a transcript of a silent meeting.
+    /// [`UnreadableTranscript`] for what is not JSON, for JSON that has no place for segments, and for a transcript that would
+    /// take more than three times the memory of the body, which no provider writes. An empty list of segments is a transcript of
+    /// a silent meeting.
     pub fn read(bot: &SessionId, body: &[u8]) -> Result<Self, UnreadableTranscript> {
-        let value = serde_json::from_slice(body).map_err(|_| UnreadableTranscript)?;
-        let segments = reading::segments(&value).ok_or(UnreadableTranscript)?;
+        let mended = mended(body);
+        let body = mended.as_deref().unwrap_or(body);
+        let document: &RawValue = serde_json::from_slice(body).map_err(|_| UnreadableTranscript)?;
+        let read = Reader::new(body.len()).segments(document).ok().flatten();
         Ok(Self {
             version: VERSION,
             provider: bot.provider,
             bot_id: bot.id.as_sent().to_owned(),
-            language: reading::language(&value),
-            segments,
+            language: reading::language(document),
+            segments: read.ok_or(UnreadableTranscript)?,
         })
+    }
+
+    /// The transcript as JSON, in no more memory than that has.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut length = Length(0);
+        // Numbers, texts and lists of them can always be written, and writing to memory cannot fail.
+        let _ = serde_json::to_writer(&mut length, self);
+        let mut json = Vec::with_capacity(length.0);
+        let _ = serde_json::to_writer(&mut json, self);
+        json
+    }
+}
+
+/// How long something is that is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

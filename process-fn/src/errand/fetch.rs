@@ -97,12 +97,12 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
     /// Keeps a transcript as the provider wrote it, and beside it the same in our one shape, where it can be read.
     async fn keep_transcript(&self, id: &SessionId, raw: &[u8], run: Option<Run>, now: i64) -> Result<Stored, Setback> {
         let run = run.unwrap_or_else(|| Run::of_content(raw));
-        match Transcript::read(id, raw).ok().and_then(|read| serde_json::to_vec(&read).ok()) {
-            Some(normalised) => {
+        match Transcript::read(id, raw).map(|read| read.to_json()) {
+            Ok(normalised) => {
                 let key = artifacts::normalised_transcript(id, &run);
                 self.archive.put(&key, JSON, normalised).await?;
             }
-            None => tracing::error!(bot = id.encoded(), "a transcript is in no form that this version reads"),
+            Err(_) => tracing::error!(bot = id.encoded(), "a transcript is in no form that this version reads"),
         }
         let key = artifacts::raw_transcript(id, &run);
         Ok(stored(self.archive.put(&key, JSON, raw.to_vec()).await?, now))

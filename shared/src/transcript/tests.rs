@@ -119,6 +119,30 @@ fn odd_values_lose_no_words() {
 }
 
 #[test]
+fn what_no_program_can_hold_loses_no_words() {
+    let read = |body: &str| Transcript::read(&bot(Provider::MeetStream), body.as_bytes()).unwrap().segments;
+    let segments =
+        read(r#"[{"speaker":"Priya \udc00","text":"bye \ud83d","start":1e999,"\ud83d":[]},{"text":"then"}]"#);
+    assert_eq!(segments[0].speaker.as_deref(), Some("Priya \u{FFFD}"));
+    assert_eq!((segments[0].text.as_str(), segments[0].start_seconds), ("bye \u{FFFD}", None));
+    assert_eq!(segments[1].text, "then");
+    let deep = format!(r#"[{{"text":"before"}},{}{},{{"text":"after"}}]"#, "[".repeat(5000), "]".repeat(5000));
+    let texts: Vec<_> = read(&deep).into_iter().map(|segment| segment.text).collect();
+    assert_eq!(texts, ["before", "after"]);
+}
+
+#[test]
+fn what_would_be_out_of_proportion_is_not_built() {
+    let texts = format!("[{}0]", r#""a","#.repeat(10_000));
+    assert_eq!(Transcript::read(&bot(Provider::MeetStream), texts.as_bytes()), Err(UnreadableTranscript));
+    let words = format!(r#"[{{"words":[{}0]}}]"#, r#""a","#.repeat(10_000));
+    assert_eq!(Transcript::read(&bot(Provider::MeetStream), words.as_bytes()), Err(UnreadableTranscript));
+    let words = format!(r#"[{{"words":[{0}{{}}]}}]"#, r#"{"word":"a","start":1,"end":2},"#.repeat(10_000));
+    let read = Transcript::read(&bot(Provider::MeetStream), words.as_bytes()).unwrap();
+    assert_eq!(read.segments[0].words.len(), 10_000, "the shortest that a provider might write");
+}
+
+#[test]
 fn what_is_no_transcript_is_said_to_be_none() {
     for odd in ["", "WEBVTT", "1", "null", "{}", r#"{"message":"not found"}"#, r#""text""#, "[{"] {
         let bytes = odd.as_bytes();
@@ -243,7 +267,8 @@ proptest! {
     #[test]
     fn no_document_panics_and_what_is_read_can_be_shown(document in documents()) {
         if let Ok(transcript) = read(&document) {
-            let stored = serde_json::to_string(&transcript).unwrap();
+            let stored = String::from_utf8(transcript.to_json()).unwrap();
+            prop_assert_eq!(&stored, &serde_json::to_string(&transcript).unwrap());
             prop_assert_eq!(&serde_json::from_str::<Transcript>(&stored).unwrap(), &transcript);
             for shown in [text(&transcript), srt(&transcript), vtt(&transcript)] {
                 prop_assert!(!shown.is_empty() || transcript.segments.is_empty());

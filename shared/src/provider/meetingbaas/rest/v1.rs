@@ -12,7 +12,7 @@ use crate::{
     url::DownloadUrl,
 };
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// What the API knows of a bot.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -41,7 +41,8 @@ struct Wire<'a> {
 struct BotData<'a> {
     #[serde(borrow)]
     bot: Object<Bot<'a>>,
-    transcripts: Value,
+    #[serde(borrow)]
+    transcripts: Option<&'a RawValue>,
 }
 
 /// Of the many fields the few that are needed. Others hold credentials of the account's, which must not be kept.
@@ -70,9 +71,11 @@ pub fn meeting(body: &[u8]) -> Result<Meeting, Unreadable> {
     // A file that is not there is an empty text.
     let url = |text: &Text<'_>| text.get().and_then(|text| DownloadUrl::parse(text).ok());
     let (video, audio) = (url(&wire.mp4), url(&wire.audio));
-    let words = data.transcripts.as_array().is_some_and(|segments| !segments.is_empty());
     // Only the transcript itself: the rest of the answer holds URLs and keys that are credentials.
-    let transcript = words.then(|| Content::Inline(data.transcripts.to_string().into_bytes()));
+    let is_spoken = |list: &str| list.strip_prefix('[').is_some_and(|rest| !rest.trim_start().starts_with(']'));
+    let transcript = data.transcripts.map(RawValue::get).filter(|list| is_spoken(list));
+    let words = transcript.is_some();
+    let transcript = transcript.map(|list| Content::Inline(list.as_bytes().to_vec()));
     let mut facts = facts(&bot);
     let there = [(Artifact::Video, video.is_some()), (Artifact::Audio, audio.is_some()), (Artifact::Transcript, words)];
     facts.extend(there.into_iter().filter(|(_, is_there)| *is_there).map(|(artifact, _)| Fact {

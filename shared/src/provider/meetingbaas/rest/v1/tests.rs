@@ -1,5 +1,5 @@
 use super::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn read(value: &Value) -> Meeting {
     meeting(value.to_string().as_bytes()).unwrap()
