@@ -3,11 +3,17 @@ use crate::log;
 use aws_sdk_eventbridge::{Client, types::PutEventsRequestEntry};
 use aws_smithy_types::DateTime;
 use shared::session::Announcement;
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 use tokio::time::sleep;
 
 /// The source of every event, for rules to match.
 const SOURCE: &str = "rollcall";
+
+/// The sender's times that become an event's `Time`, in milliseconds since the Unix epoch: the years 2000 to 2099. AWS documents
+/// `Time` (API reference, `PutEventsRequestEntry`) as a number of seconds that becomes an RFC 3339 time, which has no years before 0 or
+/// after 9999, and does not say what it refuses. A refusal would fail the delivery on every try, and hold up its bot. Without
+/// `Time` the event has the time at which it is published; `occurred_at` in its detail is always as the sender wrote it.
+const TIMES: Range<i64> = 946_684_800_000..4_102_444_800_000;
 
 /// The most events that `EventBridge` takes in one call.
 const MAX_ENTRIES: usize = 10;
@@ -34,7 +40,8 @@ impl EventBridge {
 
     fn entry(&self, announcement: &Announcement) -> Result<PutEventsRequestEntry, PublishError> {
         let detail = serde_json::to_string(announcement).map_err(|_| PublishError)?;
-        let time = announcement.occurred_at.as_ref().map(|at| DateTime::from_millis(at.moment().as_millisecond()));
+        let moment = announcement.occurred_at.as_ref().map(|at| at.moment().as_millisecond());
+        let time = moment.filter(|moment| TIMES.contains(moment)).map(DateTime::from_millis);
         let entry = PutEventsRequestEntry::builder()
             .event_bus_name(&self.bus_name)
             .source(SOURCE)
@@ -84,7 +91,7 @@ mod tests {
     use super::*;
     use aws_sdk_eventbridge::{operation::put_events::PutEventsOutput, types::PutEventsResultEntry};
     use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
-    use shared::{Provider, SenderId, SessionId};
+    use shared::{OccurredAt, Provider, SenderId, SessionId};
 
     fn announcements(count: usize) -> Vec<Announcement> {
         (0..count)
@@ -125,6 +132,22 @@ mod tests {
             .then_output(|| answer(&[true]));
         assert_eq!(publish(&[&rule], 1).await, Ok(()));
         assert_eq!(rule.num_calls(), 1);
+    }
+
+    #[test]
+    fn a_time_that_no_clock_shows_is_left_out() {
+        let bus = EventBridge { client: mock_client!(aws_sdk_eventbridge, []), bus_name: "bus".to_owned() };
+        let told = |time: &str| {
+            let occurred_at = OccurredAt::parse(time).unwrap();
+            let entry =
+                bus.entry(&Announcement { occurred_at: Some(occurred_at), ..announcements(1).remove(0) }).unwrap();
+            assert!(entry.detail().unwrap().contains(time), "the sender's own text is in the detail");
+            entry.time().map(|time| time.secs())
+        };
+        assert_eq!(told("2026-10-05T10:00:00Z"), Some(1_791_194_400));
+        for odd in ["9999-12-30T00:00:00Z", "-009999-06-01T00:00:00Z", "1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z"] {
+            assert_eq!(told(odd), None, "{odd}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
