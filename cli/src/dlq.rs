@@ -16,7 +16,7 @@ use crate::{
     stack::{Place, Stack},
 };
 use clap::{ArgGroup, Args, Subcommand, value_parser};
-use shared::SessionId;
+use shared::{SessionId, group};
 
 /// Dead letters: list them, look at them, put them back
 ///
@@ -149,7 +149,7 @@ impl Of {
 
 /// Whether a dead letter is of this bot or calendar.
 fn is_of(letter: &Letter, session: Option<&SessionId>) -> bool {
-    session.is_none_or(|session| letter.group.as_deref() == Some(session.group().as_str()))
+    session.is_none_or(|session| letter.group.as_deref().map(group::in_bucket) == Some(session.group().as_str()))
 }
 
 /// Whether a dead letter has this message id or accept id.

@@ -25,7 +25,7 @@ use content::{Content, Opened, Refusal, Returning};
 use follow::Followed;
 use selection::aside;
 use shared::{
-    Command,
+    Command, group,
     kept::{Folder, group_of},
 };
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -133,7 +133,10 @@ impl<'a> Replay<'a> {
             Err(refusal) => Err(refusal),
         };
         match opened {
-            Ok(opened) => self.send(&opened.returning(letter.group.as_deref().unwrap_or_default())).await,
+            Ok(opened) => {
+                let kept_in = letter.group.as_deref().map(group::in_bucket).unwrap_or_default();
+                self.send(&opened.returning(kept_in)).await
+            }
             Err(refusal) => Ok(Fate::Refused(refusal)),
         }
     }
@@ -157,7 +160,7 @@ impl<'a> Replay<'a> {
             if let Some(body) = &returning.claimed {
                 self.bucket.put(&body.key, body.bytes.clone(), &body.metadata).await?;
             }
-            match self.queue.send(&returning.text, Some(&returning.group)).await {
+            match self.queue.send(&returning.text, Some(&returning.message_group)).await {
                 Ok(()) => {}
                 Err(SendError::Refused(why)) => return Ok(Fate::Refused(Refusal::Queue(why))),
                 Err(SendError::Unconfirmed(failure)) => return Err(failure),

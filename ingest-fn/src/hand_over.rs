@@ -4,7 +4,7 @@ use crate::{
     queue::{EventQueue, QueueError, Queued},
     spool::{Object, Spool, SpoolError},
 };
-use shared::{QueueMessage, message::Packed};
+use shared::{QueueMessage, group, message::Packed};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -72,7 +72,7 @@ const FOR_SPOOL: Duration = Duration::from_millis(1600);
 const FOR_QUEUE_AND_SPOOL: Duration = Duration::from_millis(2800);
 
 impl<Q: EventQueue, S: Spool> HandOver<Q, S> {
-    /// Hands a delivery over. `Ok` means that the sender may be told so; the answer comes within 5 seconds, whatever hangs.
+    /// Hands a delivery over; `group` is its group in the bucket. `Ok` means that the sender may be told so; the answer comes within 5 seconds, whatever hangs.
     ///
     /// # Errors
     /// [`NotDurable`] if neither store confirmed it in time.
@@ -88,7 +88,8 @@ impl<Q: EventQueue, S: Spool> HandOver<Q, S> {
             within(deadline - FOR_QUEUE_AND_SPOOL, self.spool.put(body)).await.map_err(|_| NotDurable::NotStored)?;
         }
         let is_claimed = claim.is_some();
-        let queued = Queued { text, group, accept_id };
+        let message_group = group::in_queue(group, message.trust());
+        let queued = Queued { text, group: &message_group, accept_id };
         let refusal = match timeout_at(deadline - FOR_SPOOL, self.queue.enqueue(queued)).await {
             Ok(Ok(())) => return Ok(Durable { taken_by: TakenBy::Queue, is_claimed }),
             Ok(Err(refusal)) => refusal,

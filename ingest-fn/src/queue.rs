@@ -15,7 +15,7 @@ use std::{future::Future, time::Duration};
 pub struct Queued<'a> {
     /// The message's text.
     pub text: String,
-    /// The FIFO group: one for each bot.
+    /// The message group: one for each bot's verified deliveries, and one for its unverified ones.
     pub group: &'a str,
     /// Unique for each accepted request, and the same over our own attempts of one hand-over. SQS folds what has the same
     /// id within five minutes, silently and even after it failed, so nothing of the sender's may decide it: what is a

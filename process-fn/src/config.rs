@@ -58,6 +58,7 @@ impl Config {
             session_retention: Duration::from_secs(days * 86_400),
             policy: Policy {
                 park_after_receives: env::number(lookup, "PARK_AFTER_RECEIVES", 20, 2..=1000)?,
+                park_after_age: Policy::PARK_AFTER_AGE,
                 retry_base: Duration::from_secs(retry_base),
                 retry_max: Duration::from_secs(retry_max),
             },

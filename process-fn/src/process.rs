@@ -36,10 +36,21 @@ const MAX_ATTEMPTS: u32 = 5;
 pub struct Policy {
     /// On this receive a record that fails again is parked. Below the queue's own limit, which is left for crashes.
     pub park_after_receives: u32,
+    /// From this age on a record that fails again is parked, however often it was received. Below the queue's retention: whatever
+    /// is behind a record that fails for hours fails for hours in its turn, and the queue forgets what is too old.
+    pub park_after_age: Duration,
     /// The wait after a first failure; it doubles with each further one.
     pub retry_base: Duration,
     /// The longest wait.
     pub retry_max: Duration,
+}
+
+impl Policy {
+    /// From this age in the queue on, a record that fails is parked at once. The queue forgets a message after 7 days. A record that is
+    /// parked after 20 receives takes about 3 hours, and of the ten that were received with it each further one 15 minutes; so a bot
+    /// whose every delivery fails gets rid of some 10 in 5 hours, which is about 330 in 7 days, and the queue would forget the rest. From
+    /// the third day on a whole batch is parked in one invocation.
+    pub const PARK_AFTER_AGE: Duration = Duration::from_secs(3 * 86_400);
 }
 
 /// Everything that processing needs from outside.
@@ -113,8 +124,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
         while let Some(head) = rest.first() {
             let outcomes = match self.guarded_step(rest, &mut saved, invocation).await {
                 Ok(outcomes) => outcomes,
-                // What waited behind a parked record has used up as many receives, without ever having been tried.
-                Err(error) if !has_parked && self.is_last_receive(head, error) => {
+                Err(error) if self.is_to_park(head, error, has_parked, invocation.now) => {
                     match self.park(head, error, invocation).await {
                         Ok(parked) => {
                             has_parked = true;
@@ -134,9 +144,14 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
         group.len()
     }
 
-    /// Time running out says nothing about a record, so it parks none.
-    fn is_last_receive(&self, record: &Record, error: ProcessError) -> bool {
-        record.receive_count >= self.policy.park_after_receives && error != ProcessError::OutOfTime
+    /// Whether a record that failed is to be parked. Time running out says nothing about a record, so it parks none.
+    ///
+    /// What waited behind a parked record has used up as many receives without ever having been tried, so it gets another try. But
+    /// not when it is so old that the queue might forget it before its turn comes.
+    fn is_to_park(&self, record: &Record, error: ProcessError, has_parked: bool, now: i64) -> bool {
+        let is_last_receive = !has_parked && record.receive_count >= self.policy.park_after_receives;
+        let is_old = record.is_older_than(self.policy.park_after_age, now);
+        (is_last_receive || is_old) && error != ProcessError::OutOfTime
     }
 
     /// Leaves the rest of a group for later: all of it after the same wait, so that the order survives.

@@ -1,7 +1,8 @@
 //! One record of a batch, as far as processing needs it.
 
 use aws_lambda_events::sqs::SqsMessage;
-use shared::hash::sha256_hex;
+use shared::{group, hash::sha256_hex};
+use std::time::Duration;
 
 /// One record of a batch.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,6 +17,8 @@ pub struct Record {
     pub group: String,
     /// How often it was received, this time included.
     pub receive_count: u32,
+    /// When the queue took it, in milliseconds since the Unix epoch. From then on counts how long the queue keeps it.
+    pub sent_at: Option<i64>,
 }
 
 /// A record that Lambda would never send: without an id, its failure could not be reported.
@@ -35,6 +38,7 @@ impl TryFrom<SqsMessage> for Record {
             body: message.body.unwrap_or_default(),
             group,
             receive_count: receive_count.parse().unwrap_or(1),
+            sent_at: attribute("SentTimestamp").parse().ok(),
         })
     }
 }
@@ -43,15 +47,23 @@ impl Record {
     /// The group for use in a key: ours are hashes already, a foreign one is made one.
     #[must_use]
     pub fn group_hash(&self) -> String {
-        let is_hash =
-            self.group.len() == 64 && self.group.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'));
-        if is_hash { self.group.clone() } else { sha256_hex(self.group.as_bytes()) }
+        let group = group::in_bucket(&self.group);
+        let is_hash = group.len() == 64 && group.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'));
+        if is_hash { group.to_owned() } else { sha256_hex(group.as_bytes()) }
+    }
+
+    /// Whether it has been in the queue for at least this long. `now` is in seconds since the Unix epoch.
+    #[must_use]
+    pub fn is_older_than(&self, age: Duration, now: i64) -> bool {
+        let sent_at = self.sent_at.map(|sent_at| sent_at / 1000);
+        sent_at.is_some_and(|sent_at| now.saturating_sub(sent_at) >= i64::try_from(age.as_secs()).unwrap_or(i64::MAX))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::event::Trust;
 
     #[test]
     fn a_foreign_group_never_becomes_part_of_a_key() {
@@ -63,11 +75,13 @@ mod tests {
                 body: String::new(),
                 group,
                 receive_count: 1,
+                sent_at: None,
             }
             .group_hash()
         };
         let ours = sha256_hex(b"bot");
         assert_eq!(of(&ours), ours);
+        assert_eq!(of(&group::in_queue(&ours, Trust::Claimed)), ours, "all of a bot is in one place");
         for foreign in ["", "../../x", "group", &ours.to_uppercase(), &ours[1..]] {
             assert_eq!(of(foreign), sha256_hex(foreign.as_bytes()));
         }

@@ -110,6 +110,7 @@ mod tests {
             body: String::new(),
             group: String::new(),
             receive_count: 3,
+            sent_at: None,
         };
         redelivery.postpone(&[record("r1"), record("r2")], Duration::from_secs(8)).await;
         assert_eq!(rule.num_calls(), 1);

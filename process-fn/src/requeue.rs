@@ -10,7 +10,7 @@ use std::future::Future;
 pub struct Returned<'a> {
     /// The message's text.
     pub text: &'a str,
-    /// The FIFO group.
+    /// The message group.
     pub group: &'a str,
     /// The queue folds what has the same id within five minutes. Here that is a help: a delivery whose first hand-over
     /// succeeded unnoticed is in the queue already.

@@ -14,6 +14,8 @@ use crate::{
 use futures_util::{StreamExt, stream};
 use shared::{
     Command, QueueMessage, Session,
+    event::Trust,
+    group,
     kept::{Folder, group_of, name_of},
     table::Due,
 };
@@ -160,7 +162,8 @@ impl<S: SessionStore, V: Vault, Q: Requeue, C: Commands> Sweep<S, V, Q, C> {
         let Some(bytes) = self.vault.fetch(key).await? else { return Ok(Fate::Gone) };
         let (group, accept_id) = (group_of(key).unwrap_or_default(), name_of(key).unwrap_or_default());
         let text = String::from_utf8_lossy(&bytes);
-        let returned = Returned { text: &text, group, dedup_id: accept_id };
+        let trust = QueueMessage::decode(&text).map_or(Trust::Verified, |carried| carried.head().endpoint.trust());
+        let returned = Returned { text: &text, group: &group::in_queue(group, trust), dedup_id: accept_id };
         let fate = match self.queue.put_back(returned).await {
             Ok(()) => Fate::PutBack,
             Err(RequeueError::Unavailable) => return Err(VaultError),

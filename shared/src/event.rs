@@ -80,7 +80,8 @@ impl SessionId {
         }
     }
 
-    /// The FIFO group of its deliveries: a hash, 64 hexadecimal characters.
+    /// The group of its deliveries in the bucket: a hash, 64 hexadecimal characters. [`group::in_queue`](crate::group::in_queue)
+    /// makes message groups of it.
     #[must_use]
     pub fn group(&self) -> String {
         let hash = FieldHash::default().field(self.provider.as_str());

@@ -31,6 +31,7 @@ mod canonical;
 pub mod command;
 pub mod env;
 pub mod event;
+pub mod group;
 pub mod hash;
 pub mod kept;
 mod lenient;

@@ -168,8 +168,8 @@ pub struct Peek {
     pub session: Option<SessionId>,
     /// The delivery key, if the body can be read as far as that.
     pub key: Option<DeliveryKey>,
-    /// The FIFO group: a hash of the bot or the calendar, or of the route where there is neither. 64 hexadecimal
-    /// characters.
+    /// The group in the bucket: a hash of the bot or the calendar, or of the route where there is neither. 64 hexadecimal
+    /// characters. [`group::in_queue`](crate::group::in_queue) makes the message group of it.
     pub group: String,
 }
 

@@ -2,8 +2,9 @@
 
 use crate::audit::Object;
 use shared::{
-    QueueMessage,
+    QueueMessage, group,
     kept::{Folder, Restored, beside_a_delivery, group_of, metadata, restore},
+    message::Head,
 };
 use std::collections::BTreeMap;
 
@@ -31,16 +32,17 @@ pub(crate) fn put_back(key: &str, object: &Object) -> Option<PutBack> {
     if !is_curable && !key.starts_with(&Folder::Parked.prefix()) {
         return None;
     }
-    let group = group_of(key)?.to_owned();
+    let kept_in = group_of(key)?.to_owned();
+    let message_group = |head: &Head| group::in_queue(&kept_in, head.endpoint.trust());
     let dedup_id = format!("replay-of-{}", key.replace('/', "-").chars().rev().take(100).collect::<String>());
     match restore(|name| object.metadata.get(name).cloned(), object.bytes.clone()).ok()? {
         Restored::Record(text) => {
             // Somebody else's message would only come back.
-            QueueMessage::decode(&text).ok()?;
+            let group = message_group(QueueMessage::decode(&text).ok()?.head());
             Some(PutBack { group, dedup_id, text, claimed: None })
         }
         Restored::Message(message) => {
-            let packed = message.pack(&group);
+            let (packed, group) = (message.pack(&kept_in), message_group(message.head()));
             let claimed = packed.claim.map(|claim| {
                 let beside = beside_a_delivery(claim.head()).into_iter();
                 let metadata: BTreeMap<_, _> = beside.map(|(name, value)| (name.to_owned(), value)).collect();

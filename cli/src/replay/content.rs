@@ -1,7 +1,7 @@
 //! What a kept object or a dead letter turns out to be, and what of it goes back into the queue.
 
 use shared::{
-    Event, QueueMessage, SessionId,
+    Event, QueueMessage, SessionId, group,
     kept::{RestoreError, Restored, beside_a_delivery, restore},
     message::{AcceptId, Carried, Claim, ClaimError, DecodeError, Head},
     provider,
@@ -26,8 +26,10 @@ pub struct Opened {
 /// A delivery that is ready to go back.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Returning {
-    /// The FIFO group.
+    /// The group in the bucket.
     pub group: String,
+    /// The message group in the queue.
+    pub message_group: String,
     /// The message's text.
     pub text: String,
     /// The body, where the text has only a claim to it.
@@ -159,6 +161,7 @@ impl Opened {
         let session = self.session();
         let group = session.as_ref().map_or_else(|| kept_in.to_owned(), SessionId::group);
         let Self { message, record, claim } = self;
+        let message_group = group::in_queue(&group, message.trust());
         let accept_id = message.accept_id().clone();
         let (text, claim) = match record {
             Some(text) => (text, claim),
@@ -174,7 +177,7 @@ impl Opened {
             bytes: message.body().to_vec(),
             metadata: beside_a_delivery(message.head()),
         });
-        Returning { group, text, claimed, accept_id, session }
+        Returning { group, message_group, text, claimed, accept_id, session }
     }
 }
 

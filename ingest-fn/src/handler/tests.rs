@@ -8,7 +8,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use lambda_http::request::from_str;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use shared::message::{Carried, MAX_MESSAGE_BYTES};
+use shared::{
+    event::Trust,
+    group,
+    message::{Carried, MAX_MESSAGE_BYTES},
+};
 use std::sync::Mutex;
 
 const SECRET: &str = "whs_secret";
@@ -165,6 +169,9 @@ async fn a_callback_is_accepted_by_its_token() {
     let taken = ingest.hand_over.queue.taken.lock().unwrap();
     assert!(!taken[0].2.contains(TOKEN), "the token stays out of the queue");
     assert_eq!(whole(&taken[0].2).endpoint(), Endpoint::MeetStreamCallback);
+    let group = provider::peek(Endpoint::MeetStreamCallback, &Delivery::recorded().body).group;
+    assert_eq!(taken[0].0, group::in_queue(&group, Trust::Claimed), "in a group apart from what is signed");
+    assert_ne!(taken[0].0, group);
 }
 
 #[tokio::test]

@@ -25,6 +25,9 @@ use tokio::time::Instant;
 
 const LAST_RECEIVE: u32 = 5;
 
+/// The age from which a record that fails is parked at once.
+const OLD: Duration = Duration::from_secs(1000);
+
 #[derive(Default)]
 struct Asked(Mutex<Vec<(Vec<String>, u64)>>);
 
@@ -67,6 +70,7 @@ fn function() -> Function {
         commands: Sent::default(),
         policy: Policy {
             park_after_receives: LAST_RECEIVE,
+            park_after_age: OLD,
             retry_base: Duration::from_secs(2),
             retry_max: Duration::from_secs(900),
         },
@@ -368,6 +372,25 @@ async fn what_waited_behind_a_parked_record_gets_a_try_of_its_own() {
     ];
     assert_eq!(invoke(&function, batch).await, ["2"], "it was never tried before");
     assert_eq!(function.vault.kept().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_old_is_parked_at_once_and_its_group_empties_before_the_queue_forgets_it() {
+    let function = function();
+    function.fail_for("b", StoreError::Unavailable);
+    let sent = |n: u32, age: Duration| {
+        let mut record = record(&n.to_string(), 1, &event("b", "bot.joining", &format!("10:00:{n:02}")));
+        let sent_at = (SystemTime::now() - age).duration_since(UNIX_EPOCH).unwrap().as_millis();
+        record.attributes.insert("SentTimestamp".to_owned(), sent_at.to_string());
+        record
+    };
+    assert_eq!(
+        invoke(&function, vec![sent(1, OLD - Duration::from_secs(1))]).await,
+        ["1"],
+        "it has time for further tries"
+    );
+    assert_eq!(invoke(&function, (0..10).map(|n| sent(n, OLD)).collect()).await, [""; 0]);
+    assert_eq!(function.vault.kept().len(), 10, "all of them, in one invocation");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use crate::{
     vault::memory::MemoryVault,
 };
 use shared::{
-    Endpoint, ReceivedAt, Session,
+    AcceptId, Endpoint, ReceivedAt, Session,
     message::Head,
     provider,
     session::{Errand, advance},
@@ -63,6 +63,26 @@ fn spooled(count: usize) -> Sweep<MemoryStore, MemoryVault, FakeQueue, Sent> {
 
 fn later() -> Instant {
     Instant::now() + Duration::from_secs(10)
+}
+
+#[tokio::test]
+async fn what_is_unverified_goes_into_a_group_apart() {
+    let sweep = spooled(0);
+    let text = |endpoint, accept_id: &str| {
+        let head = Head {
+            accept_id: AcceptId::new(accept_id),
+            endpoint,
+            delivery_id: None,
+            received_at: ReceivedAt(NOW * 1000),
+        };
+        QueueMessage::restored(head, b"{}".to_vec()).encode()
+    };
+    for (endpoint, name) in [(Endpoint::MeetStream, "signed"), (Endpoint::MeetStreamCallback, "unsigned")] {
+        sweep.vault.plant(&format!("spool/group/{name}"), text(endpoint, name).as_bytes());
+    }
+    sweep.run(NOW, later()).await.unwrap();
+    let groups: BTreeSet<_> = sweep.queue.taken.lock().unwrap().iter().map(|(group, _)| group.clone()).collect();
+    assert_eq!(groups, ["group".to_owned(), group::in_queue("group", Trust::Claimed)].into());
 }
 
 #[tokio::test]

@@ -155,6 +155,7 @@ fn record(message: &Received) -> SqsMessage {
     record.body = Some(message.body.clone());
     record.event_source_arn = Some("arn:aws:sqs:eu-central-1:123456789012:events.fifo".to_owned());
     record.attributes.insert("ApproximateReceiveCount".to_owned(), message.receive_count.to_string());
+    record.attributes.insert("SentTimestamp".to_owned(), message.sent_at_ms.to_string());
     if let Some(group) = &message.group {
         record.attributes.insert("MessageGroupId".to_owned(), group.clone());
     }

@@ -32,6 +32,8 @@ pub(super) struct Received {
     pub(super) body: String,
     /// How often it was received, this time included.
     pub(super) receive_count: u32,
+    /// When it was sent, in milliseconds.
+    pub(super) sent_at_ms: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -170,6 +172,7 @@ impl Message {
             group: self.group.clone(),
             body: self.body.clone(),
             receive_count: self.receive_count,
+            sent_at_ms: self.sent_at,
         }
     }
 }

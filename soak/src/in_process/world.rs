@@ -98,6 +98,7 @@ impl World {
     pub(super) fn policy(&self) -> Policy {
         Policy {
             park_after_receives: self.settings.park_after_receives,
+            park_after_age: Policy::PARK_AFTER_AGE,
             retry_base: self.settings.retry_base,
             retry_max: self.settings.retry_max,
         }
