@@ -21,7 +21,7 @@ use futures_util::FutureExt;
 use read::{Read, Understood, decode};
 use shared::{
     Event, ReceivedAt, Session, SessionId,
-    message::Carried,
+    message::{Carried, ClaimError},
     provider,
     session::{Disposition, Entry, advance},
 };
@@ -197,6 +197,10 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
             Read::Unreadable(message, error) => {
                 return Ok(vec![self.quarantine(head, &message, error.code(), now).await?]);
             }
+            Read::Unredeemable(claim, ClaimError::Missing) if self.is_erased(claim.session(), now).await? => {
+                // The erasure took the body along while the claim was on its way.
+                return Ok(vec![(Disposition::Ignored, told_of(head, "erased"))]);
+            }
             Read::Unredeemable(claim, error) => return Ok(vec![self.quarantine_claim(head, &claim, error).await?]),
         };
         let mut events = vec![*event];
@@ -219,6 +223,11 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
             }
             applied => applied,
         }
+    }
+
+    async fn is_erased(&self, id: Option<&SessionId>, now: i64) -> Result<bool, StoreError> {
+        let Some(id) = id else { return Ok(false) };
+        Ok(self.store.load(id, now).await?.session.is_some_and(|session| session.is_erased()))
     }
 
     /// Moves one session through `events` and saves it once. What the last step saved is not read again.

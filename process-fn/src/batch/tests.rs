@@ -394,6 +394,25 @@ async fn what_is_old_is_parked_at_once_and_its_group_empties_before_the_queue_fo
 }
 
 #[tokio::test]
+async fn a_body_that_went_with_its_bot_is_not_missing() {
+    let function = function();
+    let body = [event("b", "bot.kicked", "10:00:00"), vec![b' '; MAX_WHOLE_BYTES]].concat();
+    let message = message("1", Endpoint::MeetStream, &body);
+    let group = bot("b").group();
+    let claim = || raw_record("1", 1, &group, &message.pack(&group).text);
+    assert_eq!(invoke(&function, vec![claim()]).await, [""; 0]);
+    assert!(
+        function.vault.kept().keys().any(|key| key.starts_with("quarantine/")),
+        "of a bot that is there it is missing"
+    );
+
+    let function = self::function();
+    assert_eq!(invoke(&function, vec![record("0", 1, &event("b", "data_deletion", "11:00:00"))]).await, [""; 0]);
+    assert_eq!(invoke(&function, vec![claim()]).await, [""; 0]);
+    assert_eq!(function.vault.kept().len(), 0, "and of one that was erased it is not");
+}
+
+#[tokio::test]
 async fn a_quarantined_delivery_is_kept_once_even_if_its_session_cannot_be_told() {
     let panicking: fn(&str, &SessionId) -> Result<(), StoreError> = |_, _| panic!("as planned");
     for fault in [|_: &str, _: &SessionId| Err(StoreError::Unavailable), panicking] {

@@ -3,9 +3,10 @@
 use super::{AcceptId, CLAIMED, DecodeError, Head, QueueMessage};
 use crate::{
     auth::DeliveryId,
+    event::SessionId,
     hash::sha256_hex,
     kept::{Folder, key},
-    provider::Endpoint,
+    provider::{self, Endpoint},
     time::ReceivedAt,
 };
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use std::borrow::Cow;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Claim {
     head: Head,
+    session: Option<SessionId>,
     group: String,
     sha256: String,
     size_bytes: u64,
@@ -48,6 +50,7 @@ impl Claim {
     pub fn to(message: &QueueMessage, group: &str) -> Self {
         Self {
             head: message.head.clone(),
+            session: provider::peek_message(message).session,
             group: group.to_owned(),
             sha256: sha256_hex(&message.body),
             size_bytes: message.body.len() as u64,
@@ -58,6 +61,12 @@ impl Claim {
     #[must_use]
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// Whom the delivery is about, if its body names a bot or calendar that can be used.
+    #[must_use]
+    pub fn session(&self) -> Option<&SessionId> {
+        self.session.as_ref()
     }
 
     /// The key of the stored body.
@@ -85,6 +94,7 @@ impl Claim {
             endpoint: self.head.endpoint,
             delivery_id: self.head.delivery_id.as_ref().map(|id| Cow::Borrowed(id.as_str())),
             received_at: self.head.received_at,
+            session: self.session.clone(),
             group: Cow::Borrowed(&self.group),
             sha256: Cow::Borrowed(&self.sha256),
             size_bytes: self.size_bytes,
@@ -101,7 +111,7 @@ impl Claim {
             received_at: wire.received_at,
         };
         let (group, sha256) = (wire.group.into_owned(), wire.sha256.into_owned());
-        Ok(Self { head, group, sha256, size_bytes: wire.size_bytes })
+        Ok(Self { head, session: wire.session, group, sha256, size_bytes: wire.size_bytes })
     }
 }
 
@@ -114,6 +124,8 @@ struct Wire<'a> {
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     delivery_id: Option<Cow<'a, str>>,
     received_at: ReceivedAt,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<SessionId>,
     #[serde(borrow)]
     group: Cow<'a, str>,
     #[serde(borrow)]
