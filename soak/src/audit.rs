@@ -9,6 +9,7 @@ mod reference;
 mod sessions;
 mod traces;
 
+pub use reference::Announced;
 pub use traces::Place;
 
 use crate::delivery::{Delivery, Tampering};
@@ -147,11 +148,13 @@ pub fn forget(sent: &mut [Sent], stored: &Stored, with_sessions: bool) {
     }
 }
 
-/// The ids that a run without faults publishes, of the deliveries that were accepted.
+/// What outsiders are told of the deliveries that were accepted.
 #[must_use]
-pub fn announced(evidence: &Evidence<'_>) -> BTreeSet<String> {
+pub fn announced(evidence: &Evidence<'_>) -> Announced {
     let accepted = sessions::accepted(evidence.sent, &Traces::of(&evidence.stored));
-    reference::sessions(accepted.iter()).into_values().flat_map(|reference| reference.announced).collect()
+    let mut announced = Announced::default();
+    reference::sessions(accepted.iter()).into_values().for_each(|reference| announced.extend(reference.announced()));
+    announced
 }
 
 /// What errands tell when they are done, however they end. Everything else is told by deliveries.
@@ -160,11 +163,12 @@ const TOLD_BY_ERRANDS: [&str; 5] =
 
 /// What was published, by id with its name, against [`announced`].
 #[must_use]
-pub fn published(announced: &BTreeSet<String>, heard: &BTreeMap<String, String>) -> Vec<String> {
-    let unheard = announced.iter().filter(|id| !heard.contains_key(*id));
+pub fn published(announced: &Announced, heard: &BTreeMap<String, String>) -> Vec<String> {
+    let unheard = announced.due.iter().filter(|id| !heard.contains_key(*id));
     let unheard = unheard.map(|id| format!("announcement {id} was never published"));
-    let invented =
-        heard.iter().filter(|(id, name)| !announced.contains(*id) && !TOLD_BY_ERRANDS.contains(&name.as_str()));
+    let invented = heard
+        .iter()
+        .filter(|(id, name)| !announced.possible.contains(*id) && !TOLD_BY_ERRANDS.contains(&name.as_str()));
     unheard.chain(invented.map(|(id, name)| format!("announcement {id}, {name}, says what never happened"))).collect()
 }
 

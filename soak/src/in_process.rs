@@ -10,7 +10,7 @@ mod replay;
 mod table;
 
 use crate::{
-    audit::{self, Evidence, Sent, Stored},
+    audit::{self, Announced, Evidence, Sent, Stored},
     delivery::Delivery,
     fault::Weather,
     report::Run,
@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use lambda_http::{Body, Context as LambdaContext, Request, RequestExt, http};
 use sandbox::{Ended, Sandbox};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -46,7 +46,7 @@ pub fn run(schedule: &Schedule) -> Result<Run> {
 async fn play(schedule: &Schedule) -> Result<Run> {
     let world = Arc::new(World::new(schedule.settings));
     let mut run = Run::default();
-    let (mut sent, mut expected) = (Vec::new(), BTreeSet::new());
+    let (mut sent, mut expected) = (Vec::new(), Announced::default());
     for (n, wave) in schedule.waves.iter().enumerate() {
         let before = stored(&world);
         tokio::time::sleep(wave.leap).await;
@@ -77,8 +77,9 @@ async fn play(schedule: &Schedule) -> Result<Run> {
         run.violations.extend(surroundings.end().await);
     }
     let heard = world.heard();
-    run.violations.extend(expected.difference(&heard).map(|id| format!("announcement {id} was never published")));
-    run.violations.extend(heard.difference(&expected).map(|id| format!("announcement {id} says what never happened")));
+    run.violations.extend(expected.due.difference(&heard).map(|id| format!("announcement {id} was never published")));
+    run.violations
+        .extend(heard.difference(&expected.possible).map(|id| format!("announcement {id} says what never happened")));
     run.count_answers(&sent);
     run.struck = world.struck().into_iter().map(|((call, fault), n)| ((format!("{call:?}"), fault), n)).collect();
     Ok(run)

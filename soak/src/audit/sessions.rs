@@ -171,6 +171,6 @@ fn beside(
 impl Reference {
     fn empty(id: &SessionId) -> Self {
         let session = Session::new(id.clone(), ReceivedAt(i64::MAX));
-        Self { session, announced: BTreeSet::new(), events: BTreeMap::new() }
+        Self { session, events: BTreeMap::new() }
     }
 }
