@@ -3,6 +3,7 @@
 //! The allocator of this test counts. It counts for the whole process, so everything is measured in one test.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "what it measured is worth reading")]
 
 use http::HeaderMap;
 use peak_alloc::PeakAlloc;
