@@ -8,7 +8,6 @@ use crate::doctor::{
 };
 use aws_sdk_cloudwatch::{primitives::DateTime, types::Statistic};
 use jiff::Timestamp;
-use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// How long log lines may take.
@@ -135,7 +134,7 @@ pub(super) async fn metrics(front: &Front<'_>) -> Finding {
 mod tests {
     use super::*;
     use crate::doctor::finding::Verdict;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn line(json: Value) -> Line {
         Line { at: 0, text: json.to_string(), json }
