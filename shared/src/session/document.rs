@@ -343,7 +343,8 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Res
 /// JSON, if it is read from within other JSON and then written as it was. (JSON is read to a bounded depth.)
 fn json(text: &str) -> Option<Value> {
     let [json] = serde_json::from_str::<[Value; 1]>(&format!("[{text}]")).ok()?;
-    (json.to_string() == text).then_some(json)
+    let written = json.to_string();
+    (written == text).then_some(json)
 }
 
 #[cfg(test)]
