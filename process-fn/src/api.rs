@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`ProviderApi`] | the port: what the rest of the function may ask |
 //! | `providers`, `meetstream`, `meetingbaas` | the providers' REST APIs behind it |
-//! | `account` | one account at one API: its host, its key, and patience |
+//! | `account`, `breaker` | one account at one API: its host, its key, patience, and a rest when it fails |
 //! | `download` | what is streamed from elsewhere, without any key |
 //! | `transport`, `addresses` | HTTP by what the AWS SDK brings along; which addresses it may connect to |
 //!
@@ -16,6 +16,7 @@
 
 mod account;
 mod addresses;
+pub(crate) mod breaker;
 mod download;
 mod meetingbaas;
 mod meetstream;
@@ -103,6 +104,9 @@ pub enum Cause {
     /// We ask too often.
     #[error("the provider is busy")]
     Busy,
+    /// It was not even asked: it failed too often just now, or asked us to wait.
+    #[error("the provider is given a rest")]
+    Resting,
     /// The provider is at fault.
     #[error("the provider is failing")]
     Failing,
@@ -191,6 +195,7 @@ impl Cause {
     fn code(self) -> &'static str {
         match self {
             Self::Busy => "busy",
+            Self::Resting => "resting",
             Self::Failing => "failing",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed_out",
@@ -206,10 +211,11 @@ impl Cause {
     }
 
     /// Whether it may have passed within seconds.
-    fn is_passing(self) -> bool {
+    pub(crate) fn is_passing(self) -> bool {
         match self {
             Self::Busy | Self::Failing | Self::Unreachable | Self::TimedOut | Self::Truncated => true,
-            Self::TooLarge
+            Self::Resting
+            | Self::TooLarge
             | Self::Missing
             | Self::Unreadable
             | Self::Redirected

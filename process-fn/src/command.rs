@@ -16,7 +16,7 @@ use crate::{
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::{FutureExt, StreamExt, stream};
-use shared::{Command, ReceivedAt, SessionId, session::Errand, table::Due};
+use shared::{Command, ReceivedAt, SessionId, event::Artifact, session::Errand, table::Due};
 use std::{panic::AssertUnwindSafe, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
@@ -92,6 +92,7 @@ where
                 Ok(())
             }
             Command::Delete { session } => self.delete(session, invocation).await,
+            Command::Refetch { session, artifact } => self.refetch(session, *artifact, invocation.now).await,
             Command::Errand { session, errand } => {
                 let is_done = self.errand(session, *errand, invocation).await;
                 is_done.then_some(()).ok_or(NotDone("what came of it was not saved"))
@@ -152,6 +153,13 @@ where
         Ok(())
     }
 
+    /// Wants again what was given up, and sends for it.
+    async fn refetch(&self, session: &SessionId, artifact: Option<Artifact>, now: i64) -> Result<(), NotDone> {
+        let wanted = self.errands.refetch(session, artifact, now).await.map_err(|error| NotDone(error.code()))?;
+        send_errands(&self.sweep.commands, session, wanted).await;
+        Ok(())
+    }
+
     /// Saves the deletion, then erases. Should that come to nothing, the sweep does it: the intent is saved.
     async fn delete(&self, session: &SessionId, invocation: Invocation<'_>) -> Result<(), NotDone> {
         let Invocation { now, deadline, .. } = invocation;
@@ -183,7 +191,7 @@ mod tests {
     use shared::{
         AcceptId, Endpoint, EventKind, Provider, QueueMessage, ReceivedAt, SenderId, Session,
         api::{BotDetail, Fact},
-        event::{Artifact, ArtifactStatus},
+        event::ArtifactStatus,
         message::Head,
         provider,
         session::{Announcement, advance},

@@ -9,9 +9,10 @@ mod confirm;
 mod delete;
 mod erase;
 mod fetch;
+mod refetch;
 
 use crate::{
-    api::{ApiError, Cause, ProviderApi},
+    api::{ApiError, Cause, ProviderApi, Refusal},
     archive::{Archive, ArchiveError},
     log,
     publish::{PublishError, Publisher},
@@ -22,7 +23,7 @@ use crate::{
 use shared::{
     Event, ReceivedAt, Session, SessionId,
     event::Artifact,
-    session::{Announcement, Copy, Errand, Mark, advance},
+    session::{Announcement, Copy, Errand, Heard, Mark, Progress, Seen, Stored, advance},
 };
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -33,6 +34,13 @@ const MAX_ATTEMPTS: u32 = 5;
 /// When everything of a bot is erased once more, in seconds after the first time: longer than the longest invocation that
 /// Lambda allows, so that whatever was on its way when the deletion came has arrived by then.
 const ONCE_MORE_AFTER: i64 = 20 * 60;
+
+/// The fewest tries before anything is given up that may come right by itself, however long they took.
+const MIN_TRIES: u32 = 3;
+
+/// For how long a provider must know nothing of something before that counts: a 404 may be a moment's, or of a server that is
+/// behind.
+const GONE_AFTER: Duration = Duration::from_secs(3600);
 
 /// Everything that errands need from outside.
 #[derive(Debug)]
@@ -47,7 +55,7 @@ pub struct Errands<S, V, A, R, P> {
     pub api: R,
     /// Who is told.
     pub publisher: P,
-    /// How long after its reason an errand is given up that depends on a provider.
+    /// How long after its first try an errand is given up that depends on a provider.
     pub patience: Duration,
     /// The wait after the first try that came to nothing; it doubles with each further one. It ends with a sweep, and those
     /// are a minute apart.
@@ -67,6 +75,8 @@ enum End {
     Told(Vec<Event>),
     /// It is done, and there is nothing more to say.
     Done,
+    /// These entries of a calendar were looked at; if there is more to do, at this time.
+    Synced(Vec<(String, Heard, Seen)>, Option<i64>),
     /// Everything was erased; unless that was the second round, it is done again at this time.
     Erased(Option<i64>),
 }
@@ -86,6 +96,8 @@ pub(crate) enum Setback {
     Provider(ApiError),
     #[error("the provider is not through with it")]
     Pending,
+    #[error("it was fetched a moment ago")]
+    Recent(Duration),
     #[error("somebody else saved the session on every attempt")]
     Contended,
     #[error("the invocation's time is up")]
@@ -113,6 +125,7 @@ impl Setback {
             Self::Publish(_) => "publish_failed",
             Self::Provider(error) => error.code(),
             Self::Pending => "not_in_time",
+            Self::Recent(_) => "recent",
             Self::Contended => "contended",
             Self::OutOfTime => "out_of_time",
             Self::TooLarge => "too_large",
@@ -124,13 +137,28 @@ impl Setback {
         !matches!(self, Self::Provider(_) | Self::Pending | Self::OutOfTime | Self::TooLarge)
     }
 
-    /// Whether trying again is no use.
+    /// Whether trying again is no use. An answer of the provider's never says that for certain.
     fn is_hopeless(self) -> bool {
-        let hopeless = |error| matches!(error, ApiError::Later { cause: Cause::NoKey, .. } | ApiError::Never(_));
+        use Refusal::{NotOffered, UnsafeUrl, UnusableId};
         match self {
-            Self::Provider(error) => hopeless(error),
+            Self::Provider(ApiError::Later { cause, .. }) => cause == Cause::NoKey,
+            Self::Provider(ApiError::Never(refusal)) => matches!(refusal, UnusableId | UnsafeUrl | NotOffered),
             Self::TooLarge => true,
             _ => false,
+        }
+    }
+
+    /// Whether there may be no such thing, or not any more.
+    fn may_be_gone(self) -> bool {
+        matches!(self, Self::Provider(ApiError::Never(Refusal::NotFound | Refusal::Gone)))
+    }
+
+    /// How long to wait before it is really tried: nobody was asked.
+    fn rest(self) -> Option<Duration> {
+        match self {
+            Self::Provider(ApiError::Later { cause: Cause::Resting, wait }) => Some(wait.unwrap_or_default()),
+            Self::Recent(wait) => Some(wait),
+            _ => None,
         }
     }
 
@@ -157,13 +185,18 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
             return Ok(vec![]);
         };
         let (mark, attempts) = (progress.wanted(), progress.attempts());
+        let tried_for = Duration::from_secs(u64::try_from(progress.tried_for(now)).unwrap_or(0));
         let end = timeout_at(deadline, self.carry_out(&session, errand, now, deadline))
             .await
             .unwrap_or(Err(Setback::OutOfTime));
+        if let Some(rest) = end.as_ref().err().and_then(|setback| setback.rest()) {
+            let until = later(now, rest);
+            return self.save_later(id, errand, mark, |session| session.with_rest(errand, until), now).await;
+        }
         log::errand(id, errand, attempts, end.as_ref().map(End::code).map_err(|setback| *setback));
         match end {
             Ok(end) => self.conclude(id, errand, mark, &end, now).await,
-            Err(setback) => self.put_off(id, errand, (mark, attempts), setback, now).await,
+            Err(setback) => self.put_off(id, errand, mark, (attempts + 1, tried_for), setback, now).await,
         }
     }
 
@@ -173,7 +206,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
             Errand::FetchAudio => self.fetch(session, Artifact::Audio, now, deadline).await,
             Errand::FetchVideo => self.fetch(session, Artifact::Video, now, deadline).await,
             Errand::Confirm => self.confirm(session, now).await,
-            Errand::SyncCalendar => self.sync_calendar(session, now).await,
+            Errand::SyncCalendar => self.sync_calendar(session, now, deadline).await,
             Errand::Erase => self.erase(session, Some(now.saturating_add(ONCE_MORE_AFTER))).await,
             Errand::EraseAgain => self.erase(session, None).await,
         }
@@ -196,7 +229,9 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
                 return Ok(vec![]);
             }
             let (next, announcements) = self.concluded(&session, errand, mark, end, now).await?;
-            self.publisher.publish(&announcements).await?;
+            if self.publisher.publish(&announcements).await.is_err() {
+                return self.put_off_untold(id, errand, mark, end, now).await;
+            }
             if self.save(&next, version, now).await? {
                 return Ok(next.newly_wanted(session.errands(), now));
             }
@@ -219,6 +254,8 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
         Ok(match end {
             // Somebody was faster with a later reason, and what they brought is at least as new.
             End::Copied(..) if is_settled_beyond() => (settled, vec![]),
+            End::Synced(seen, None) => (settled.with_seen(seen), vec![]),
+            End::Synced(seen, Some(again_at)) => (session.with_seen(seen).with_rest(errand, *again_at), vec![]),
             End::Copied(artifact, copy) => {
                 let announcement = Announcement::of_copy(session.id(), *artifact, copy, mark);
                 (settled.with_copy(*artifact, copy.clone()), vec![announcement])
@@ -244,17 +281,44 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
         })
     }
 
-    /// Saves when to try again; or, when our patience is at its end, that the errand is given up.
+    /// Saves what could not be told, and when to try that again: what was fetched is not fetched once more for it.
+    async fn put_off_untold(
+        &self,
+        id: &SessionId,
+        errand: Errand,
+        mark: Mark,
+        end: &End,
+        now: i64,
+    ) -> Result<Vec<Errand>, Setback> {
+        let fetched = match end {
+            End::Copied(artifact, Copy::Stored(stored)) => {
+                Some((*artifact, Stored { is_untold: true, ..stored.clone() }))
+            }
+            _ => None,
+        };
+        let put_off = |session: &Session| {
+            let tries = session.pending(errand).map_or(0, Progress::attempts) + 1;
+            let next = fetched.clone().map(|(artifact, stored)| session.with_copy(artifact, Copy::Stored(stored)));
+            let retry_at = later(now, backoff(tries, self.retry_base, self.retry_max));
+            next.unwrap_or_else(|| session.clone()).with_postponed(errand, now, retry_at)
+        };
+        self.save_later(id, errand, mark, put_off, now).await
+    }
+
+    /// Saves when to try again; or, when our patience is at its end, that the errand is given up. So many tries were made so
+    /// far, for so long.
     async fn put_off(
         &self,
         id: &SessionId,
         errand: Errand,
-        (mark, attempts): (Mark, u32),
+        mark: Mark,
+        (tries, tried_for): (u32, Duration),
         setback: Setback,
         now: i64,
     ) -> Result<Vec<Errand>, Setback> {
-        let waited = now.saturating_sub(mark.received_at().0 / 1000);
-        let is_over = !setback.is_ours() && u64::try_from(waited).is_ok_and(|waited| waited >= self.patience.as_secs());
+        let gone_after = GONE_AFTER.min(self.patience);
+        let patience = if setback.may_be_gone() { gone_after } else { self.patience };
+        let is_over = !setback.is_ours() && tries >= MIN_TRIES && tried_for >= patience;
         let is_hopeless = setback.is_hopeless();
         if (is_over || is_hopeless) && !matches!(errand, Errand::Erase | Errand::EraseAgain) {
             let end = match errand.artifact() {
@@ -263,14 +327,30 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
             };
             return self.conclude(id, errand, mark, &end, now).await;
         }
-        let wait = setback.wait().unwrap_or_default().max(backoff(attempts + 1, self.retry_base, self.retry_max));
-        let retry_at = now.saturating_add(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX));
+        let mut wait = setback.wait().unwrap_or_default().max(backoff(tries, self.retry_base, self.retry_max));
+        if errand == Errand::Confirm && setback.may_be_gone() {
+            // Strangers can name any number of bots that never were; each is looked for a few times and no more.
+            wait = wait.max(gone_after / MIN_TRIES);
+        }
+        let retry_at = later(now, wait);
+        self.save_later(id, errand, mark, |session| session.with_postponed(errand, now, retry_at), now).await
+    }
+
+    /// Saves when an errand goes on, unless it was settled meanwhile or wanted for another reason.
+    async fn save_later(
+        &self,
+        id: &SessionId,
+        errand: Errand,
+        mark: Mark,
+        put_off: impl Fn(&Session) -> Session,
+        now: i64,
+    ) -> Result<Vec<Errand>, Setback> {
         for _ in 0..MAX_ATTEMPTS {
             let Loaded { session: Some(session), version } = self.store.load(id, now).await? else { return Ok(vec![]) };
             if session.pending(errand).is_none_or(|progress| progress.wanted() != mark) {
                 return Ok(vec![]);
             }
-            if self.save(&session.with_postponed(errand, retry_at), version, now).await? {
+            if self.save(&put_off(&session), version, now).await? {
                 return Ok(vec![]);
             }
         }
@@ -294,10 +374,16 @@ impl End {
             Self::Copied(_, Copy::Unavailable(_)) => "unavailable",
             Self::Told(_) => "told",
             Self::Done => "done",
+            Self::Synced(_, None) => "synced",
+            Self::Synced(_, Some(_)) => "synced_in_part",
             Self::Erased(Some(_)) => "erased_once",
             Self::Erased(None) => "erased",
         }
     }
+}
+
+fn later(now: i64, wait: Duration) -> i64 {
+    now.saturating_add(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX))
 }
 
 fn asked_at(now: i64) -> ReceivedAt {

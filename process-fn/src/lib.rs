@@ -27,6 +27,8 @@ mod redelivery;
 mod requeue;
 mod store;
 mod sweep;
+#[cfg(test)]
+mod throughput;
 mod vault;
 
 #[cfg(any(test, feature = "testing"))]

@@ -269,7 +269,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
                     }
                 }
             }
-            self.keep_carried(events, &session).await?;
+            self.keep_carried(events, &outcomes, &session).await?;
             if !announcements.is_empty() {
                 self.publisher.publish(&announcements).await?;
             }
@@ -290,10 +290,17 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
         Err(ProcessError::Contended)
     }
 
-    /// Keeps the transcripts that came with deliveries where the errand will find them. Of an erased bot none is kept.
-    async fn keep_carried(&self, events: &[Understood], session: &Session) -> Result<(), VaultError> {
-        for Understood { event, carried, .. } in events {
-            if let Some(body) = carried.as_ref().filter(|_| !session.is_erased()) {
+    /// Keeps the transcripts that came with deliveries where the errand will find them. Of an erased bot none is kept, and none of
+    /// a repetition, which nobody would take away again.
+    async fn keep_carried(
+        &self,
+        events: &[Understood],
+        outcomes: &[Outcome],
+        session: &Session,
+    ) -> Result<(), VaultError> {
+        for (Understood { event, carried, .. }, (disposition, _)) in events.iter().zip(outcomes) {
+            let is_wanted = *disposition == Disposition::Applied && !session.is_erased();
+            if let Some(body) = carried.as_ref().filter(|_| is_wanted) {
                 self.vault.keep(&Kept::carried(event, body)).await?;
             }
         }

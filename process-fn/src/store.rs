@@ -95,7 +95,7 @@ pub trait SessionStore {
     /// Removes the mirror of an entry.
     fn unmirror(&self, id: &SessionId, entry: &SenderId) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Removes everything that is kept beside a session.
+    /// Removes everything that is kept beside a session: entries of deliveries, and mirrored entries of a calendar.
     fn forget_entries(&self, id: &SessionId) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Keeps an entry beside its session for 7 days, unless its place is taken.
@@ -106,6 +106,9 @@ pub trait SessionStore {
         now: i64,
     ) -> impl Future<Output = Result<Recorded, StoreError>> + Send;
 }
+
+/// How many due sessions of one part of the index a sweep takes at a time; the longest due come first, the others next time.
+pub(crate) const DUE_PER_SHARD: usize = 100;
 
 /// How long an entry beside its session is kept: the vendor's own horizon for duplicates.
 pub(crate) const ENTRY_RETENTION_SECONDS: i64 = 7 * 86_400;

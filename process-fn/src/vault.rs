@@ -46,7 +46,7 @@ impl Kept {
     /// A delivery's body that carries a transcript.
     #[must_use]
     pub fn carried(event: &Event, body: &[u8]) -> Self {
-        let key = artifacts::carried(&event.session, &event.accept_id);
+        let key = artifacts::carried(&event.session, &event.accept_id, event.received_at);
         Self { key, bytes: body.to_vec(), reason: "carries_a_transcript", metadata: vec![] }
     }
 

@@ -220,7 +220,7 @@ pub enum EntryStatus {
 pub struct CalendarEntries {
     /// Those that exist, by id. A cancelled one exists.
     pub entries: BTreeMap<SenderId, CalendarEntry>,
-    /// Those that were asked for by id and do not exist.
+    /// Those that were asked for by id and were not found. One that is neither here nor there was refused.
     pub gone: Vec<SenderId>,
 }
 

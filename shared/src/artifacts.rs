@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `<provider>/<bot>/transcript/<run>/raw.json` | a transcript as the provider wrote it |
 //! | `<provider>/<bot>/transcript/<run>/normalised.json` | the same as a [`Transcript`](crate::transcript::Transcript) |
-//! | `<provider>/<bot>/carried/<accept id>.json` | a body with a transcript inside, until that has its place |
+//! | `<provider>/<bot>/carried/<time of receipt>-<accept id>.json` | a body with a transcript inside, until that has its place |
 //! | `<provider>/<bot>/audio/recording.<suffix>` | the recorded sound |
 //! | `<provider>/<bot>/video/recording.<suffix>` | the recorded picture |
 //!
@@ -15,6 +15,7 @@ use crate::{
     hash::sha256_hex,
     message::AcceptId,
     sender_id::SenderId,
+    time::ReceivedAt,
 };
 
 /// The artifacts of which copies are kept.
@@ -57,8 +58,15 @@ pub fn carried_folder(session: &SessionId) -> String {
 
 /// The key of a delivery's body that carries a transcript.
 #[must_use]
-pub fn carried(session: &SessionId, accept_id: &AcceptId) -> String {
-    format!("{}{accept_id}.json", carried_folder(session))
+pub fn carried(session: &SessionId, accept_id: &AcceptId, received_at: ReceivedAt) -> String {
+    // With leading zeros, so that keys sort as times do.
+    format!("{}{:015}-{accept_id}.json", carried_folder(session), received_at.0.max(0))
+}
+
+/// When the delivery was received that carried the transcript under this key; `None` for another key.
+#[must_use]
+pub fn carried_at(key: &str) -> Option<ReceivedAt> {
+    key.rsplit('/').next()?.split('-').next()?.parse().ok().map(ReceivedAt)
 }
 
 /// One run of a transcription, as its folder is called. Fetching the same run again writes the same keys; another run keeps

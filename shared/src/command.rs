@@ -1,6 +1,10 @@
 //! Slow and timed work: messages on the `commands` queue, and what `process-fn` is invoked with directly.
 
-use crate::{event::SessionId, session::Errand, time::ReceivedAt};
+use crate::{
+    event::{Artifact, SessionId},
+    session::Errand,
+    time::ReceivedAt,
+};
 use serde::{Deserialize, Serialize};
 
 /// The version this code writes, and the only one it reads.
@@ -29,6 +33,14 @@ pub enum Command {
         /// The session; there need not be one yet.
         session: SessionId,
     },
+    /// Asks a provider again for what was given up: of this artifact, or of all.
+    Refetch {
+        /// The session.
+        session: SessionId,
+        /// The artifact; all without one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        artifact: Option<Artifact>,
+    },
     /// Puts spooled deliveries into the queue, erases what is to be erased, and sends whatever else is overdue on its way. The
     /// schedule of `template.yaml` invokes the function with it every minute.
     Sweep,
@@ -47,6 +59,7 @@ impl Command {
             Self::Errand { errand, .. } => errand.as_str(),
             Self::Kept { .. } => "kept",
             Self::Delete { .. } => "delete",
+            Self::Refetch { .. } => "refetch",
             Self::Sweep => "sweep",
         }
     }
@@ -119,6 +132,10 @@ mod tests {
         assert!(command.is_queued());
         assert_eq!((command.encode().as_str(), Command::decode(text).unwrap()), (text, command));
         let text = r#"{"v":1,"command":"delete","session":{"provider":"meetstream","id":"x/../#"}}"#;
+        let refetch =
+            r#"{"v":1,"command":"refetch","session":{"provider":"meetstream","id":"x/../#"},"artifact":"video"}"#;
+        let wanted = Command::Refetch { session: session.clone(), artifact: Some(Artifact::Video) };
+        assert_eq!((wanted.encode().as_str(), Command::decode(refetch).unwrap()), (refetch, wanted));
         let command = Command::Delete { session };
         assert_eq!((command.encode().as_str(), Command::decode(text).unwrap()), (text, command));
     }

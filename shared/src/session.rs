@@ -25,7 +25,7 @@ mod timeline;
 mod view;
 
 pub use announcement::{About, Announcement};
-pub use calendar::{CalendarFacts, ConnectionFact, Heard};
+pub use calendar::{CalendarFacts, ConnectionFact, Heard, Seen};
 pub use document::{Document, Unreadable};
 pub use errand::{Copy, Errand, Mark, Progress, Stored};
 pub use timeline::{Disposition, Entry, Hole};
@@ -285,7 +285,7 @@ impl Session {
         let Event { trust, .. } = *event;
         let mark = Mark::new(trust, occurred_at.as_ref(), event.received_at);
         if trust == Trust::Claimed && (reaches(kind) >= State::Ended || *kind == EventKind::Deleted) {
-            self.want(Errand::Confirm, Mark::new(trust, None, event.received_at));
+            self.want(Errand::Confirm, Mark::of_claim(kind, event.received_at));
         }
         self.progress = self.progress.max(reaches(kind));
         if trust == Trust::Verified {
@@ -317,7 +317,7 @@ impl Session {
                 }
             }
             EventKind::Calendar(change) => {
-                let heard = calendar::Heard { occurred_at, received_at: event.received_at };
+                let heard = calendar::Heard { occurred_at, received_at: event.received_at, seen: None };
                 self.calendar.get_or_insert_default().merge(change, heard, trust);
                 self.want(Errand::SyncCalendar, Mark::new(trust, None, event.received_at));
             }

@@ -1,6 +1,6 @@
 //! One account at one API.
 
-use super::{ApiError, Cause, MAX_ANSWER_BYTES, Patience, Refusal, transport::Transport};
+use super::{ApiError, Cause, MAX_ANSWER_BYTES, Patience, Refusal, breaker::Breaker, transport::Transport};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::byte_stream::ByteStream;
 use shared::{ReceivedAt, api::ApiKey, retry_after, url::Downloads};
@@ -15,6 +15,7 @@ pub(super) struct Account {
     transport: Transport,
     patience: Patience,
     max_answer_bytes: usize,
+    breaker: Breaker,
 }
 
 /// An answer to a question.
@@ -37,6 +38,7 @@ impl Account {
             transport: Transport::new(Downloads::Anywhere, patience),
             patience,
             max_answer_bytes: MAX_ANSWER_BYTES,
+            breaker: Breaker::default(),
         }
     }
 
@@ -47,8 +49,17 @@ impl Account {
 
     /// Asks. `path` begins with a slash.
     pub(super) async fn get(&self, path: &str) -> Result<Answer, ApiError> {
+        self.ask(path, self.patience.for_questions()).await
+    }
+
+    /// Asks for something that may be long: it has as much time as a download.
+    pub(super) async fn get_long(&self, path: &str) -> Result<Answer, ApiError> {
+        self.ask(path, self.patience).await
+    }
+
+    async fn ask(&self, path: &str, patience: Patience) -> Result<Answer, ApiError> {
         let url = format!("{}{path}", self.base_url);
-        self.patience.with(|| self.attempt(&url)).await
+        self.breaker.guard(patience.with(|| self.attempt(&url))).await
     }
 
     /// Asks, and takes no "not yet" for an answer.

@@ -89,9 +89,9 @@ impl MeetingBaasApi {
         while let Some((id, entry)) = entries.next().await {
             match entry {
                 Ok(entry) => drop(found.entries.insert(id, entry)),
-                Err(ApiError::Never(Refusal::NotFound | Refusal::Gone | Refusal::Refused | Refusal::UnusableId)) => {
-                    found.gone.push(id);
-                }
+                Err(ApiError::Never(Refusal::NotFound | Refusal::Gone)) => found.gone.push(id),
+                // Neither found nor gone.
+                Err(ApiError::Never(_)) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -54,7 +54,7 @@ impl MeetStreamApi {
     async fn run(&self, run: SenderId) -> Result<Located, ApiError> {
         let segment = run.path_segment().ok_or(Refusal::UnusableId)?;
         let path = format!("/transcript/{segment}/get_transcript?raw=false");
-        let body = match self.0.get(&path).await {
+        let body = match self.0.get_long(&path).await {
             Ok(Answer::Ready(body)) => body,
             Ok(Answer::NotYet) => return Ok(Located::Pending),
             Err(ApiError::Never(Refusal::NotFound)) => return Err(ApiError::later(Cause::Missing)),

@@ -29,6 +29,7 @@ struct State {
     calendars: BTreeMap<SessionId, VecDeque<Result<CalendarEntries, ApiError>>>,
     files: BTreeMap<String, VecDeque<Result<File, ApiError>>>,
     asked: Vec<String>,
+    entries_asked_for: usize,
 }
 
 /// What is at a URL.
@@ -79,7 +80,7 @@ impl MemoryApi {
         self.state().details.entry(bot.clone()).or_default().push_back(answer);
     }
 
-    /// Adds an answer to what is in a calendar, whatever is asked about it.
+    /// Adds an answer to what is in a calendar, of which those get what they name who name something.
     pub fn fill(&self, calendar: &SessionId, answer: Result<CalendarEntries, ApiError>) {
         self.state().calendars.entry(calendar.clone()).or_default().push_back(answer);
     }
@@ -93,6 +94,12 @@ impl MemoryApi {
     #[must_use]
     pub fn asked(&self) -> Vec<String> {
         self.state().asked.clone()
+    }
+
+    /// How many entries of calendars were asked for by name.
+    #[must_use]
+    pub fn asked_for_entries(&self) -> usize {
+        self.state().entries_asked_for
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -133,9 +140,15 @@ impl ProviderApi for MemoryApi {
         self.answer(format!("detail {}", bot.encoded()), |state| state.details.get_mut(bot))
     }
 
-    async fn calendar_entries(&self, calendar: &SessionId, _: &Entries) -> Result<CalendarEntries, ApiError> {
+    async fn calendar_entries(&self, calendar: &SessionId, which: &Entries) -> Result<CalendarEntries, ApiError> {
         self.wait().await;
-        self.answer(format!("calendar {}", calendar.encoded()), |state| state.calendars.get_mut(calendar))
+        let found = self.answer(format!("calendar {}", calendar.encoded()), |state| state.calendars.get_mut(calendar));
+        let Entries::Named(ids) = which else { return found };
+        self.state().entries_asked_for += ids.len();
+        found.map(|mut found| {
+            found.entries.retain(|id, _| ids.contains(id));
+            found
+        })
     }
 
     async fn download(&self, _: Artifact, url: &DownloadUrl) -> Result<Download, ApiError> {

@@ -24,7 +24,7 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// What a command of some minutes can afford.
+    /// For downloads: what a command of some minutes can afford.
     pub const DEFAULT: Self = Self {
         connect: Duration::from_secs(3),
         attempt: Duration::from_secs(15),
@@ -35,8 +35,15 @@ impl Patience {
         stall: Duration::from_secs(20),
     };
 
+    /// The same for questions, which are answered within a second or not at all. Whoever waits for one holds up nine others.
+    #[must_use]
+    pub fn for_questions(self) -> Self {
+        let (attempt, total) = (Duration::from_secs(5), Duration::from_secs(8));
+        Self { attempt: self.attempt.min(attempt), total: self.total.min(total), ..self }
+    }
+
     /// Tries until there is an answer, an error that will not pass within seconds, or no time left. The last error is told.
-    pub(super) async fn with<T, F: Future<Output = Result<T, ApiError>>>(
+    pub(crate) async fn with<T, F: Future<Output = Result<T, ApiError>>>(
         &self,
         attempt: impl Fn() -> F,
     ) -> Result<T, ApiError> {
@@ -108,6 +115,14 @@ mod tests {
         assert_eq!(play(vec![Err(asked(4)), Ok(7)]).await, (Ok(7), 2, Duration::from_secs(4)));
         assert_eq!(play(vec![Err(asked(0)), Ok(7)]).await, (Ok(7), 2, Duration::ZERO));
         assert_eq!(play(vec![Err(asked(6)), Ok(7)]).await, (Err(asked(6)), 1, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_hangs_is_given_up_within_seconds() {
+        let begun = Instant::now();
+        let patience = Patience::DEFAULT.for_questions();
+        let answer = patience.with(std::future::pending::<Result<u8, ApiError>>).await;
+        assert_eq!((answer, begun.elapsed()), (Err(ApiError::later(Cause::TimedOut)), Duration::from_secs(8)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -92,6 +92,8 @@ fn tell<T>(about: &SessionId, question: &'static str, answer: Result<T, ApiError
         ApiError::Later { cause: Cause::Redirected, .. } => {
             tracing::error!(session, provider, question, code, "the API redirects, and no key follows: check its URL");
         }
+        // One line for each provider that fails is enough; this one was not even asked.
+        ApiError::Later { cause: Cause::Resting, .. } => {}
         _ => tracing::warn!(session, provider, question, code, "a question to a provider had no answer: {error}"),
     }
     answer

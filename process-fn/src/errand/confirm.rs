@@ -15,11 +15,21 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
     pub(super) async fn confirm(&self, session: &Session, now: i64) -> Result<End, Setback> {
         let facts = match self.api.detail(session.id()).await {
             Ok(detail) => detail.facts,
-            // What was erased is not there to be asked about. Without a claim of that, it may be too new to be found.
-            Err(ApiError::Never(Refusal::NotFound | Refusal::Gone)) if session.claims_erasure() => {
+            Err(ApiError::Never(Refusal::Gone)) if session.claims_erasure() => {
                 vec![Fact { kind: EventKind::Deleted, occurred_at: None, reason: None }]
             }
-            Err(error) => return Err(Setback::Provider(error)),
+            Err(error) => {
+                // A wrong URL or another account's key knows nothing of any bot either, and what is erased never comes back.
+                if error == ApiError::Never(Refusal::NotFound) && session.claims_erasure() {
+                    let bot = session.id().encoded();
+                    tracing::error!(
+                        bot,
+                        unproved = "deletion",
+                        "a deletion is claimed, and the provider's API answers 404, which proves none: see the runbook"
+                    );
+                }
+                return Err(Setback::Provider(error));
+            }
         };
         if !bears_out(session, &facts) {
             return Err(Setback::Pending);

@@ -13,9 +13,10 @@ use shared::{
     api::{Absence, Content, Located},
     artifacts::{self, Run},
     event::{Artifact, ArtifactStatus},
-    session::{Copy, Stored},
+    session::{Copy, Errand, Stored},
     transcript::Transcript,
 };
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// The content type of what we write ourselves.
@@ -34,7 +35,21 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
         if artifact != Artifact::Transcript && !self.keeps_recordings {
             return Ok(End::Done);
         }
-        if let Some(stored) = self.carried_transcript(id, artifact, now).await? {
+        if let Some(Copy::Stored(stored)) = session.copies().get(&artifact) {
+            if stored.is_untold {
+                let told = Stored { is_untold: false, ..stored.clone() };
+                return Ok(End::Copied(artifact, Copy::Stored(told)));
+            }
+            // A recording is made once, however often it is announced.
+            if artifact != Artifact::Transcript {
+                return Ok(End::Done);
+            }
+            let age = u64::try_from(now.saturating_sub(stored.stored_at)).unwrap_or(0);
+            if let Some(rest) = self.retry_max.checked_sub(Duration::from_secs(age)).filter(|rest| !rest.is_zero()) {
+                return Err(Setback::Recent(rest));
+            }
+        }
+        if let Some(stored) = self.carried_transcript(session, artifact, now).await? {
             return Ok(End::Copied(artifact, Copy::Stored(stored)));
         }
         let (content, run) = match self.api.artifact(id, artifact).await.map_err(Setback::Provider)? {
@@ -66,22 +81,32 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
         Ok(End::Copied(artifact, Copy::Stored(stored)))
     }
 
-    /// A transcript that came with a delivery, from where that was kept; the provider need not be asked for it.
+    /// A transcript that came with a delivery, from where that was kept; the provider need not be asked for it. One that is older
+    /// than the reason to fetch one is stale, unless it is the only one.
     async fn carried_transcript(
         &self,
-        id: &SessionId,
+        session: &Session,
         artifact: Artifact,
         now: i64,
     ) -> Result<Option<Stored>, Setback> {
         if artifact != Artifact::Transcript {
             return Ok(None);
         }
-        let carried = self.vault.list(&artifacts::carried_folder(id)).await?;
-        let Some(newest) = carried.into_iter().max_by_key(|object| object.stored_at) else { return Ok(None) };
-        let Some(body) = self.vault.fetch(&newest.key).await? else { return Ok(None) };
-        let stored = self.keep_transcript(id, &body, None, now).await?;
-        self.vault.remove(&newest.key).await?;
-        Ok(Some(stored))
+        let id = session.id();
+        let carried: Vec<_> =
+            self.vault.list(&artifacts::carried_folder(id)).await?.into_iter().map(|object| object.key).collect();
+        let Some(newest) = carried.iter().max() else { return Ok(None) };
+        let wanted_at = session.pending(Errand::FetchTranscript).map(|progress| progress.wanted().received_at());
+        let is_stale = session.copies().contains_key(&artifact) && artifacts::carried_at(newest) < wanted_at;
+        let body = if is_stale { None } else { self.vault.fetch(newest).await? };
+        let stored = match body {
+            Some(body) => Some(self.keep_transcript(id, &body, None, now).await?),
+            None => None,
+        };
+        for key in &carried {
+            self.vault.remove(key).await?;
+        }
+        Ok(stored)
     }
 
     async fn whole(&self, artifact: Artifact, content: Content) -> Result<Vec<u8>, Setback> {
@@ -115,5 +140,5 @@ fn is_announced(session: &Session, artifact: Artifact) -> bool {
 
 pub(super) fn stored(archived: archive::Stored, now: i64) -> Stored {
     let archive::Stored { key, content_type, size_bytes, sha256 } = archived;
-    Stored { key, sha256, size_bytes, content_type, stored_at: now }
+    Stored { key, sha256, size_bytes, content_type, stored_at: now, is_untold: false }
 }

@@ -173,8 +173,10 @@ async fn a_transcript_that_was_made_anew_is_another_and_the_old_one_stays() {
     world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
     let mut anew = said("transcription.processed");
     anew["timestamp"] = json!("2026-10-05T12:00:00Z");
-    world.take(&event("anew", Endpoint::MeetStream, &anew)).await;
-    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    let mut anew = event("anew", Endpoint::MeetStream, &anew);
+    anew.received_at = ReceivedAt((NOW + 7200) * 1000);
+    world.take(&anew).await;
+    world.do_it(Errand::FetchTranscript, NOW + 7200).await.unwrap();
     assert!(world.stored(Artifact::Transcript).unwrap().key.contains("run-2"));
     let keys: Vec<_> = world.vault.kept().into_keys().filter(|key| key.ends_with("raw.json")).collect();
     assert_eq!(keys.len(), 2, "{keys:?}");
@@ -213,12 +215,54 @@ async fn a_transcript_that_came_with_its_delivery_asks_nobody() {
         {"speaker": "Priya", "words": [{"start": 0.1, "end": 0.4, "word": "Hello"}]}]}});
     let event = self::event("1", Endpoint::MeetingBaasV1, &body);
     world.take(&event).await;
-    world.vault.plant(&artifacts::carried(&event.session, &event.accept_id), body.to_string().as_bytes());
+    world
+        .vault
+        .plant(&artifacts::carried(&event.session, &event.accept_id, event.received_at), body.to_string().as_bytes());
     world.run(&event.session, Errand::FetchTranscript, NOW, Instant::now() + Duration::from_secs(5)).await.unwrap();
     assert!(world.api.asked().is_empty());
     let keys: Vec<_> = world.vault.kept().into_keys().collect();
     assert_eq!(keys.len(), 2, "it has its place: {keys:?}");
     assert!(keys.iter().all(|key| key.starts_with("meetingbaas/b/transcript/")), "{keys:?}");
+}
+
+#[tokio::test]
+async fn a_transcript_that_came_with_an_old_delivery_replaces_no_newer_one() {
+    let world = world();
+    let body = |word: &str| {
+        json!({"event": "complete", "data": {"bot_id": "b", "transcript": [
+        {"speaker": "Priya", "words": [{"start": 0.1, "end": 0.4, "word": word}]}]}})
+    };
+    let at = |accept_id: &str, word: &str, seconds: i64| {
+        let mut event = self::event(accept_id, Endpoint::MeetingBaasV1, &body(word));
+        event.received_at = ReceivedAt((NOW + seconds) * 1000);
+        event
+    };
+    let (first, stale) = (at("1", "first", 0), at("0", "stale", -100));
+    let id = first.session.clone();
+    let plant = |event: &Event, word: &str| {
+        let key = artifacts::carried(&event.session, &event.accept_id, event.received_at);
+        world.vault.plant(&key, body(word).to_string().as_bytes());
+    };
+    let deadline = Instant::now() + Duration::from_secs(5);
+    world.take(&first).await;
+    plant(&first, "first");
+    world.run(&id, Errand::FetchTranscript, NOW, deadline).await.unwrap();
+    let ours = world.store.session(&id).unwrap().copies()[&Artifact::Transcript].clone();
+
+    plant(&stale, "stale");
+    let mut anew = json!({"event": "transcription_complete", "data": {"bot_id": "b"}});
+    anew["event"] = json!("transcription_complete");
+    let mut anew = self::event("2", Endpoint::MeetingBaasV1, &anew);
+    anew.received_at = ReceivedAt((NOW + 1000) * 1000);
+    world.take(&anew).await;
+    let is_wanted = world.store.session(&id).unwrap().pending(Errand::FetchTranscript).is_some();
+    assert!(is_wanted, "{:?}", anew.kind);
+    world.api.locate(&id, Artifact::Transcript, found(Content::Inline(transcript())));
+    world.run(&id, Errand::FetchTranscript, NOW + 1000, deadline).await.unwrap();
+    let copy = world.store.session(&id).unwrap().copies()[&Artifact::Transcript].clone();
+    let Copy::Stored(stored) = copy else { panic!("{copy:?}") };
+    assert_eq!((world.api.asked().len(), stored.sha256.as_str()), (1, sha256_hex(&transcript()).as_str()), "{ours:?}");
+    assert!(!world.vault.kept().keys().any(|key| key.contains("/carried/")), "and none is left behind");
 }
 
 #[tokio::test]
@@ -266,21 +310,26 @@ async fn a_truncated_body_is_never_taken_for_all_of_it() {
 #[tokio::test]
 async fn what_never_comes_is_given_up_for_the_right_reason() {
     let later = |cause| Err(ApiError::later(cause));
-    for (answer, at_once, reason) in [
-        (Ok(Located::Pending), false, "not_in_time"),
-        (later(Cause::Failing), false, "failing"),
-        (later(Cause::KeyRefused), false, "key_refused"),
-        (later(Cause::NoKey), true, "no_key"),
-        (Err(Refusal::Gone.into()), true, "gone"),
-        (Err(Refusal::NotFound.into()), true, "not_found"),
-        (Ok(Located::Unavailable(Absence::NeverMade)), false, "missing"),
-        (Ok(Located::Unavailable(Absence::Skipped)), true, "skipped"),
-        (Ok(Located::Unavailable(Absence::Failed)), true, "failed"),
+    const HOUR: i64 = 3600;
+    for (answer, after, reason) in [
+        (Ok(Located::Pending), DAY, "not_in_time"),
+        (later(Cause::Failing), DAY, "failing"),
+        (later(Cause::KeyRefused), DAY, "key_refused"),
+        (later(Cause::NoKey), 0, "no_key"),
+        (Err(Refusal::Gone.into()), HOUR, "gone"),
+        (Err(Refusal::NotFound.into()), HOUR, "not_found"),
+        (Err(Refusal::Refused.into()), DAY, "refused"),
+        (Err(Refusal::UnusableId.into()), 0, "unusable_id"),
+        (Ok(Located::Unavailable(Absence::NeverMade)), DAY, "missing"),
+        (Ok(Located::Unavailable(Absence::Skipped)), 0, "skipped"),
+        (Ok(Located::Unavailable(Absence::Failed)), 0, "failed"),
     ] {
         let world = world();
         world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
         world.api.locate(&bot(), Artifact::Transcript, answer);
-        let (mut now, mut tries) = (NOW, 0);
+        // However long ago the delivery came: it may have been parked for days.
+        let begun = NOW + 30 * DAY;
+        let (mut now, mut tries) = (begun, 0);
         while world.session().pending(Errand::FetchTranscript).is_some() {
             world.do_it(Errand::FetchTranscript, now).await.unwrap();
             now = world.session().due_at().unwrap_or(now);
@@ -288,8 +337,8 @@ async fn what_never_comes_is_given_up_for_the_right_reason() {
             assert!(tries < 200, "{reason}: for ever");
         }
         assert_eq!(world.unavailable(Artifact::Transcript).as_deref(), Some(reason));
-        assert_eq!(tries == 1, at_once, "{reason}: {tries} tries");
-        assert!(at_once || (NOW + DAY..NOW + DAY + 1000).contains(&now), "{reason}: after {} s", now - NOW);
+        assert_eq!(tries == 1, after == 0, "{reason}: {tries} tries");
+        assert!((begun + after..=begun + after + 1000).contains(&now), "{reason}: after {} s", now - begun);
         assert_eq!(world.told(), ["artifact.unavailable"], "{reason}");
     }
 }
@@ -315,11 +364,173 @@ async fn what_is_ours_to_mend_gives_up_nothing() {
     world.vault.set_failing(false);
     *world.publisher.is_refusing.lock().unwrap() = true;
     let due_at = world.session().due_at().unwrap();
-    assert_eq!(world.do_it(Errand::FetchTranscript, due_at).await.unwrap_err().code(), "publish_failed");
-    assert!(world.session().copies().is_empty(), "what was not told is not saved");
+    world.do_it(Errand::FetchTranscript, due_at).await.unwrap();
+    assert!(world.session().pending(Errand::FetchTranscript).is_some(), "what was not told is not done");
     *world.publisher.is_refusing.lock().unwrap() = false;
+    let due_at = world.session().due_at().unwrap();
+    world.do_it(Errand::FetchTranscript, due_at).await.unwrap();
+    assert_eq!(world.told(), ["transcript.ready"]);
+    assert!(world.session().pending(Errand::FetchTranscript).is_none());
+}
+
+#[tokio::test]
+async fn a_bus_that_takes_nothing_makes_nobody_download_again() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["video.processed"]).await;
+    let place = url("https://files.example.invalid/v");
+    world.api.locate(&bot(), Artifact::Video, found(Content::At(place.clone())));
+    world.api.serve(&place, Ok(File::of("video/mp4", b"moving pictures")));
+    *world.publisher.is_refusing.lock().unwrap() = true;
+    let (mut now, mut waits) = (NOW, vec![]);
+    for _ in 0..12 {
+        world.do_it(Errand::FetchVideo, now).await.unwrap();
+        let due_at = world.session().due_at().unwrap();
+        waits.push(due_at - now);
+        now = due_at;
+    }
+    assert_eq!(world.api.asked().len(), 2, "where it is, and the download: {:?}", world.api.asked());
+    assert_eq!(waits[..4], [2, 4, 8, 16], "and each further try waits longer");
+    assert!(world.stored(Artifact::Video).unwrap().is_untold);
+    *world.publisher.is_refusing.lock().unwrap() = false;
+    world.do_it(Errand::FetchVideo, now).await.unwrap();
+    assert_eq!((world.told(), world.session().due_at()), (vec!["recording.ready"], None));
+    assert!(!world.stored(Artifact::Video).unwrap().is_untold);
+    assert_eq!(world.api.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_recording_is_fetched_once_however_often_it_is_announced() {
+    let world = world();
+    world.hear(Endpoint::MeetStreamCallback, &["video.processed"]).await;
+    let place = url("https://files.example.invalid/v");
+    world.api.locate(&bot(), Artifact::Video, found(Content::At(place.clone())));
+    world.api.serve(&place, Ok(File::of("video/mp4", b"moving pictures")));
+    world.do_it(Errand::FetchVideo, NOW).await.unwrap();
+    world.hear(Endpoint::MeetStream, &["video.processed"]).await;
+    for n in 0..20 {
+        let mut again = said("video.processed");
+        again["timestamp"] = json!(format!("2026-10-05T10:00:{n:02}Z"));
+        let mut again = event(&format!("again {n}"), Endpoint::MeetStreamCallback, &again);
+        again.received_at = ReceivedAt((NOW + 60 + n) * 1000);
+        world.take(&again).await;
+        world.do_it(Errand::FetchVideo, NOW + 7200 * (n + 1)).await.unwrap();
+    }
+    assert_eq!(world.api.asked().len(), 2, "{:?}", world.api.asked());
+    assert_eq!(world.told(), ["recording.ready"]);
+}
+
+#[tokio::test]
+async fn a_transcript_is_fetched_anew_after_a_while_only() {
+    let world = world();
+    world.hear(Endpoint::MeetStreamCallback, &["transcription.processed"]).await;
+    world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    for n in 0..60 {
+        let mut again = said("transcription.processed");
+        again["timestamp"] = json!(format!("2026-10-05T10:01:{n:02}Z"));
+        let mut again = event(&format!("again {n}"), Endpoint::MeetStreamCallback, &again);
+        again.received_at = ReceivedAt((NOW + n) * 1000);
+        world.take(&again).await;
+        world.do_it(Errand::FetchTranscript, NOW + n).await.unwrap();
+    }
+    assert_eq!(world.api.asked().len(), 1, "one request after another asks the provider nothing");
+    let due_at = world.session().due_at().unwrap();
+    assert_eq!(due_at, NOW + 900);
+    world.do_it(Errand::FetchTranscript, due_at).await.unwrap();
+    assert_eq!((world.api.asked().len(), world.session().due_at()), (2, None));
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_asked_for_again_when_somebody_says_so() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["transcription.processed", "audio.processed"]).await;
+    world.api.set_configured(false);
+    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    assert_eq!(world.unavailable(Artifact::Transcript).as_deref(), Some("no_key"));
+    world.api.set_configured(true);
+    assert_eq!(world.refetch(&bot(), Some(Artifact::Video), NOW).await, Ok(vec![]), "that was not given up");
+    assert_eq!(world.refetch(&bot(), None, NOW + 2 * DAY).await, Ok(vec![Errand::FetchTranscript]));
+    world.api.locate(&bot(), Artifact::Transcript, Ok(Located::Pending));
+    world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+    world.do_it(Errand::FetchTranscript, NOW + 2 * DAY).await.unwrap();
+    world.do_it(Errand::FetchTranscript, NOW + 2 * DAY).await.unwrap();
+    let due_at = world.session().pending(Errand::FetchTranscript).unwrap().due_at();
     world.do_it(Errand::FetchTranscript, due_at).await.unwrap();
     assert!(world.stored(Artifact::Transcript).is_some());
+    assert_eq!(world.refetch(&bot(), None, NOW + 3 * DAY).await, Ok(vec![]), "what is there is not asked for again");
+    world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
+    assert_eq!(world.refetch(&bot(), None, NOW + 3 * DAY).await, Ok(vec![]));
+}
+
+#[tokio::test]
+async fn a_provider_that_rests_uses_up_no_tries_and_no_patience() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
+    let resting = ApiError::Later { cause: Cause::Resting, wait: Some(Duration::from_secs(60)) };
+    world.api.locate(&bot(), Artifact::Transcript, Err(resting));
+    for n in 0..3000 {
+        world.do_it(Errand::FetchTranscript, NOW + 60 * n).await.unwrap();
+        assert_eq!(world.session().due_at(), Some(NOW + 60 * (n + 1)));
+    }
+    assert_eq!(world.session().pending(Errand::FetchTranscript).unwrap().attempts(), 0);
+}
+
+#[tokio::test]
+async fn a_repeated_claim_asks_the_provider_once() {
+    let world = world();
+    let fact = |kind| Fact { kind, occurred_at: None, reason: None };
+    world.api.describe(&bot(), Ok(BotDetail { facts: vec![fact(EventKind::Done)], ..BotDetail::default() }));
+    for n in 0..50 {
+        for name in ["bot.stopped", "bot.done"] {
+            let mut claim = said(name);
+            claim["timestamp"] = json!(format!("2026-10-05T10:00:{n:02}Z"));
+            let mut claim = event(&format!("{name} {n}"), Endpoint::MeetStreamCallback, &claim);
+            claim.received_at = ReceivedAt((NOW + n) * 1000);
+            world.take(&claim).await;
+            world.do_it(Errand::Confirm, NOW + n).await.unwrap();
+        }
+    }
+    assert!((1..=2).contains(&world.api.asked().len()), "an end and a conclusion: {}", world.api.asked().len());
+}
+
+#[tokio::test]
+async fn a_bot_that_never_was_is_looked_for_a_few_times() {
+    let world = world();
+    world.hear(Endpoint::MeetStreamCallback, &["bot.done"]).await;
+    let mut now = NOW;
+    while world.session().pending(Errand::Confirm).is_some() {
+        world.do_it(Errand::Confirm, now).await.unwrap();
+        now = world.session().due_at().unwrap_or(now);
+    }
+    assert_eq!(world.api.asked().len(), 4);
+    assert_eq!(now, NOW + 3600);
+}
+
+#[tokio::test]
+async fn nothing_but_a_word_about_the_deletion_proves_a_claimed_one() {
+    let fact = || Fact { kind: EventKind::Deleted, occurred_at: None, reason: None };
+    let erased = BotDetail { facts: vec![fact()], ..BotDetail::default() };
+    for (answer, proves) in [
+        (Err(Refusal::NotFound.into()), false),
+        (Err(Refusal::Refused.into()), false),
+        (Err(Refusal::Gone.into()), true),
+        (Ok(erased), true),
+    ] {
+        let world = world();
+        world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
+        world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+        world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+        world.hear(Endpoint::MeetStreamCallback, &["data_deletion"]).await;
+        world.api.describe(&bot(), answer.clone());
+        let (mut now, mut tries) = (NOW, 0);
+        while world.session().pending(Errand::Confirm).is_some() && tries < 200 {
+            world.do_it(Errand::Confirm, now).await.unwrap();
+            now = world.session().due_at().unwrap_or(now);
+            tries += 1;
+        }
+        assert_eq!(world.session().is_erased(), proves, "{answer:?}");
+        assert!(!world.vault.kept().is_empty(), "the sweep erases, and only what was proved");
+    }
 }
 
 #[tokio::test]
@@ -365,7 +576,7 @@ async fn after_a_deletion_nothing_is_left_and_only_then_it_is_told() {
 
     let again_at = world.session().due_at().unwrap();
     assert_eq!(again_at, NOW + 1200);
-    world.vault.plant(&artifacts::carried(&bot(), &AcceptId::new("late")), b"Priya");
+    world.vault.plant(&artifacts::carried(&bot(), &AcceptId::new("late"), ReceivedAt(0)), b"Priya");
     world.do_it(Errand::EraseAgain, NOW).await.unwrap();
     assert_eq!(world.vault.kept().len(), 2, "not before its time");
     world.do_it(Errand::EraseAgain, again_at).await.unwrap();
@@ -571,7 +782,139 @@ async fn a_calendars_entries_are_mirrored_and_their_changes_told() {
     later.received_at = ReceivedAt(NOW * 1000 + 1);
     world.take(&later).await;
     world.run(&calendar, Errand::SyncCalendar, NOW, deadline).await.unwrap();
-    assert_eq!(world.told().len(), 4, "a cancellation, and one that is gone");
+    assert_eq!(world.told().len(), 3, "a cancellation; what was not found once may be there the next time");
+    let again_at = world.store.session(&calendar).unwrap().due_at().unwrap();
+    assert_eq!(again_at, NOW + 3600);
+    world.run(&calendar, Errand::SyncCalendar, again_at, deadline).await.unwrap();
+    assert_eq!(world.told().len(), 4, "and one that is gone");
+    assert_eq!(world.store.session(&calendar).unwrap().due_at(), None);
     assert_eq!(world.store.calendar_entry(&calendar, &id("e1"), NOW).await.unwrap(), Some(cancelled));
     assert_eq!(world.store.calendar_entry(&calendar, &id("e2"), NOW).await.unwrap(), None);
+}
+
+/// A calendar that was told to have these entries touched, one delivery each, so many seconds after the beginning.
+async fn touched(world: &World, ids: impl IntoIterator<Item = u32>, after: i64) -> SessionId {
+    let mut calendar = None;
+    for n in ids {
+        let body = json!({"event": "calendar.sync_events", "data": {"calendar_id": "c",
+            "last_updated_ts": "2026-10-05T10:00:00Z", "affected_event_uuids": [format!("e{n}")]}});
+        let mut event = event(&format!("{n} after {after}"), Endpoint::MeetingBaasV1, &body);
+        event.received_at = ReceivedAt((NOW + after) * 1000 + i64::from(n));
+        world.take(&event).await;
+        calendar = Some(event.session);
+    }
+    calendar.unwrap()
+}
+
+fn entries(ids: impl IntoIterator<Item = u32>) -> CalendarEntries {
+    let entry = |n: u32| CalendarEntry {
+        id: SenderId::try_from(format!("e{n}").as_str()).unwrap(),
+        title: Some("Standup with Priya".to_owned()),
+        starts_at: None,
+        ends_at: None,
+        status: EntryStatus::Confirmed,
+        meeting_url: None,
+        series_id: None,
+        bot_scheduled: None,
+        updated_at: None,
+    };
+    let entries = ids.into_iter().map(entry).map(|entry| (entry.id.clone(), entry)).collect();
+    CalendarEntries { entries, gone: vec![] }
+}
+
+#[tokio::test]
+async fn only_what_was_touched_since_is_asked_for() {
+    let world = world();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let calendar = touched(&world, 0..30, 0).await;
+    world.api.fill(&calendar, Ok(entries(0..250)));
+    world.run(&calendar, Errand::SyncCalendar, NOW + 1, deadline).await.unwrap();
+    assert_eq!(world.told().len(), 30, "of what was asked for");
+    let asked = world.api.asked_for_entries();
+    for n in 30..50 {
+        touched(&world, [n], i64::from(n)).await;
+        world.run(&calendar, Errand::SyncCalendar, NOW + i64::from(n) + 1, deadline).await.unwrap();
+    }
+    assert_eq!((asked, world.api.asked_for_entries()), (30, 50), "each entry once");
+    assert_eq!(world.told().len(), 50);
+    touched(&world, [3], 100).await;
+    world.run(&calendar, Errand::SyncCalendar, NOW + 101, deadline).await.unwrap();
+    assert_eq!((world.api.asked_for_entries(), world.told().len()), (51, 50), "touched again, and the same as before");
+}
+
+#[tokio::test]
+async fn what_a_failing_provider_gave_is_kept_and_the_next_job_goes_on() {
+    let world = world();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let calendar = touched(&world, 0..150, 0).await;
+    world.api.fill(&calendar, Ok(entries(0..250)));
+    world.api.fill(&calendar, Err(ApiError::later(Cause::Failing)));
+    world.api.fill(&calendar, Ok(entries(0..250)));
+    world.run(&calendar, Errand::SyncCalendar, NOW + 1, deadline).await.unwrap();
+    assert_eq!(world.told().len(), 8);
+    let mut due_at = world.store.session(&calendar).unwrap().due_at().unwrap();
+    assert_eq!(due_at, NOW + 61);
+    world.run(&calendar, Errand::SyncCalendar, due_at, deadline).await.unwrap();
+    assert_eq!(world.told().len(), 108, "no more than so many at a time");
+    due_at = world.store.session(&calendar).unwrap().due_at().unwrap();
+    world.run(&calendar, Errand::SyncCalendar, due_at, deadline).await.unwrap();
+    assert_eq!((world.told().len(), world.store.session(&calendar).unwrap().due_at()), (150, None));
+    assert_eq!(world.api.asked_for_entries(), 8 + 8 + 142);
+}
+
+#[tokio::test]
+async fn an_entry_that_the_provider_refuses_is_not_announced_as_gone() {
+    let world = world();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let calendar = touched(&world, [1], 0).await;
+    world.api.fill(&calendar, Ok(entries([1])));
+    world.api.fill(&calendar, Ok(CalendarEntries::default()));
+    world.run(&calendar, Errand::SyncCalendar, NOW + 1, deadline).await.unwrap();
+    touched(&world, [1], 10).await;
+    for now in [NOW + 11, NOW + 5000, NOW + 10_000] {
+        world.run(&calendar, Errand::SyncCalendar, now, deadline).await.unwrap();
+    }
+    assert_eq!(world.told(), ["calendar.event_changed"]);
+    let id = SenderId::try_from("e1").unwrap();
+    assert!(world.store.calendar_entry(&calendar, &id, NOW).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_deleted_calendar_keeps_no_title_and_is_never_mirrored_again() {
+    let world = world();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let calendar = touched(&world, 0..3, 0).await;
+    world.api.fill(&calendar, Ok(entries(0..3)));
+    world.run(&calendar, Errand::SyncCalendar, NOW + 1, deadline).await.unwrap();
+    world.delete(&calendar, NOW + 2).await.unwrap();
+    world.run(&calendar, Errand::Erase, NOW + 2, deadline).await.unwrap();
+    touched(&world, 0..3, 10).await;
+    world.run(&calendar, Errand::SyncCalendar, NOW + 11, deadline).await.unwrap();
+    let again_at = world.store.session(&calendar).unwrap().due_at().unwrap();
+    world.run(&calendar, Errand::EraseAgain, again_at, deadline).await.unwrap();
+    for n in 0..3 {
+        let id = SenderId::try_from(format!("e{n}").as_str()).unwrap();
+        assert_eq!(world.store.calendar_entry(&calendar, &id, NOW).await.unwrap(), None);
+    }
+    let session = world.store.session(&calendar).unwrap();
+    let document = serde_json::to_string(&session).unwrap();
+    assert!(session.calendar().is_none() && !document.contains("e1\""), "{document}");
+    assert_eq!((world.told().last(), session.due_at()), (Some(&"data.deleted"), None));
+}
+
+#[tokio::test]
+async fn what_keeps_coming_does_not_put_off_the_word_of_the_deletion() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
+    world.do_it(Errand::Erase, NOW).await.unwrap();
+    let again_at = world.session().due_at().unwrap();
+    for n in 1..100 {
+        let (session, version) = (world.session(), world.store.load(&bot(), NOW).await.unwrap().version);
+        let kept = session.with_bytes_kept(ReceivedAt((NOW + 10 * n) * 1000));
+        world.store.save(&kept, version, NOW).await.unwrap();
+        world.do_it(Errand::Erase, NOW + 10 * n).await.unwrap();
+    }
+    assert_eq!(world.session().pending(Errand::EraseAgain).unwrap().due_at(), again_at);
+    world.do_it(Errand::EraseAgain, again_at).await.unwrap();
+    assert_eq!(world.told(), ["data.deleted"]);
 }

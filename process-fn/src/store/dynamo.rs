@@ -1,4 +1,4 @@
-use super::{ENTRY_RETENTION_SECONDS, Loaded, Recorded, SessionStore, StoreError, Version};
+use super::{DUE_PER_SHARD, ENTRY_RETENTION_SECONDS, Loaded, Recorded, SessionStore, StoreError, Version};
 use crate::log;
 use aws_sdk_dynamodb::{
     Client,
@@ -12,15 +12,12 @@ use shared::{
     api::CalendarEntry,
     session::{Document, Entry, Unreadable},
     table::{
-        BY_DUE, DISPOSITION, DOCUMENT, DUE_AT, DUE_SHARD, Due, EVENT_SORT_KEY_PREFIX, EXPIRES_AT, FIRST_SEEN_AT,
-        FIRST_SEEN_DAY, IDS, OUTCOME, PK, SESSION_SORT_KEY, SK, STATE, VERSION, day, due_shard, entry_sort_key,
-        event_sort_key, partition_key,
+        BY_DUE, DISPOSITION, DOCUMENT, DUE_AT, DUE_SHARD, Due, ENTRY_SORT_KEY_PREFIX, EVENT_SORT_KEY_PREFIX,
+        EXPIRES_AT, FIRST_SEEN_AT, FIRST_SEEN_DAY, IDS, OUTCOME, PK, SESSION_SORT_KEY, SK, STATE, VERSION, day,
+        due_shard, entry_sort_key, event_sort_key, partition_key,
     },
 };
 use std::{collections::HashMap, time::Duration};
-
-/// How many due sessions of one part of the index a sweep takes at a time; the longest due come first, the others next time.
-const DUE_PER_SHARD: i32 = 100;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -63,7 +60,7 @@ impl DynamoStore {
             .expression_attribute_names("#due_at", DUE_AT)
             .expression_attribute_values(":shard", text(shard))
             .expression_attribute_values(":now", number(now))
-            .limit(DUE_PER_SHARD);
+            .limit(i32::try_from(DUE_PER_SHARD).unwrap_or(i32::MAX));
         let page = query.send().await.map_err(|error| {
             log::aws_failure("Query", &error);
             StoreError::Unavailable
@@ -74,6 +71,40 @@ impl DynamoStore {
 
     fn session_retention_seconds(&self) -> i64 {
         i64::try_from(self.session_retention.as_secs()).unwrap_or(i64::MAX)
+    }
+
+    /// Removes the items of a session whose sort keys begin so.
+    async fn forget(&self, id: &SessionId, kind: &str) -> Result<(), StoreError> {
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table_name)
+                .key_condition_expression("#pk = :pk AND begins_with(#sk, :kind)")
+                .expression_attribute_names("#pk", PK)
+                .expression_attribute_names("#sk", SK)
+                .expression_attribute_values(":pk", text(partition_key(id)))
+                .expression_attribute_values(":kind", text(kind))
+                .projection_expression("#pk, #sk")
+                .consistent_read(true)
+                .send()
+                .await
+                .map_err(|error| {
+                    log::aws_failure("Query", &error);
+                    StoreError::Unavailable
+                })?;
+            // What was found is gone by the next look, so each look is at the beginning.
+            if page.items().is_empty() {
+                return Ok(());
+            }
+            for key in page.items.unwrap_or_default() {
+                let delete = self.client.delete_item().table_name(&self.table_name).set_key(Some(key));
+                delete.send().await.map_err(|error| {
+                    log::aws_failure("DeleteItem", &error);
+                    StoreError::Unavailable
+                })?;
+            }
+        }
     }
 
     fn put(&self, item: Item) -> PutItemFluentBuilder {
@@ -177,36 +208,10 @@ impl SessionStore for DynamoStore {
     }
 
     async fn forget_entries(&self, id: &SessionId) -> Result<(), StoreError> {
-        loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table_name)
-                .key_condition_expression("#pk = :pk AND begins_with(#sk, :events)")
-                .expression_attribute_names("#pk", PK)
-                .expression_attribute_names("#sk", SK)
-                .expression_attribute_values(":pk", text(partition_key(id)))
-                .expression_attribute_values(":events", text(EVENT_SORT_KEY_PREFIX))
-                .projection_expression("#pk, #sk")
-                .consistent_read(true)
-                .send()
-                .await
-                .map_err(|error| {
-                    log::aws_failure("Query", &error);
-                    StoreError::Unavailable
-                })?;
-            // What was found is gone by the next look, so each look is at the beginning.
-            if page.items().is_empty() {
-                return Ok(());
-            }
-            for key in page.items.unwrap_or_default() {
-                let delete = self.client.delete_item().table_name(&self.table_name).set_key(Some(key));
-                delete.send().await.map_err(|error| {
-                    log::aws_failure("DeleteItem", &error);
-                    StoreError::Unavailable
-                })?;
-            }
+        for kind in [EVENT_SORT_KEY_PREFIX, ENTRY_SORT_KEY_PREFIX] {
+            self.forget(id, kind).await?;
         }
+        Ok(())
     }
 
     async fn record(&self, id: &SessionId, entry: &Entry, now: i64) -> Result<Recorded, StoreError> {

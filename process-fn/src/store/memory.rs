@@ -1,6 +1,6 @@
 //! A store in memory that obeys the table's rules.
 
-use super::{ENTRY_RETENTION_SECONDS, Loaded, Recorded, SessionStore, StoreError, Version};
+use super::{DUE_PER_SHARD, ENTRY_RETENTION_SECONDS, Loaded, Recorded, SessionStore, StoreError, Version};
 use shared::{
     SenderId, Session, SessionId,
     api::CalendarEntry,
@@ -134,6 +134,7 @@ impl SessionStore for MemoryStore {
         let is_due = |session: &&Session| session.due() == what && session.due_at().is_some_and(|due_at| due_at <= now);
         let mut due: Vec<_> = live.filter(is_due).cloned().collect();
         due.sort_by_key(Session::due_at);
+        due.truncate(DUE_PER_SHARD * what.shards().len());
         Ok(due)
     }
 
@@ -164,7 +165,9 @@ impl SessionStore for MemoryStore {
     async fn forget_entries(&self, id: &SessionId) -> Result<(), StoreError> {
         self.begin("forget", id)?;
         let pk = partition_key(id);
-        self.tables().entries.retain(|(of, _), _| *of != pk);
+        let mut tables = self.tables();
+        tables.entries.retain(|(of, _), _| *of != pk);
+        tables.mirrored.retain(|(of, _), _| *of != pk);
         Ok(())
     }
 

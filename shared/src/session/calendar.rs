@@ -47,11 +47,33 @@ pub struct Heard {
     pub occurred_at: Option<OccurredAt>,
     /// By ours.
     pub received_at: ReceivedAt,
+    /// What was done about it, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+}
+
+/// What was done about an entry of a calendar that was touched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// It was mirrored as the provider has it, or taken away.
+    Mirrored,
+    /// The provider did not find it, for the first time at this time, in seconds since the Unix epoch.
+    Missing(i64),
 }
 
 impl Heard {
     fn moment(&self) -> i64 {
         self.occurred_at.as_ref().map_or(self.received_at.0, |at| at.moment().as_millisecond().min(self.received_at.0))
+    }
+}
+
+impl CalendarFacts {
+    /// Notes what was done about an entry, unless it was touched again since `heard`.
+    pub(super) fn note(&mut self, id: &str, heard: &Heard, seen: Seen) {
+        if let Some(last) = self.affected.get_mut(id).filter(|last| Ord::cmp(&**last, heard).is_eq()) {
+            last.seen = Some(seen);
+        }
     }
 }
 
@@ -93,6 +115,15 @@ impl CalendarFacts {
         }
     }
 
+    /// The entries that were touched since they were last mirrored, those that were touched longest ago first.
+    #[must_use]
+    pub fn to_mirror(&self) -> Vec<(&str, &Heard)> {
+        let touched = self.affected.iter().filter(|(_, heard)| heard.seen != Some(Seen::Mirrored));
+        let mut touched: Vec<_> = touched.map(|(id, heard)| (id.as_str(), heard)).collect();
+        touched.sort_by_key(|(_, heard)| heard.received_at);
+        touched
+    }
+
     /// What it says but for our own clock: a second delivery of the same adds nothing by being later.
     pub(super) fn substance(&self) -> impl PartialEq + use<> {
         let entries: Vec<_> = self.affected.iter().map(|(id, heard)| (id.clone(), heard.occurred_at.clone())).collect();
@@ -112,7 +143,7 @@ mod tests {
 
     /// Heard at this second of the sender's, if it is not 0, and in this second of ours, which is of the next day.
     fn heard(second: u32, received: i64) -> Heard {
-        Heard { occurred_at: at(second), received_at: ReceivedAt(1_767_312_000_000 + received * 1000) }
+        Heard { occurred_at: at(second), received_at: ReceivedAt(1_767_312_000_000 + received * 1000), seen: None }
     }
 
     fn after(changes: &[(CalendarChange, u32)]) -> CalendarFacts {
@@ -155,7 +186,11 @@ mod tests {
     #[test]
     fn a_time_in_the_future_hides_nothing_that_comes_later() {
         let of = |what, second: u32, received: i64| {
-            let heard = Heard { occurred_at: at(second), received_at: ReceivedAt(1_767_225_600_000 + received * 1000) };
+            let heard = Heard {
+                occurred_at: at(second),
+                received_at: ReceivedAt(1_767_225_600_000 + received * 1000),
+                seen: None,
+            };
             (CalendarChange { what, affected: [second.to_string()].into() }, heard)
         };
         let ahead = of(CalendarEvent::ConnectionError, 50, 10);

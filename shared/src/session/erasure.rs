@@ -34,6 +34,7 @@ impl Session {
     pub(super) fn without_words(mut self) -> Self {
         self.custom_attributes = None;
         self.copies.clear();
+        self.calendar = None;
         self.errands.retain(|errand, _| matches!(errand, Errand::Erase | Errand::EraseAgain));
         if let Some(ending) = &mut self.ending {
             ending.reason = None;

@@ -4,7 +4,7 @@
 //! intent by [`Session::due_at`](super::Session::due_at).
 
 use crate::{
-    event::{Artifact, Trust},
+    event::{Artifact, EventKind, Trust},
     time::{OccurredAt, ReceivedAt},
 };
 use serde::{Deserialize, Serialize};
@@ -131,6 +131,19 @@ impl Mark {
         Self { trust, moment, received_at }
     }
 
+    /// The reason to ask whether a claim is so: what is claimed, and not when. Whoever repeats a claim gives no further reason,
+    /// or one unsigned request after another would ask the provider again and again. Only a deletion may be claimed once more a
+    /// day later: it may have come true since.
+    #[must_use]
+    pub fn of_claim(kind: &EventKind, received_at: ReceivedAt) -> Self {
+        let moment = match kind {
+            EventKind::Deleted => received_at.0.div_euclid(86_400_000).max(3),
+            EventKind::Ended(_) => 1,
+            _ => 2,
+        };
+        Self { trust: Trust::Claimed, moment, received_at }
+    }
+
     /// When we first received it.
     #[must_use]
     pub fn received_at(self) -> ReceivedAt {
@@ -182,6 +195,10 @@ pub struct Progress {
     /// How often it was tried for the latest reason.
     #[serde(default, skip_serializing_if = "super::is_default")]
     attempts: u32,
+    /// When it was first tried for the latest reason, in seconds since the Unix epoch. How long ago the reason arose says nothing:
+    /// it may have come out of the spool, or of a dead-letter queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_tried_at: Option<i64>,
     /// When to try again, in seconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_at: Option<i64>,
@@ -192,7 +209,7 @@ pub struct Progress {
 
 impl Progress {
     pub(super) fn new(wanted: Mark) -> Self {
-        Self { wanted, settled: None, attempts: 0, retry_at: None, reminded_at: None }
+        Self { wanted, settled: None, attempts: 0, first_tried_at: None, retry_at: None, reminded_at: None }
     }
 
     /// Takes a further reason. Only the greatest counts, whichever comes first. The same reason once more changes nothing, but
@@ -218,8 +235,14 @@ impl Progress {
         self.retry_at.get_or_insert(self.wanted.received_at.0 / 1000);
     }
 
-    pub(super) fn postpone(&mut self, retry_at: i64) {
+    pub(super) fn postpone(&mut self, now: i64, retry_at: i64) {
         self.attempts += 1;
+        self.first_tried_at.get_or_insert(now);
+        self.rest(retry_at);
+    }
+
+    /// Is left alone until then, without having been tried.
+    pub(super) fn rest(&mut self, retry_at: i64) {
         (self.retry_at, self.reminded_at) = (Some(retry_at), None);
     }
 
@@ -243,6 +266,12 @@ impl Progress {
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    /// For how long it has been tried for the latest reason, in seconds, at `now` in seconds since the Unix epoch.
+    #[must_use]
+    pub fn tried_for(&self, now: i64) -> i64 {
+        self.first_tried_at.map_or(0, |first| now.saturating_sub(first))
     }
 
     /// Whether it is to be left alone for now. `now` is in seconds since the Unix epoch.
@@ -292,6 +321,9 @@ pub struct Stored {
     pub content_type: Option<String>,
     /// When it was stored, in seconds since the Unix epoch.
     pub stored_at: i64,
+    /// Whether it is still to be published.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub is_untold: bool,
 }
 
 #[cfg(test)]
@@ -380,9 +412,14 @@ mod tests {
         let mut progress = Progress::new(mark(100));
         assert!(progress.is_pending());
         assert_eq!(progress.due_at(), 100 + GRACE_SECONDS);
-        progress.postpone(160);
+        progress.postpone(150, 160);
         assert_eq!((progress.attempts(), progress.due_at()), (1, 160));
         assert!(progress.must_wait(159) && !progress.must_wait(160));
+        let mut again = progress.clone();
+        again.postpone(160, 170);
+        assert_eq!((again.attempts(), again.tried_for(160)), (2, 10), "since the first try");
+        again.rest(500);
+        assert_eq!((again.attempts(), again.due_at()), (2, 500), "a rest is no try");
         let mut reminded = progress.clone();
         reminded.remind(200);
         assert_eq!(reminded.due_at(), 200 + REMINDER_SECONDS);

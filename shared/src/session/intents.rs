@@ -1,8 +1,11 @@
 //! What is still to be done for a session. Saving the session stores the intent; commands only remind of it.
 
-use super::{Copy, Errand, Mark, Progress, Session};
-use crate::event::Artifact;
+use super::{Copy, Errand, Heard, Mark, Progress, Seen, Session};
 use crate::table::Due;
+use crate::{
+    event::{Artifact, Trust},
+    time::ReceivedAt,
+};
 use std::collections::BTreeMap;
 
 impl Session {
@@ -48,10 +51,32 @@ impl Session {
         self.with_progress(errand, |progress| progress.settle(up_to))
     }
 
-    /// The session with an errand tried to no avail; the next try is at `retry_at`, in seconds since the Unix epoch.
+    /// The session with an errand tried to no avail `now`; the next try is at `retry_at`. Both in seconds since the Unix epoch.
     #[must_use]
-    pub fn with_postponed(&self, errand: Errand, retry_at: i64) -> Self {
-        self.with_progress(errand, |progress| progress.postpone(retry_at))
+    pub fn with_postponed(&self, errand: Errand, now: i64, retry_at: i64) -> Self {
+        self.with_progress(errand, |progress| progress.postpone(now, retry_at))
+    }
+
+    /// The session with an errand left alone until `retry_at`, in seconds since the Unix epoch. That is no try.
+    #[must_use]
+    pub fn with_rest(&self, errand: Errand, retry_at: i64) -> Self {
+        self.with_progress(errand, |progress| progress.rest(retry_at))
+    }
+
+    /// The session with everything wanted again that was given up, of this artifact or of all, because a person asked for it at
+    /// `asked_at`; and what that is. Of one that is erased there is nothing.
+    #[must_use]
+    pub fn with_refetch(&self, artifact: Option<Artifact>, asked_at: ReceivedAt) -> (Self, Vec<Errand>) {
+        let mut next = self.clone();
+        let is_given_up = |(which, copy): &(&Artifact, &Copy)| {
+            matches!(copy, Copy::Unavailable(_)) && artifact.is_none_or(|artifact| artifact == **which)
+        };
+        let given_up = self.copies.iter().filter(is_given_up).filter_map(|(artifact, _)| Errand::fetch(*artifact));
+        let given_up: Vec<_> = given_up.filter(|_| !self.is_erased()).collect();
+        for errand in &given_up {
+            next.want(*errand, Mark::new(Trust::Verified, None, asked_at));
+        }
+        (next, given_up)
     }
 
     /// The session with what became of an artifact with us. Of one that is erased nothing is kept.
@@ -64,6 +89,17 @@ impl Session {
             if !is_worse {
                 next.copies.insert(artifact, copy);
             }
+        }
+        next
+    }
+
+    /// The session after something was done about these entries of its calendar. One that was touched again meanwhile counts as
+    /// touched.
+    #[must_use]
+    pub fn with_seen(&self, seen: &[(String, Heard, Seen)]) -> Self {
+        let mut next = self.clone();
+        if let Some(calendar) = &mut next.calendar {
+            seen.iter().for_each(|(id, heard, seen)| calendar.note(id, heard, *seen));
         }
         next
     }

@@ -61,10 +61,15 @@ pub fn entry(body: &[u8]) -> Result<CalendarEntry, Unreadable> {
     read(value).ok_or(Unreadable)
 }
 
+/// The most of a title, URL or name that is kept, in bytes. Whoever sends an invitation writes them, and an entry must fit the
+/// table and an event.
+const MAX_TEXT_BYTES: usize = 2048;
+
 fn read(value: &Value) -> Option<CalendarEntry> {
     let text = |names: [&str; 2]| {
         let text = names.into_iter().find_map(|name| value.get(name)?.as_str());
-        text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+        let cut = |text: &str| text.get(..text.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default().to_owned();
+        text.map(str::trim).filter(|text| !text.is_empty()).map(cut)
     };
     let time = |names| text(names).and_then(|text| OccurredAt::parse(&text).ok());
     Some(CalendarEntry {
