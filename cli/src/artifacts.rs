@@ -9,6 +9,7 @@ use crate::{
     bucket::Bucket,
     escape,
     failure::Failure,
+    invoke,
     screen::{self, Look, Sheet, Tone},
     stack::{Place, Stack},
     table::{self, Found, Known, recent},
@@ -17,9 +18,10 @@ use crate::{
 use clap::{Args, builder::PossibleValuesParser, value_parser};
 use jiff::Timestamp;
 use shared::{
-    Provider, ReceivedAt, SessionId,
+    Command, Provider, ReceivedAt, Session, SessionId,
     artifacts::{self, KINDS, SHA256_TAG},
     event::{Artifact, Subject},
+    session::Copy,
 };
 use std::path::PathBuf;
 
@@ -45,11 +47,16 @@ Examples:
   rollcall artifacts meetstream 7c1e4a92
   rollcall artifacts meetstream 7c1e4a92 --json | jq -r '.[].key'
   rollcall artifacts meetstream 7c1e4a92 --kind video --download ./recordings
+  rollcall artifacts meetstream 7c1e4a92 --refetch
 
 Files arrive under FOLDER with the bucket's own names, and only as a whole: each
 is checked against its checksum before it gets its name.
 
-Exits with 3 when nothing is known of the bot, or there is nothing to download."
+--refetch asks for what is unavailable: when an API key was entered since, or the
+provider is back. All tries begin anew.
+
+Exits with 3 when nothing is known of the bot, or there is nothing to download, or
+nothing was given up."
 )]
 #[expect(clippy::doc_markdown, reason = "the comments are shown to people who type")]
 pub struct Artifacts {
@@ -62,6 +69,9 @@ pub struct Artifacts {
     /// Only this kind; can be given more than once
     #[arg(long, value_name = "KIND", value_parser = kinds())]
     kind: Vec<String>,
+    /// Ask the provider again for what was given up
+    #[arg(long, requires = "id", conflicts_with_all = ["download", "json"])]
+    refetch: bool,
     /// Bring what is stored to a folder on this machine
     #[arg(long, value_name = "FOLDER", requires = "id", conflicts_with = "json")]
     download: Option<PathBuf>,
@@ -102,6 +112,9 @@ impl Artifacts {
         }
         let session = known.as_ref().and_then(|known| known.session.as_ref()).map(|(session, _)| session);
         let mut lines = self.wanted(inventory(&bot, session, Some(&listed)));
+        if self.refetch {
+            return self.ask_again(&stack, &bot, session).await;
+        }
         for line in &mut lines {
             if let (None, Some(key)) = (&line.sha256, &line.key) {
                 line.sha256 = bucket.tag(key, SHA256_TAG).await?;
@@ -111,6 +124,24 @@ impl Artifacts {
             Some(folder) => download::all(&bucket, &lines, folder).await,
             None => self.print(&lines, look, &why_none(&bot, known.as_ref())),
         }
+    }
+
+    /// Has the function ask for what was given up.
+    async fn ask_again(&self, stack: &Stack, bot: &SessionId, session: Option<&Session>) -> Result<(), Failure> {
+        let given_up = session.map(given_up).unwrap_or_default();
+        let is_wanted =
+            |artifact: &Artifact| self.kind.is_empty() || self.kind.iter().any(|kind| kind == artifact.as_str());
+        let wanted: Vec<_> = given_up.into_iter().filter(is_wanted).collect();
+        if wanted.is_empty() {
+            return Err(Failure::not_found("nothing was given up that could be asked for again")
+                .help("`rollcall artifacts` without --refetch shows what is stored, on its way or unavailable"));
+        }
+        for artifact in wanted {
+            let command = Command::Refetch { session: bot.clone(), artifact: Some(artifact) };
+            invoke::carry_out(stack, &command).await?;
+            screen::print(&format!("asked for again: {}", artifact.as_str()))?;
+        }
+        Ok(())
     }
 
     async fn list_recent(&self, stack: &Stack, client: &aws_sdk_dynamodb::Client, look: Look) -> Result<(), Failure> {
@@ -156,6 +187,12 @@ pub(crate) fn nothing_known(bot: &SessionId, stack: &Stack, place: &Place) -> Fa
         "`rollcall sessions{}` lists the bots of these days, with their ids; a delivery takes a moment",
         place.as_flags()
     ))
+}
+
+/// What was given up of a bot's artifacts.
+fn given_up(session: &Session) -> Vec<Artifact> {
+    let is_given_up = |(artifact, copy): (&Artifact, &Copy)| matches!(copy, Copy::Unavailable(_)).then_some(*artifact);
+    session.copies().iter().filter_map(is_given_up).collect()
 }
 
 fn why_none(bot: &SessionId, known: Option<&Known>) -> String {

@@ -18,19 +18,17 @@ use clap::Args;
 use jiff::Timestamp;
 use remains::{Remains, Standing};
 use shared::{Command, SessionId, event::Subject};
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// How often it is looked while waiting.
 const WAIT_BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
-/// Delete everything of a bot but the record that there was one
+/// Delete everything of a bot, or of a calendar, but the record that there was one
 ///
 /// Transcripts, recordings, bodies of deliveries, reasons and custom attributes
-/// go, in table and bucket, as they do after the provider's own deletion; and no
-/// delivery that comes later brings any of it back. What stays is the session
+/// go, in table and bucket, as they do after the provider's own deletion, and so do
+/// the mirrored entries of a calendar with their titles; and no delivery that comes
+/// later brings any of it back. What stays is the session
 /// without words: states, times and delivery keys, as a tombstone.
 ///
 /// The function behind the queues does it, at once; what it does not get done in
@@ -47,6 +45,7 @@ Examples:
   rollcall delete meetstream 7c1e4a92 --dry-run
   rollcall delete meetstream 7c1e4a92 --wait
   rollcall delete meetingbaas 0b7d3c51 --yes
+  rollcall delete meetingbaas --calendar 5e0c11d2
 
 Typed again, it says how far the deletion is. Exits with 0 when the bot's data is
 deleted, is asked to be, or was before; with 1 when it is not (with --wait: not in
@@ -57,8 +56,11 @@ pub struct Delete {
     #[arg(value_parser = providers())]
     provider: String,
     /// The provider's id of the bot, exactly as it sent it
-    #[arg(value_name = "BOT ID")]
-    id: String,
+    #[arg(value_name = "BOT ID", required_unless_present = "calendar")]
+    id: Option<String>,
+    /// A calendar instead of a bot, by the provider's id of it
+    #[arg(long, value_name = "CALENDAR ID", conflicts_with = "id")]
+    calendar: Option<String>,
     /// Say what would go, and change nothing
     #[arg(long, conflicts_with_all = ["yes", "wait"])]
     dry_run: bool,
@@ -79,7 +81,11 @@ impl Delete {
     /// # Errors
     /// When nothing is known of the bot, nobody confirms, or the functions do not do it in time.
     pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
-        let bot = session_id(&self.provider, Subject::Bot, &self.id)?;
+        let (subject, id) = match (&self.id, &self.calendar) {
+            (_, Some(calendar)) => (Subject::Calendar, calendar),
+            (id, None) => (Subject::Bot, id.as_ref().ok_or_else(|| Failure::usage("no bot is named"))?),
+        };
+        let bot = session_id(&self.provider, subject, id)?;
         let stack = place.open().await?;
         let bucket = Bucket::of(&stack);
         let found = Remains::read(&stack, &bucket, &bot).await?;
@@ -94,7 +100,9 @@ impl Delete {
                     screen::remark("nothing was changed: this is what `rollcall delete` without --dry-run erases");
                     return Ok(());
                 }
-                if !self.yes && !confirmed(&bot)? {
+                let question = format!("Erase all of this of {}? It cannot be undone.", name(&bot));
+                let otherwise = "--yes deletes without asking, --dry-run shows what would go";
+                if !self.yes && !screen::confirmed(&question, otherwise)? {
                     return Err(Failure::new("nothing was deleted"));
                 }
                 invoke::carry_out(&stack, &Command::Delete { session: bot.clone() }).await?;
@@ -104,6 +112,7 @@ impl Delete {
             return self.follow(&stack, &bucket, &bot, &found).await;
         }
         let id = escape::shell(bot.id.as_sent());
+        let id = if subject == Subject::Calendar { format!("--calendar {id}") } else { id };
         screen::print("deleted: what is not erased yet, the sweep erases within a minute")?;
         screen::remark(&format!("`rollcall delete {} {id}{}` says how far it is", bot.provider, place.as_flags()));
         Ok(())
@@ -163,30 +172,16 @@ pub async fn erase(stack: &Stack, bot: &SessionId, limit: Duration) -> Result<Op
     }
 }
 
-/// Whether the person who typed it means it.
-fn confirmed(bot: &SessionId) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() {
-        return Err(Failure::usage("nobody is there to be asked whether all of this is to go")
-            .help("--yes deletes without asking, --dry-run shows what would go"));
-    }
-    let mut stderr = io::stderr().lock();
-    // When nobody sees the question, nobody answers yes.
-    let _ = write!(
-        stderr,
-        "Erase all of this of {} bot \"{}\"? It cannot be undone. [y/N] ",
-        bot.provider,
-        escape::text(bot.id.as_sent())
-    );
-    let _ = stderr.flush();
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(|error| Failure::new(format!("reading the answer: {error}")))?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+/// What to call whatever is deleted.
+fn name(session: &SessionId) -> String {
+    let subject = if session.subject == Subject::Calendar { "calendar" } else { "bot" };
+    format!("{} {subject} \"{}\"", session.provider, escape::text(session.id.as_sent()))
 }
 
 impl Standing {
     /// How far the deletion is, for people.
     fn sentence(self, bot: &SessionId) -> String {
-        let bot = format!("{} bot \"{}\"", bot.provider, escape::text(bot.id.as_sent()));
+        let bot = name(bot);
         let time = |time: Option<Timestamp>| time.map(seconds).unwrap_or_default();
         match self {
             Self::Kept => format!("the data of {bot} is kept"),

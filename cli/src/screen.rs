@@ -151,6 +151,23 @@ pub fn remark(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Whether the person who typed the command means it. `otherwise` says which flags do without the question.
+///
+/// # Errors
+/// When nobody is there to be asked.
+pub fn confirmed(question: &str, otherwise: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage(format!("nobody is there to be asked: {question}")).help(otherwise));
+    }
+    let mut stderr = io::stderr().lock();
+    // When nobody sees the question, nobody answers yes.
+    let _ = write!(stderr, "{question} [y/N] ");
+    let _ = stderr.flush();
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(|error| Failure::new(format!("reading the answer: {error}")))?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -65,6 +65,10 @@ Examples:
   rollcall simulate --routes meetingbaas-v2 --duration 10 --json | jq .unaccounted
   rollcall simulate --bots 200 --api-faults 0.4 --sweep-every 3
   rollcall simulate --bots 5 --stay
+  rollcall simulate --bots 3 --stack staging --without-api
+
+What is sent to a stack on AWS stays there, and whoever consumes its events hears
+of it: that is asked about first.
 
 Exits with 1 when an accepted delivery is not accounted for, or a session or an
 artifact ended otherwise than it should; each is listed with what was expected
@@ -123,6 +127,9 @@ pub struct Simulate {
     /// Send a sweep that often, beside those of the schedule
     #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=3600))]
     sweep_every: Option<u64>,
+    /// Do not ask before bots that never were are sent to a stack on AWS
+    #[arg(long)]
+    yes: bool,
     /// Print the summary as one JSON object
     #[arg(long)]
     json: bool,
@@ -147,6 +154,12 @@ impl Simulate {
     /// # Errors
     /// When something accepted is not accounted for or not as it should be, or nothing could be played.
     pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
+        if let Some(name) = place.stack.as_ref().filter(|_| !self.yes) {
+            let question = format!("Send {} bots that never were to the stack \"{}\"?", self.bots, escape::text(name));
+            if !screen::confirmed(&question, "--yes sends them without asking")? {
+                return Err(Failure::new("nothing was sent"));
+            }
+        }
         let stack = place.open().await?;
         let sweep = async {
             match self.sweep_every {

@@ -9,19 +9,24 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use shared::{
     Session, SessionId,
     session::{Disposition, Document, Entry, Unreadable},
-    table::{DOCUMENT, EVENT_SORT_KEY_PREFIX, EXPIRES_AT, IDS, PK, SESSION_SORT_KEY, SK, VERSION, partition_key},
+    table::{
+        DOCUMENT, ENTRY_SORT_KEY_PREFIX, EVENT_SORT_KEY_PREFIX, EXPIRES_AT, IDS, PK, SESSION_SORT_KEY, SK, VERSION,
+        partition_key,
+    },
 };
 use std::collections::{HashMap, HashSet};
 
 type Item = HashMap<String, AttributeValue>;
 
 /// Everything that is known of one bot or calendar.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Known {
     /// The session and how often it was written. One of which only unimportant things were heard has none.
     pub session: Option<(Session, u64)>,
     /// Its deliveries, in the session and beside it, by time of receipt and then of occurrence.
     pub entries: Vec<Entry>,
+    /// How many entries of a calendar are mirrored beside it.
+    pub mirrored: usize,
 }
 
 /// Everything that is known of a bot or calendar; `None` if that is nothing. `now` is in seconds since the Unix epoch.
@@ -52,18 +57,21 @@ impl Known {
     fn of(items: &[Item], now: i64) -> Result<Option<Self>, Failure> {
         let mut session = None;
         let mut beside = Vec::new();
+        let mut mirrored = 0;
         for item in items.iter().filter(|item| !has_expired(item, now)) {
             match text(item, SK) {
                 Some(SESSION_SORT_KEY) => {
                     session = Some((session_of(item)?, number(item, VERSION).unwrap_or_default()))
                 }
                 Some(key) if key.starts_with(EVENT_SORT_KEY_PREFIX) => beside.push(entry_of(item)?),
+                Some(key) if key.starts_with(ENTRY_SORT_KEY_PREFIX) => mirrored += 1,
                 _ => {}
             }
         }
         let inside = session.as_ref().map_or(&[][..], |(session, _): &(Session, u64)| session.timeline());
         let entries = merged(inside, beside);
-        Ok((session.is_some() || !entries.is_empty()).then_some(Self { session, entries }))
+        let is_known = session.is_some() || !entries.is_empty() || mirrored > 0;
+        Ok(is_known.then_some(Self { session, entries, mirrored }))
     }
 }
 

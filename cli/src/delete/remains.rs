@@ -12,6 +12,7 @@ use crate::{
 use jiff::Timestamp;
 use shared::{
     Session, SessionId, artifacts,
+    event::Subject,
     kept::Folder,
     session::{Entry, Errand},
 };
@@ -81,7 +82,7 @@ impl Remains {
         let again_at = session.pending(Errand::EraseAgain).map(shared::session::Progress::due_at);
         Some(match session.pending(Errand::Erase) {
             Some(_) => Standing::Asked,
-            None if self.objects.is_empty() => {
+            None if self.objects.is_empty() && self.mirrored() == 0 => {
                 Standing::Erased { again_at: again_at.and_then(|due_at| Timestamp::from_second(due_at).ok()) }
             }
             // The second round takes it along.
@@ -92,7 +93,9 @@ impl Remains {
 
     /// A line for each place that has something.
     pub(super) fn render(&self, bot: &SessionId, look: Look) -> String {
-        let mut text = format!("{} bot {}", bot.provider, look.paint(&escape::text(bot.id.as_sent()), Tone::Strong));
+        let subject = if bot.subject == Subject::Calendar { "calendar" } else { "bot" };
+        let mut text =
+            format!("{} {subject} {}", bot.provider, look.paint(&escape::text(bot.id.as_sent()), Tone::Strong));
         for (place, what) in self.lines() {
             // Writing to a string cannot fail.
             let _ = write!(text, "\n  {}{what}", look.paint(&format!("{place:LABEL_WIDTH$}"), Tone::Faint));
@@ -115,11 +118,19 @@ impl Remains {
         if !words.is_empty() {
             lines.push(("session", words.join(", ")));
         }
+        if self.mirrored() > 0 {
+            lines.push(("calendar", format!("{} mirrored, with titles", self.mirrored())));
+        }
         match self.beside() {
             0 => {}
             count => lines.push(("beside it", many(count, "line of a delivery"))),
         }
         lines
+    }
+
+    /// How many entries of a calendar are mirrored.
+    fn mirrored(&self) -> usize {
+        self.known.as_ref().map_or(0, |known| known.mirrored)
     }
 
     fn session(&self) -> Option<&Session> {
@@ -175,7 +186,7 @@ mod tests {
             let session: Session = serde_json::from_value(document).unwrap();
             let beside: Entry = serde_json::from_value(entry("k", "beside", 1, "bot.error")).unwrap();
             let entries = session.timeline().iter().cloned().chain([beside]).collect();
-            Known { session: Some((session, 3)), entries }
+            Known { session: Some((session, 3)), entries, ..Known::default() }
         });
         let stored = |key: &&str| bucket::Stored { key: (*key).to_owned(), stored_at: None, size_bytes: 600 };
         Remains::of(known, &bot(), &keys.iter().map(stored).collect::<Vec<_>>())

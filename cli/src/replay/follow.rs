@@ -217,7 +217,11 @@ mod tests {
             .collect();
         document["holes"] = holes.into();
         let entries = timeline.iter().chain(beside).map(|entry| serde_json::from_value(entry.clone()).unwrap());
-        Known { session: Some((serde_json::from_value(document).unwrap(), 1)), entries: entries.collect() }
+        Known {
+            session: Some((serde_json::from_value(document).unwrap(), 1)),
+            entries: entries.collect(),
+            ..Known::default()
+        }
     }
 
     #[track_caller]

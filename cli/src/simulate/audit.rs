@@ -308,6 +308,7 @@ mod tests {
         let known = Known {
             session: (!found.is_empty()).then(|| (serde_json::from_value(session("b", &entries[..1])).unwrap(), 1)),
             entries: entries.into_iter().map(|entry| serde_json::from_value::<Entry>(entry).unwrap()).collect(),
+            ..Known::default()
         };
         Account {
             id: SessionId::bot(Provider::MeetStream, SenderId::try_from("b").unwrap()),

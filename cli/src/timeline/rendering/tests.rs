@@ -10,7 +10,7 @@ fn report(session: Option<Value>, entries: Vec<Value>) -> Report {
     let id = SessionId::bot(Provider::MeetStream, SenderId::try_from("b\u{1b}[2J").unwrap());
     let session = session.map(|session| (serde_json::from_value::<Session>(session).unwrap(), 3));
     let entries = entries.into_iter().map(|entry| serde_json::from_value(entry).unwrap()).collect();
-    Report::of(&id, &Known { session, entries })
+    Report::of(&id, &Known { session, entries, ..Known::default() })
 }
 
 /// A bot that was kicked, one of whose deliveries is parked.
@@ -163,7 +163,7 @@ fn calendar(entries: usize) -> Report {
     synced["e"] = "calendar.events_synced".into();
     synced["s"] = "meetingbaas-v1".into();
     let session = Some((serde_json::from_value(session).unwrap(), 1));
-    Report::of(&id, &Known { session, entries: vec![serde_json::from_value(synced).unwrap()] })
+    Report::of(&id, &Known { session, entries: vec![serde_json::from_value(synced).unwrap()], ..Known::default() })
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn programs_see_a_calendar_too() {
     });
     assert_eq!(report["calendar"], expected);
     let id = SessionId::calendar(Provider::MeetingBaas, SenderId::try_from("c-1").unwrap());
-    let unheard = Report::of(&id, &Known { session: None, entries: vec![] });
+    let unheard = Report::of(&id, &Known::default());
     assert_eq!(unheard.calendar, Some(CalendarReport::default()));
     assert!(render(&unheard, Look::PLAIN).contains("connection nothing heard of it"));
 }

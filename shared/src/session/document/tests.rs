@@ -109,6 +109,7 @@ fn full() -> Session {
         size_bytes: 1,
         content_type: Some("audio/wav".to_owned()),
         stored_at: 1,
+        is_untold: false,
     });
     let mark = Mark::new(Trust::Verified, None, ReceivedAt(1_791_212_102_000));
     let claimed = Deletion { trust: Trust::Claimed };
