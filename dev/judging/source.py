@@ -53,13 +53,6 @@ def metrics(folder: str) -> set[str]:
 
 
 @cache
-def dimension_sets(folder: str) -> list[set[str]]:
-    """The sets of dimensions that its lines of metrics have."""
-    lines = re.findall(r"telemetry::line\(&\[(.*?)\], &metrics", text(folder), re.DOTALL)
-    return [set(re.findall(r'"(\w+)"', one)) for line in lines for one in re.findall(r"&\[(.*?)\]", line)]
-
-
-@cache
 def operations(folder: str) -> set[str]:
     """The AWS operations that a function's own source calls, by their names in the SDK."""
     session = botocore.session.get_session()

@@ -62,7 +62,7 @@ class Templates(unittest.TestCase):
             self.assertNotIn("CodeDeploy", resource["Type"])
             self.assertNotIn("UpdatePolicy", resource)
         resources = translated(CanaryDeployment="true")
-        for function, alarms in [("Ingest", ("IngestServerErrorsAlarm", "IngestNotDurableAlarm")), ("Process", ("ProcessErrorsAlarm",))]:
+        for function, alarms in [("Ingest", ("IngestErrorsAlarm", "IngestNotDurableAlarm")), ("Process", ("ProcessErrorsAlarm",))]:
             self.assertIn("CodeDeployLambdaAliasUpdate", resources[f"{function}FunctionAliaslive"]["UpdatePolicy"])
             group = resources[f"{function}FunctionDeploymentGroup"]["Properties"]
             self.assertIn("DEPLOYMENT_STOP_ON_ALARM", group["AutoRollbackConfiguration"]["Events"])

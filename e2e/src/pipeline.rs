@@ -124,6 +124,7 @@ impl Pipeline {
         let (ingest_proxy, process_proxy) = (FaultProxy::start(upstream).await?, FaultProxy::start(upstream).await?);
         let mut ingest = FunctionSpec::built("ingest-fn")?
             .env("AWS_ENDPOINT_URL", ingest_proxy.endpoint_url())
+            .env("METRICS_NAMESPACE", "Rollcall/harness")
             .env("EVENTS_QUEUE_URL", &scratch.queue.url)
             .env("BUCKET_NAME", &scratch.bucket);
         for (name, value) in CREDENTIALS {

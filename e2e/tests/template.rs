@@ -554,23 +554,18 @@ fn outputs_name_everything_and_give_no_secret_away() -> Result<()> {
 #[test]
 fn somebody_is_told() -> Result<()> {
     let template = Template::load()?;
-    let (events, commands) = (events_queue(&template)?, commands_queue(&template)?);
-    let (ingest, process) = (ingest(&template)?, process(&template)?);
-    let deaths = [dead_letter_queue(&template, &events)?, dead_letter_queue(&template, &commands)?];
+    let (ingest, process, events) = (ingest(&template)?, process(&template)?, events_queue(&template)?);
+    let dead = dead_letter_queue(&template, &events)?;
     for (metric, about) in [
-        ("ApproximateNumberOfMessagesVisible", Some(&deaths[0])),
-        ("ApproximateNumberOfMessagesVisible", Some(&deaths[1])),
+        ("ApproximateNumberOfMessagesVisible", Some(&dead)),
         ("ApproximateAgeOfOldestMessage", Some(&events)),
-        ("ApproximateAgeOfOldestMessage", Some(&commands)),
-        ("Url5xxCount", Some(&ingest)),
+        ("Errors", Some(&ingest)),
         ("Throttles", Some(&ingest)),
         ("Errors", Some(&process)),
         ("NotDurable", None),
-        ("Spooled", None),
-        ("SpoolAge", None),
+        ("RetryAge", None),
         ("Sweeps", None),
-        ("Quarantined", None),
-        ("Parked", None),
+        ("SetAside", None),
     ] {
         let about = about.map(|resource| resource.id.as_str());
         let alarms = template.of_type("AWS::CloudWatch::Alarm").into_iter();
@@ -588,13 +583,38 @@ fn somebody_is_told() -> Result<()> {
 fn every_alarm_reaches_the_topic_and_stays_quiet_without_data() -> Result<()> {
     let template = Template::load()?;
     let topic = only(&template, "AWS::SNS::Topic")?.id;
-    for alarm in template.of_type("AWS::CloudWatch::Alarm") {
-        let actions = branches(alarm.property("/AlarmActions"));
-        assert!(actions.iter().any(|action| points_at(action) == Some(&topic)), "{} tells nobody", alarm.id);
-        // Of the schedule alone silence means that it does not work.
-        let silence = if alarm.property("/MetricName") == "Sweeps" { "breaching" } else { "notBreaching" };
+    let alarms = template.of_type("AWS::CloudWatch::Alarm");
+    assert!(alarms.len() <= 10, "ten alarms are free");
+    for alarm in alarms {
+        let tells = |kind: &str| branches(alarm.property(kind)).iter().any(|action| points_at(action) == Some(&topic));
+        assert!(tells("/AlarmActions") && tells("/OKActions"), "{} tells nobody", alarm.id);
+        // Of the schedule alone silence means that it does not work. Silence is told there as a state of its own, which a new
+        // stack begins in: as breaching data it would put a new stack into alarm.
+        let of_silence = alarm.property("/MetricName") == "Sweeps";
+        let silence = if of_silence { "missing" } else { "notBreaching" };
         assert_eq!(alarm.property("/TreatMissingData"), silence, "{}", alarm.id);
+        assert_eq!(tells("/InsufficientDataActions"), of_silence, "{}", alarm.id);
         assert!(alarm.property("/AlarmDescription").is_string(), "{}", alarm.id);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_the_runbook_asks_the_log_is_saved() -> Result<()> {
+    let template = Template::load()?;
+    let runbook = std::fs::read_to_string(e2e::workspace().join("docs/RUNBOOK.md"))?;
+    let queries = template.of_type("AWS::Logs::QueryDefinition");
+    assert!(!queries.is_empty());
+    for query in queries {
+        let name = query.property("/Name/Fn::Sub").as_str().context("no name")?.replace("${AWS::StackName}/", "");
+        assert!(runbook.contains(&format!("`{name}`")), "the runbook does not name the query {name}");
+    }
+    for alarm in template.of_type("AWS::CloudWatch::Alarm") {
+        assert!(
+            runbook.contains(&format!("### {}\n", alarm.id)),
+            "the runbook does not say what to do about {}",
+            alarm.id
+        );
     }
     Ok(())
 }

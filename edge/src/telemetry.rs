@@ -1,10 +1,10 @@
-//! One JSON line for each delivery, which is at once its log entry and its metrics, and ordinary JSON log lines for
-//! everything else.
+//! One JSON line for each delivery, which is at once its log entry and, where there is something to count, its metrics; and
+//! ordinary JSON log lines for everything else.
 
 mod log_lines;
 mod metrics;
 
-pub use metrics::{Metric, line};
+pub use metrics::{Metric, line, milliseconds};
 
 use log_lines::LogLines;
 use serde::Serialize;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use shared::{Endpoint, provider::Peek};
 use std::time::Duration;
 
-/// What the line of a request says beside its metrics.
+/// What the line of a request says.
 #[derive(Serialize)]
 struct Fields<'a> {
     #[serde(rename = "Route")]
@@ -28,9 +28,15 @@ struct Fields<'a> {
     bot: Option<String>,
     #[serde(rename = "deliveryKey", skip_serializing_if = "Option::is_none")]
     delivery_key: Option<String>,
+    /// How it was kept, where that was not in the queue and whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<&'static str>,
+    /// Milliseconds until a store had it.
+    #[serde(rename = "tookMs", skip_serializing_if = "Option::is_none")]
+    took_ms: Option<f64>,
 }
 
-/// Writes the line of one request, log entry and metrics in one. `peek` is what was seen of an authentic body.
+/// Writes the line of one request. `peek` is what was seen of an authentic body.
 pub(crate) fn delivery(
     request_id: &str,
     endpoint: Option<Endpoint>,
@@ -46,13 +52,7 @@ pub(crate) fn delivery(
     let is_claimed = durable.is_some_and(|durable| durable.is_claimed);
     // Authentic, and no store took it: what the alarm of that name counts.
     let not_durable = matches!(result, Err(Rejection::NotDurable(_)));
-    let metrics = [
-        Metric::count("Deliveries", 1),
-        Metric::count("NotDurable", not_durable.then_some(1)),
-        Metric::count("Spooled", refusal.is_some().then_some(1)),
-        Metric::count("Claimed", is_claimed.then_some(1)),
-        Metric::time("TimeToDurable", durable.is_some().then_some(took)),
-    ];
+    let metrics = [Metric::count("NotDurable", not_durable.then_some(1))];
     let fields = Fields {
         route: endpoint.map_or("none", Endpoint::as_str),
         reply: response::reply(endpoint, result),
@@ -65,8 +65,13 @@ pub(crate) fn delivery(
         reason: result.as_ref().err().map(Rejection::code).or_else(|| refusal.map(QueueError::code)),
         bot: peek.and_then(|peek| peek.session.as_ref()).map(|session| session.encoded()),
         delivery_key: peek.and_then(|peek| peek.key.as_ref()).map(ToString::to_string),
+        kept: match refusal {
+            Some(_) => Some("spooled"),
+            None => is_claimed.then_some("claimed"),
+        },
+        took_ms: durable.map(|_| telemetry::milliseconds(took)),
     };
-    telemetry::line(&[&["Route", "Reply"], &[]], &metrics, &fields);
+    telemetry::line(&metrics, &fields);
 }
 
 /// Writes why a call to AWS failed: its name, and the error's own words.

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// What the line of a record says beside its metrics.
+/// What the line of a record says.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields<'a> {
@@ -23,8 +23,12 @@ struct Fields<'a> {
     outcome: &'static str,
     level: &'static str,
     request_id: &'a str,
-    message_id: &'a str,
-    receive_count: String,
+    /// SQS's own id, of what did not take effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<&'a str>,
+    /// Unless it is the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receive_count: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,6 +39,9 @@ struct Fields<'a> {
     delivery_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     accept_id: Option<AcceptId>,
+    /// Milliseconds since it was taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_ms: Option<f64>,
 }
 
 /// What became of a record, for its line.
@@ -54,40 +61,39 @@ pub(crate) struct Told {
     pub(crate) received_at: Option<ReceivedAt>,
 }
 
-/// Writes the line of one record, log entry and metrics in one. `disposition` is `None` for one that will be tried again.
+/// Writes the line of one record. `disposition` is `None` for one that will be tried again.
 pub(crate) fn outcome(request_id: &str, record: &Record, disposition: Option<Disposition>, told: Told) {
-    let count = |counted: bool| counted.then_some(1);
     let age = told.received_at.and_then(|received_at| {
         let received = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(received_at.0).ok()?);
         Some(SystemTime::now().duration_since(received).unwrap_or_default())
     });
+    let level = match disposition {
+        Some(Disposition::Applied | Disposition::Duplicate | Disposition::Ignored) => "INFO",
+        Some(Disposition::Quarantined | Disposition::Parked) => "ERROR",
+        None => "WARN",
+    };
     let metrics = [
-        Metric::count("Outcomes", 1),
-        Metric::count("Quarantined", count(disposition == Some(Disposition::Quarantined))),
-        Metric::count("Parked", count(disposition == Some(Disposition::Parked))),
-        Metric::count("Retries", count(disposition.is_none())),
-        Metric::time("Age", age),
+        Metric::count("SetAside", (level == "ERROR").then_some(1)),
+        // SQS's own age of the oldest message leaves out what was received three times.
+        Metric::time("RetryAge", age.filter(|_| disposition.is_none())),
     ];
     let fields = Fields {
         outcome: disposition.map_or("retry", Disposition::as_str),
-        level: match disposition {
-            Some(Disposition::Applied | Disposition::Duplicate | Disposition::Ignored) => "INFO",
-            Some(Disposition::Quarantined | Disposition::Parked) => "ERROR",
-            None => "WARN",
-        },
+        level,
         request_id,
-        message_id: &record.message_id,
-        receive_count: record.receive_count.to_string(),
+        message_id: (level != "INFO").then_some(&record.message_id),
+        receive_count: Some(record.receive_count).filter(|count| *count > 1),
         reason: told.reason,
         bot: told.bot,
         kind: told.kind,
         delivery_key: told.key.map(|key| key.to_string()),
         accept_id: told.accept_id,
+        age_ms: age.map(telemetry::milliseconds),
     };
-    telemetry::line(&[&["Outcome"], &[]], &metrics, &fields);
+    telemetry::line(&metrics, &fields);
 }
 
-/// What the line of a meeting's end says beside its metrics.
+/// What the line of a meeting's end says.
 #[derive(Serialize)]
 struct MeetingFields {
     #[serde(rename = "MeetingOutcome")]
@@ -101,20 +107,22 @@ pub(crate) fn meeting(before: Option<Outcome>, session: &Session) {
     let Some(outcome) = session.outcome().filter(|outcome| before != Some(*outcome)) else { return };
     let has_failed = |outcome| matches!(outcome, Outcome::NotAdmitted | Outcome::Denied | Outcome::Failed);
     let fails_now = has_failed(outcome) && !before.is_some_and(has_failed);
-    let metrics = [
-        Metric::count("Meetings", before.is_none().then_some(1)),
-        // What the alarm on bots that were not let in looks at.
-        Metric::count("FailedMeetings", fails_now.then_some(1)),
-    ];
+    // What the alarm on bots that were not let in looks at.
+    let metrics = [Metric::count("FailedMeetings", fails_now.then_some(1))];
     let level = if has_failed(outcome) { "WARN" } else { "INFO" };
     let fields = MeetingFields { outcome: outcome.as_str(), level, bot: session.id().encoded() };
-    telemetry::line(&[&["MeetingOutcome"], &[]], &metrics, &fields);
+    telemetry::line(&metrics, &fields);
 }
 
-/// What the line of a sweep says beside its metrics.
+/// What the line of a sweep says.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct SweepFields {
     level: &'static str,
+    put_back: u32,
+    spool_left: u32,
+    quarantined: u32,
+    reminded: u32,
 }
 
 /// Writes the line of one sweep; `None` for one that could not even look.
@@ -123,12 +131,9 @@ pub(crate) fn swept(swept: Option<Swept>) {
     let metrics = [
         // Those that got through: the alarm hears when there are none.
         Metric::count("Sweeps", u32::from(swept.is_some())),
-        Metric::count("PutBack", put_back),
-        Metric::count("SpoolLeft", left),
-        Metric::count("Reminded", reminded),
-        // What the alarm on a spool that does not empty looks at.
-        Metric::time("SpoolAge", oldest),
-        Metric::count("Quarantined", (quarantined > 0).then_some(quarantined)),
+        // What stays in the spool waits as what is tried again.
+        Metric::time("RetryAge", (left > 0).then_some(oldest)),
+        Metric::count("SetAside", (quarantined > 0).then_some(quarantined)),
     ];
     let level = match swept {
         None => "ERROR",
@@ -136,10 +141,11 @@ pub(crate) fn swept(swept: Option<Swept>) {
         Some(_) if put_back > 0 => "WARN",
         Some(_) => "INFO",
     };
-    telemetry::line(&[&[]], &metrics, &SweepFields { level });
+    let fields = SweepFields { level, put_back, spool_left: left, quarantined, reminded };
+    telemetry::line(&metrics, &fields);
 }
 
-/// What the line of an errand says beside its metrics.
+/// What the line of an errand says.
 #[derive(Serialize)]
 struct ErrandFields {
     #[serde(rename = "Errand")]
@@ -153,7 +159,6 @@ struct ErrandFields {
 
 /// Writes the line of one try of an errand, after so many in vain.
 pub(crate) fn errand(id: &SessionId, errand: Errand, attempts: u32, end: Result<&'static str, Setback>) {
-    let metrics = [Metric::count("Errands", 1), Metric::count("Setbacks", end.is_err().then_some(1))];
     let fields = ErrandFields {
         errand: errand.as_str(),
         end: end.unwrap_or_else(Setback::code),
@@ -161,7 +166,7 @@ pub(crate) fn errand(id: &SessionId, errand: Errand, attempts: u32, end: Result<
         bot: id.encoded(),
         attempts: attempts.to_string(),
     };
-    telemetry::line(&[&["Errand", "End"], &[]], &metrics, &fields);
+    telemetry::line(&[], &fields);
 }
 
 /// Writes why a call to AWS failed: its name, and the error's own words.

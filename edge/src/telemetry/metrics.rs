@@ -1,4 +1,8 @@
-//! Lines in `CloudWatch`'s embedded metric format: a JSON object whose member `_aws` says which of the others are metrics.
+//! Lines that are a JSON object each. One with a metric is in `CloudWatch`'s embedded metric format: its member `_aws` says which
+//! of the others are metrics. All others are without, because that member is half a line, and each byte of a log is paid for.
+//!
+//! No metric has a dimension, because each combination of values would be billed as a metric of its own: who looks for a cause
+//! asks the log, which has the fields.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
 use serde::{Serialize, Serializer};
@@ -46,24 +50,20 @@ impl Metric {
     }
 }
 
-/// Writes one line: `metrics`, and `fields`, a struct of texts. Each of the `dimension_sets` names some of the fields; the
-/// metrics are kept under their values, and under the empty set as the sum over all.
-pub fn line(dimension_sets: &[&[&str]], metrics: &[Metric], fields: &impl Serialize) {
+/// Writes one line: `fields`, and those of the `metrics` that have a value.
+pub fn line(metrics: &[Metric], fields: &impl Serialize) {
     let Some(namespace) = NAMESPACE.get() else { return };
-    if let Ok(line) = text(namespace, dimension_sets, metrics, fields, SystemTime::now()) {
+    if let Ok(line) = text(namespace, metrics, fields, SystemTime::now()) {
         super::write(&line);
     }
 }
 
-fn text(
-    namespace: &str,
-    dimensions: &[&[&str]],
-    metrics: &[Metric],
-    fields: &impl Serialize,
-    at: SystemTime,
-) -> serde_json::Result<Vec<u8>> {
+fn text(namespace: &str, metrics: &[Metric], fields: &impl Serialize, at: SystemTime) -> serde_json::Result<Vec<u8>> {
+    if metrics.iter().all(|metric| metric.value.is_none()) {
+        return super::json_line(fields);
+    }
     let timestamp = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let cloud_watch_metrics = [Directive { namespace, dimensions, metrics: Definitions(metrics) }];
+    let cloud_watch_metrics = [Directive { namespace, dimensions: [[]], metrics: Definitions(metrics) }];
     let aws = Metadata { cloud_watch_metrics, timestamp: u64::try_from(timestamp).unwrap_or(u64::MAX) };
     super::json_line(&Line { aws, values: Values(metrics), fields })
 }
@@ -89,7 +89,7 @@ struct Metadata<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Directive<'a> {
     namespace: &'a str,
-    dimensions: &'a [&'a [&'a str]],
+    dimensions: [[&'a str; 0]; 1],
     metrics: Definitions<'a>,
 }
 
@@ -127,10 +127,15 @@ impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Count(count) => serializer.serialize_u32(*count),
-            // To the microsecond: more would be noise, and every digit of a log is paid for.
-            Self::Time(time) => serializer.serialize_f64((time.as_secs_f64() * 1e6).round() / 1e3),
+            Self::Time(time) => serializer.serialize_f64(milliseconds(*time)),
         }
     }
+}
+
+/// A time for a line, in milliseconds, to the microsecond: more would be noise, and every digit of a log is paid for.
+#[must_use]
+pub fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
 #[cfg(test)]
@@ -151,7 +156,7 @@ mod tests {
     fn check(name: &str, metrics: &[Metric], reason: Option<&'static str>, expected: &str) {
         let fields = Fields { route: "meetstream", request_id: "r\n1", reason };
         let at = UNIX_EPOCH + Duration::from_millis(1_795_513_926_929);
-        let line = text("Rollcall/\"x\"", &[&["Route"], &[]], metrics, &fields, at).unwrap();
+        let line = text("Rollcall/\"x\"", metrics, &fields, at).unwrap();
         assert_eq!(String::from_utf8(line).unwrap(), format!("{expected}\n"), "{name}");
     }
 
@@ -159,21 +164,27 @@ mod tests {
     fn lines_are_what_cloudwatch_reads() {
         check(
             "a count and a time",
-            &[Metric::count("Deliveries", 1), Metric::time("TimeToDurable", Duration::from_nanos(612_021_499))],
+            &[Metric::count("SetAside", 1), Metric::time("RetryAge", Duration::from_nanos(612_021_499))],
             None,
-            r#"{"_aws":{"CloudWatchMetrics":[{"Namespace":"Rollcall/\"x\"","Dimensions":[["Route"],[]],"Metrics":[{"Name":"Deliveries"},{"Name":"TimeToDurable","Unit":"Milliseconds"}]}],"Timestamp":1795513926929},"Deliveries":1,"TimeToDurable":612.021,"Route":"meetstream","requestId":"r\n1"}"#,
+            r#"{"_aws":{"CloudWatchMetrics":[{"Namespace":"Rollcall/\"x\"","Dimensions":[[]],"Metrics":[{"Name":"SetAside"},{"Name":"RetryAge","Unit":"Milliseconds"}]}],"Timestamp":1795513926929},"SetAside":1,"RetryAge":612.021,"Route":"meetstream","requestId":"r\n1"}"#,
         );
         check(
             "without a value there is neither the metric nor its definition",
-            &[Metric::count("Deliveries", 1), Metric::count("NotDurable", None), Metric::time("TimeToDurable", None)],
+            &[Metric::count("SetAside", 1), Metric::count("NotDurable", None), Metric::time("RetryAge", None)],
             Some("mismatch"),
-            r#"{"_aws":{"CloudWatchMetrics":[{"Namespace":"Rollcall/\"x\"","Dimensions":[["Route"],[]],"Metrics":[{"Name":"Deliveries"}]}],"Timestamp":1795513926929},"Deliveries":1,"Route":"meetstream","requestId":"r\n1","reason":"mismatch"}"#,
+            r#"{"_aws":{"CloudWatchMetrics":[{"Namespace":"Rollcall/\"x\"","Dimensions":[[]],"Metrics":[{"Name":"SetAside"}]}],"Timestamp":1795513926929},"SetAside":1,"Route":"meetstream","requestId":"r\n1","reason":"mismatch"}"#,
+        );
+        check(
+            "without any metric it is a plain line",
+            &[Metric::count("NotDurable", None)],
+            None,
+            r#"{"Route":"meetstream","requestId":"r\n1"}"#,
         );
     }
 
     #[test]
     fn before_init_nothing_is_written() {
         assert!(NAMESPACE.get().is_none());
-        line(&[&[]], &[Metric::count("Deliveries", 1)], &());
+        line(&[Metric::count("SetAside", 1)], &());
     }
 }
