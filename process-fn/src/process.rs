@@ -144,14 +144,15 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
         group.len()
     }
 
-    /// Whether a record that failed is to be parked. Time running out says nothing about a record, so it parks none.
+    /// Whether a record that failed is to be parked. Time running out says nothing about a record, so it parks none;
+    /// and what nobody could be told of is kept already.
     ///
     /// What waited behind a parked record has used up as many receives without ever having been tried, so it gets another try. But
     /// not when it is so old that the queue might forget it before its turn comes.
     fn is_to_park(&self, record: &Record, error: ProcessError, has_parked: bool, now: i64) -> bool {
         let is_last_receive = !has_parked && record.receive_count >= self.policy.park_after_receives;
         let is_old = record.is_older_than(self.policy.park_after_age, now);
-        (is_last_receive || is_old) && error != ProcessError::OutOfTime
+        (is_last_receive || is_old) && !matches!(error, ProcessError::OutOfTime | ProcessError::Commands(_))
     }
 
     /// Leaves the rest of a group for later: all of it after the same wait, so that the order survives.

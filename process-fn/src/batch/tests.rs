@@ -19,7 +19,10 @@ use shared::{
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use tokio::time::Instant;
 
@@ -48,12 +51,15 @@ impl Publisher for Heard {
     }
 }
 
-/// Commands that were sent, by the names of their errands.
+/// Commands that were sent, unless their queue refuses.
 #[derive(Default)]
-struct Sent(Mutex<Vec<Command>>);
+struct Sent(Mutex<Vec<Command>>, AtomicBool);
 
 impl Commands for Sent {
     async fn send(&self, command: &Command) -> Result<(), NotSent> {
+        if self.1.load(Ordering::Relaxed) {
+            return Err(NotSent);
+        }
         self.0.lock().unwrap().push(command.clone());
         Ok(())
     }
@@ -423,6 +429,24 @@ async fn a_quarantined_delivery_is_kept_once_even_if_its_session_cannot_be_told(
         assert_eq!(invoke(&function, vec![record("1", LAST_RECEIVE, nameless)]).await, [""; 0]);
         let keys: Vec<_> = function.vault.kept().into_keys().collect();
         assert!(keys.len() == 1 && keys[0].starts_with("quarantine/"), "{keys:?}");
+    }
+}
+
+/// Bytes of a bot whose data was deleted must not stay because its session could not be told of them.
+#[tokio::test]
+async fn a_session_that_cannot_be_told_of_kept_bytes_is_told_by_a_command() {
+    let nameless = br#"{"bot_id":"b","surprise":true}"#.to_vec();
+    for (body, folder) in [(event("b", "bot.joining", "10:00:00"), "parked/"), (nameless, "quarantine/")] {
+        let function = function();
+        function.fail_for("b", StoreError::Unavailable);
+        function.commands.1.store(true, Ordering::Relaxed);
+        assert_eq!(invoke(&function, vec![record("1", LAST_RECEIVE, &body)]).await, ["1"], "{folder}: nobody was told");
+        function.commands.1.store(false, Ordering::Relaxed);
+        assert_eq!(invoke(&function, vec![record("1", LAST_RECEIVE + 1, &body)]).await, [""; 0]);
+        let keys: Vec<_> = function.vault.kept().into_keys().collect();
+        assert!(keys.len() == 1 && keys[0].starts_with(folder), "{keys:?}");
+        let kept = Command::Kept { session: bot("b"), received_at: ReceivedAt(1_791_212_102_000) };
+        assert_eq!(*function.commands.0.lock().unwrap(), [kept]);
     }
 }
 

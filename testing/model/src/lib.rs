@@ -24,6 +24,19 @@
 //! | `PutBack`, `GoOn`, `GiveUp` | `rollcall parked replay`, `quarantine replay` and `dlq replay`: `Replay` in `cli` | the code |
 //! | `Fix` | somebody deploys code that can process what failed | |
 //!
+//! # What it found
+//!
+//! Four mistakes were in the functions when the model was made. Each is one of the mutations now, and has a test of the code:
+//!
+//! - `ErasureSettlesWhatCameLater`: bytes that were kept while an erasure ran were settled by it, if their delivery was older than
+//!   the deletion (`shared/src/session/tests.rs`: `no_erasure_settles_what_was_kept_while_it_ran`).
+//! - `EarlierTriesForgotten`: bytes that a call kept whose answer was lost (`process-fn/src/batch/tests.rs`:
+//!   `what_is_kept_of_an_erased_bot_is_erased_again`).
+//! - `KeptBytesUnnoticed`: bytes that were parked while the table failed (`process-fn/src/errand/tests.rs`:
+//!   `a_session_is_told_later_of_bytes_that_were_set_aside`).
+//! - `OlderCopyReplacesNewer`: of two fetches beside each other the slower one won (`process-fn/src/errand/tests.rs`:
+//!   `a_slow_fetch_does_not_replace_what_a_later_one_has_brought`).
+//!
 //! # What is left out
 //!
 //! - **Time.** A wait can end at any moment, so every order of waits is covered. Three things depend on time all the same, and are
