@@ -140,6 +140,17 @@ mod tests {
         assert_eq!((command.encode().as_str(), Command::decode(text).unwrap()), (text, command));
     }
 
+    /// Read back as a bot, its command would be about nobody.
+    #[test]
+    fn a_calendar_stays_one() {
+        let session = SessionId::calendar(Provider::MeetingBaas, SenderId::try_from("c").unwrap());
+        let command = Command::Errand { session: session.clone(), errand: Errand::SyncCalendar };
+        let read = Command::decode(&command.encode()).unwrap();
+        assert_eq!(read, command);
+        let Command::Errand { session: read, .. } = read else { panic!("{read:?}") };
+        assert_eq!((read.encoded(), read.group()), ("meetingbaas#calendar#c".to_owned(), session.group()));
+    }
+
     #[test]
     fn what_is_no_command_of_this_version_is_refused() {
         for text in [

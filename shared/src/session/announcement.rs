@@ -377,6 +377,51 @@ mod tests {
     }
 
     #[test]
+    fn of_a_calendar_each_change_and_each_state_of_an_entry_has_its_id() {
+        let calendar = SessionId::calendar(Provider::MeetingBaas, SenderId::try_from("c").unwrap());
+        let changed = |what, affected: &str| {
+            let change = CalendarChange { what, affected: [affected.to_owned()].into() };
+            event(&calendar, EventKind::Calendar(change))
+        };
+        let proved = changed(CalendarEvent::EventUpdated, "e");
+        let claimed = Event { trust: Trust::Claimed, ..proved.clone() };
+        let later = OccurredAt::parse("2026-10-05T10:00:01Z").unwrap();
+        let later = Event { occurred_at: Some(later), ..proved.clone() };
+        let others =
+            [changed(CalendarEvent::EventUpdated, "f"), changed(CalendarEvent::EventCancelled, "e"), later, claimed];
+        let told: Vec<_> = [&proved].into_iter().chain(&others).flat_map(announced).collect();
+        let times: Vec<_> = told.iter().filter_map(|told| told.occurred_at.as_ref()).map(OccurredAt::as_sent).collect();
+        let at = "2026-10-05T10:00:00Z";
+        assert_eq!(times, [at, at, at, "2026-10-05T10:00:01Z", at], "the sender's time");
+        let confirmed: Vec<_> = told.iter().map(|told| told.confirmed).collect();
+        assert_eq!(confirmed, [true, true, true, true, false]);
+
+        let entry = |title: &str| CalendarEntry {
+            id: SenderId::try_from("e").unwrap(),
+            title: Some(title.to_owned()),
+            starts_at: None,
+            ends_at: None,
+            status: EntryStatus::Cancelled,
+            meeting_url: None,
+            series_id: None,
+            bot_scheduled: None,
+            updated_at: None,
+        };
+        let entries = [
+            Announcement::of_entry(&calendar, &entry("Standup")),
+            Announcement::of_entry(&calendar, &entry("Retro")),
+            Announcement::of_gone_entry(&calendar, &entry("Standup").id),
+        ];
+        assert_eq!(entries[0], Announcement::of_entry(&calendar, &entry("Standup")));
+        for told in &entries {
+            assert_eq!((told.confirmed, &told.occurred_at), (true, &None), "the provider was asked; it gives no time");
+            assert_eq!((told.calendar_id.as_deref(), &told.bot_id), (Some("c"), &None));
+        }
+        let ids: BTreeSet<_> = told.iter().chain(&entries).map(|told| &told.id).collect();
+        assert_eq!(ids.len(), told.len() + entries.len());
+    }
+
+    #[test]
     fn the_same_fact_has_the_same_id_and_another_has_another() {
         let told = all();
         let ids: BTreeSet<_> = told.iter().map(|told| told.id.clone()).collect();

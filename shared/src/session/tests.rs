@@ -534,6 +534,38 @@ fn a_full_timeline_gives_up_detail_and_keeps_the_end() {
 }
 
 #[test]
+fn from_a_full_timeline_claims_move_out_first_and_ends_last_and_of_each_the_oldest() {
+    let line = |n: usize, endpoint, kind: &str| Entry {
+        kind: kind.to_owned(),
+        accept_id: AcceptId::new(n.to_string()),
+        received_at: ReceivedAt(n.cast_signed() as i64),
+        source: crate::source::Source::Delivered(endpoint),
+        ..Entry::of(&signed("x", event("bot.joining", "2026-01-01T10:00:00Z")).event(), Disposition::Applied)
+    };
+    let (proved, said) = (Endpoint::MeetStream, Endpoint::MeetStreamCallback);
+    // In order of receipt; only the first of them are few, so that the next one that comes shows what moves out.
+    let first = [
+        (proved, "session.ended"),
+        (proved, "session.joining"),
+        (said, "session.done"),
+        (said, "session.joining"),
+        (said, "data.deleted"),
+        (said, "session.waiting"),
+        (proved, "session.waiting"),
+    ];
+    let mut timeline = Vec::new();
+    for (n, (endpoint, kind)) in first.into_iter().enumerate() {
+        assert_eq!(timeline::insert(&mut timeline, line(n, endpoint, kind)), None);
+    }
+    let mut moved_out = Vec::new();
+    for n in first.len()..64 + first.len() {
+        let spilled = timeline::insert(&mut timeline, line(n, proved, "session.ended"));
+        moved_out.extend(spilled.map(|line| line.accept_id.to_string()));
+    }
+    assert_eq!(moved_out, ["3", "5", "2", "4", "1", "6", "0"]);
+}
+
+#[test]
 fn no_sender_can_make_a_document_too_large_to_store() {
     let mut session = empty();
     for n in 0..200 {

@@ -147,6 +147,18 @@ fn what_the_lines_do_not_say_is_written_out() {
     assert_eq!(written(&nothing_said).session(&bot().encoded()).unwrap(), nothing_said);
 }
 
+/// Read back as a bot, it would be another session than the one that was saved.
+#[test]
+fn a_calendar_stays_one() {
+    for id in ["c".to_owned(), "c#/".to_owned(), "c/".repeat(200)] {
+        let id = SessionId::calendar(Provider::MeetingBaas, SenderId::try_from(id.as_str()).unwrap());
+        let session = Session::new(id.clone(), ReceivedAt(1));
+        let read = written(&session).session(&id.encoded()).unwrap();
+        assert_eq!(read.id(), &id);
+        assert_eq!(read, session);
+    }
+}
+
 #[test]
 fn an_id_too_long_for_the_key_is_in_the_document() {
     let id = SessionId::bot(Provider::MeetingBaas, SenderId::try_from("\u{1F916}".repeat(100).as_str()).unwrap());
