@@ -44,10 +44,10 @@ pub struct WebhookKnobs {
 /// What can be said of a bot whose data is erased.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Erased {
-    /// 404, as for one that never was.
-    #[default]
+    /// 404, as for one that never was. That proves no deletion.
     NotFound,
     /// 410.
+    #[default]
     Gone,
     /// Everything but its media, with the status `MediaExpired`.
     MediaExpired,
