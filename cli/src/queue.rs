@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use std::collections::HashMap;
 
 /// As many as SQS gives or takes at a time.
-const BATCH: usize = 10;
+pub const BATCH: usize = 10;
 
 /// How long to wait for a message, in seconds. With no wait at all SQS asks only some of its servers, and may say that
 /// there is nothing when there is.

@@ -2,19 +2,25 @@
 
 use crate::{
     failure::Failure,
-    queue::{Depth, HIDDEN_SECONDS, Letter, Queue},
+    queue::{BATCH, Depth, HIDDEN_SECONDS, Letter, Queue},
 };
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-/// One pass over a queue: everything is received at most once, and given back in the end.
+/// One pass over a queue: every message is shown at most once, and given back in the end.
 ///
-/// In a FIFO queue a group is locked while any of its messages is received, and one receive gives at most ten of it. So what is
-/// behind the first ten of a group shows only when those are gone.
+/// In a FIFO queue a group is locked while any of its messages is received ("Amazon SQS delivery logic for FIFO queues"). A receive
+/// gives ten messages, of one group if it can, and of several if it likes. So a receive of several groups may have left
+/// messages of each of them behind: such a group is given back once and received by itself. What is behind the first ten of a
+/// group shows only when those are gone.
 #[derive(Debug)]
 pub(super) struct Scan<'a> {
     queue: Queue<'a>,
     seen: HashSet<String>,
     held: Vec<Letter>,
+    /// Groups of which a full receive may have left something behind.
+    cut: BTreeSet<String>,
+    /// The group that was given back to be received by itself.
+    reopened: Option<String>,
     is_over: bool,
     /// How it was before the pass. SQS counts late, so afterwards it would count what the pass itself has moved.
     before: Depth,
@@ -36,7 +42,15 @@ impl<'a> Scan<'a> {
     /// When the queue does not answer.
     pub(super) async fn begin(queue: Queue<'a>) -> Result<Self, Failure> {
         let before = queue.depth().await?;
-        Ok(Self { queue, seen: HashSet::new(), held: Vec::new(), is_over: false, before })
+        Ok(Self {
+            queue,
+            seen: HashSet::new(),
+            held: Vec::new(),
+            cut: BTreeSet::new(),
+            reopened: None,
+            is_over: false,
+            before,
+        })
     }
 
     /// How many messages there are to be looked at, about.
@@ -49,16 +63,36 @@ impl<'a> Scan<'a> {
     /// # Errors
     /// When the queue does not answer.
     pub(super) async fn next(&mut self) -> Result<Vec<Letter>, Failure> {
-        if self.is_over {
-            return Ok(Vec::new());
+        while !self.is_over {
+            let received = self.queue.receive().await?;
+            let groups: BTreeSet<_> = received.iter().filter_map(|letter| letter.group.clone()).collect();
+            let is_full = received.len() >= BATCH;
+            let (new, again): (Vec<_>, Vec<_>) =
+                received.into_iter().partition(|letter| self.seen.insert(letter.id.clone()));
+            // What comes a second time, and was not asked for again, was held for too long: everything has been seen.
+            self.is_over = again.iter().any(|letter| letter.group.is_none() || letter.group != self.reopened);
+            self.held.extend(again);
+            if is_full && groups.len() > 1 {
+                self.cut.extend(groups);
+            }
+            if !new.is_empty() {
+                return Ok(new);
+            }
+            self.reopen().await?;
         }
-        let received = self.queue.receive().await?;
-        let (new, again): (Vec<_>, Vec<_>) =
-            received.into_iter().partition(|letter| self.seen.insert(letter.id.clone()));
-        // What comes a second time was held for too long: everything has been seen.
-        self.is_over = new.is_empty() || !again.is_empty();
-        self.held.extend(again);
-        Ok(new)
+        Ok(Vec::new())
+    }
+
+    /// Gives a group back that may have more than was seen of it, or ends the pass if there is none.
+    async fn reopen(&mut self) -> Result<(), Failure> {
+        self.reopened = self.cut.pop_first().filter(|_| self.seen.len() < self.before.visible);
+        self.is_over |= self.reopened.is_none();
+        let (group, others) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|letter| self.reopened.is_some() && letter.group == self.reopened);
+        self.held = others;
+        let group: Vec<_> = group;
+        self.queue.release(&group).await
     }
 
     /// Keeps a message until the end, so that it does not come again.

@@ -6,7 +6,7 @@ use aws_sdk_sqs::{
         change_message_visibility_batch::ChangeMessageVisibilityBatchOutput,
         get_queue_attributes::GetQueueAttributesOutput, receive_message::ReceiveMessageOutput,
     },
-    types::{Message, QueueAttributeName},
+    types::{Message, MessageSystemAttributeName, QueueAttributeName},
 };
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use std::sync::{Arc, Mutex};
@@ -97,4 +97,75 @@ async fn who_stops_early_has_seen_enough() {
     letters.into_iter().for_each(|letter| scan.hold(letter));
     assert_eq!(scan.close().await.unwrap(), Unseen { behind: 0, elsewhere: 0 });
     assert_eq!(*released.lock().unwrap(), ["1"]);
+}
+
+/// A queue that gives ten messages a receive as they come, of as many groups as that may be, and of a locked group none.
+#[derive(Default)]
+struct Mixed {
+    /// Ids, which begin with their group, and whether each is received.
+    messages: Vec<(String, bool)>,
+}
+
+impl Mixed {
+    fn receive(&mut self) -> Vec<String> {
+        let group = |id: &str| id.chars().next();
+        let locked: Vec<_> = self.messages.iter().filter(|(_, held)| *held).map(|(id, _)| group(id)).collect();
+        let free = self.messages.iter_mut().filter(|(id, _)| !locked.contains(&group(id))).take(10);
+        free.map(|(id, held)| {
+            *held = true;
+            id.clone()
+        })
+        .collect()
+    }
+
+    fn release(&mut self, receipt: &str) {
+        self.messages.iter_mut().filter(|(id, _)| id == receipt).for_each(|(_, held)| *held = false);
+    }
+}
+
+#[tokio::test]
+async fn of_each_group_the_first_ten_are_seen_however_a_receive_mixes_them() {
+    // One after the other of three groups, and one group of which there are more than ten.
+    let mut ids: Vec<_> = (0..8).flat_map(|n| ["b", "c", "d"].map(|group| format!("{group}{n}"))).collect();
+    ids.extend((0..12).map(|n| format!("a{n}")));
+    let messages = ids.iter().map(|id| (id.clone(), false)).collect();
+    let (mixed, visible) = (Arc::new(Mutex::new(Mixed { messages })), ids.len());
+    let (from, into) = (Arc::clone(&mixed), Arc::clone(&mixed));
+    let receive = mock!(Client::receive_message).then_compute_output(move |_| {
+        let ids = from.lock().unwrap().receive();
+        let messages = ids.iter().map(|id| {
+            let builder = Message::builder().message_id(id).receipt_handle(id).body("");
+            builder.attributes(MessageSystemAttributeName::MessageGroupId, id.get(..1).unwrap()).build()
+        });
+        ReceiveMessageOutput::builder().set_messages(Some(messages.collect())).build()
+    });
+    let release = mock!(Client::change_message_visibility_batch).then_compute_output(move |request| {
+        request.entries().iter().for_each(|entry| into.lock().unwrap().release(entry.receipt_handle()));
+        let output = ChangeMessageVisibilityBatchOutput::builder();
+        output.set_successful(Some(vec![])).set_failed(Some(vec![])).build().unwrap()
+    });
+    let depth = mock!(Client::get_queue_attributes).then_output(move || {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        GetQueueAttributesOutput::builder().attributes(name, visible.to_string()).build()
+    });
+    let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&receive, &release, &depth]);
+    let stack = stack();
+    let mut scan = Scan::begin(Queue::with(client, &stack, "url", "the queue")).await.unwrap();
+    let mut seen = Vec::new();
+    loop {
+        let letters = scan.next().await.unwrap();
+        if letters.is_empty() {
+            break;
+        }
+        for letter in letters {
+            seen.push(letter.id.clone());
+            scan.hold(letter);
+        }
+    }
+    assert_eq!(scan.close().await.unwrap(), Unseen { behind: 2, elsewhere: 0 });
+    seen.sort();
+    ids.retain(|id| id != "a10" && id != "a11");
+    ids.sort();
+    assert_eq!(seen, ids);
+    assert!(mixed.lock().unwrap().messages.iter().all(|(_, held)| !held), "everything is given back");
 }
