@@ -15,6 +15,7 @@ import bench
 import build
 import doctor
 import lint
+import others
 import planted
 import sam_local_invoke
 from docker_engine import NoDocker
@@ -74,6 +75,7 @@ def main() -> None:
     finally:
         stack.down()
 
+    others.main()
     planted.main([])
 
     say("size and speed")

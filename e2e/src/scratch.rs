@@ -67,8 +67,17 @@ impl Scratch {
         let commands_dlq = create_queue(aws, &format!("{name}-commands-dead"), None, rules).await?;
         let commands = create_queue(aws, &format!("{name}-commands"), Some(&commands_dlq), rules).await?;
         create_table(aws, &name).await.context("creating the scratch table")?;
+        let expiry = TimeToLiveSpecification::builder().attribute_name("expires_at").enabled(true).build()?;
+        aws.dynamodb.update_time_to_live().table_name(&name).time_to_live_specification(expiry).send().await?;
         aws.s3.create_bucket().bucket(&name).send().await.context("creating the scratch bucket")?;
         Ok(Self { aws: aws.clone(), queue, dlq, commands, commands_dlq, table: name.clone(), bucket: name })
+    }
+
+    /// Creates a table alone, and says its name: for an implementation that has nothing else.
+    pub async fn table(aws: &LocalAws) -> Result<String> {
+        let name = unique_name();
+        create_table(aws, &name).await.context("creating the scratch table")?;
+        Ok(name)
     }
 
     /// Empties the table and the bucket.
@@ -159,8 +168,6 @@ async fn create_table(aws: &LocalAws, name: &str) -> Result<()> {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), active).await.context("the table does not become active")??;
-    let expiry = TimeToLiveSpecification::builder().attribute_name("expires_at").enabled(true).build()?;
-    aws.dynamodb.update_time_to_live().table_name(name).time_to_live_specification(expiry).send().await?;
     Ok(())
 }
 

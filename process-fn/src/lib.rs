@@ -54,9 +54,9 @@ pub use store::{DynamoStore, Loaded, Recorded, SessionStore, StoreError, Version
 #[cfg(any(test, feature = "testing"))]
 pub use store::{contract, memory::MemoryStore};
 pub use sweep::{NotSwept, Sweep, Swept};
-#[cfg(any(test, feature = "testing"))]
-pub use vault::memory::MemoryVault;
 pub use vault::{Kept, Listed, S3Vault, Vault, VaultError};
+#[cfg(any(test, feature = "testing"))]
+pub use vault::{contract::vault_contract, memory::MemoryVault};
 
 use edge::aws::CallBudget;
 use std::time::Duration;

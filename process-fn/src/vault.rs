@@ -1,6 +1,8 @@
 //! The bucket: bytes that could not take effect, bodies that were too large for the queue, deliveries that it refused.
 
 #[cfg(any(test, feature = "testing"))]
+pub(crate) mod contract;
+#[cfg(any(test, feature = "testing"))]
 pub(crate) mod memory;
 mod s3;
 

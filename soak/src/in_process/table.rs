@@ -129,6 +129,6 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_table_behind_the_real_adapter_keeps_the_contract() {
-        store_contract(&Table::new(true), "contract", 1_791_212_102).await;
+        store_contract(&Table::new(true), "contract", 1_791_212_102, true).await;
     }
 }
