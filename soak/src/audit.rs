@@ -18,7 +18,7 @@ use shared::{
     provider::{Peek, parse, peek_message},
     session::Entry,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use traces::Traces;
 
 /// One request, and what its sender saw.

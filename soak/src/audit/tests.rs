@@ -6,6 +6,7 @@ use shared::{
     kept::{Folder, beside_a_delivery, key},
     session::{Disposition, Hole, advance},
 };
+use std::collections::BTreeSet;
 
 /// A whole meeting of one bot, each delivery accepted and answered 200.
 struct Honest {
