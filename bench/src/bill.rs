@@ -143,25 +143,72 @@ fn gb_seconds(taken: &Taken, memory_mb: f64) -> f64 {
 pub struct Idle {
     /// Alarms in the template.
     pub alarms: usize,
-    /// Different metrics, each with each set of dimensions.
+    /// Metrics that have data in every hour.
     pub metrics: usize,
-    /// Receives each minute by the mappings of an empty queue.
+    /// Receives each minute by the mapping of an empty queue.
     pub receives_per_minute: f64,
+    /// Queries of an empty index in each sweep.
+    pub queries_per_sweep: f64,
+    /// Memory of process, which sweeps, in MB.
+    pub process_memory_mb: f64,
 }
 
-/// The bill of a month without traffic.
+/// Minutes in a month, and as many sweeps.
+const MINUTES: f64 = 60.0 * 24.0 * 30.0;
+
+/// What a sweep that finds nothing takes, in seconds: its calls go on beside each other.
+const SWEEP_SECONDS: f64 = 0.05;
+
+/// What a sweep's line has, in bytes.
+const SWEEP_LOG_BYTES: f64 = 300.0;
+
+/// The bill of a month without traffic, at list prices.
 ///
 /// # Errors
 /// If the price list lacks a price.
 pub fn idle_month(idle: Idle, prices: &Prices) -> Result<Vec<Line>> {
-    let receives = idle.receives_per_minute * 60.0 * 24.0 * 30.0;
-    let polling = receives * (prices.each("sqs_fifo_request")? + prices.each("sqs_standard_request")?);
+    let receives = idle.receives_per_minute * MINUTES;
+    let gb_seconds = MINUTES * SWEEP_SECONDS * idle.process_memory_mb / 1024.0;
     Ok(vec![
-        ("Polling of both queues", polling),
+        (
+            "Polling of both queues",
+            receives * (prices.each("sqs_fifo_request")? + prices.each("sqs_standard_request")?),
+        ),
         ("Alarms", e2e::statistics::as_f64(idle.alarms) * prices.month("alarm")?),
         ("Custom metrics", e2e::statistics::as_f64(idle.metrics) * prices.month("custom_metric")?),
         ("Secret", prices.month("secret")?),
+        ("Sweeps: looks into the spool", MINUTES * prices.each("s3_list")?),
+        ("Sweeps: schedule", MINUTES * prices.each("scheduler_invocation")?),
+        (
+            "Sweeps: invocations",
+            MINUTES * prices.each("lambda_request")? + gb_seconds * prices.each("lambda_gb_second_x86_64")?,
+        ),
+        // Eventually consistent, and nothing found: half a unit.
+        ("Sweeps: queries", MINUTES * idle.queries_per_sweep * 0.5 * prices.each("dynamodb_read_unit")?),
+        ("Sweeps: log", MINUTES * SWEEP_LOG_BYTES / 1e9 * prices.gb("logs_ingested")?),
     ])
+}
+
+/// The same in an account that uses nothing else, within what AWS gives for good: a million requests of SQS, ten alarms, ten
+/// metrics, three dashboards, 5 GB of logs, a million requests and 400,000 GB-seconds of Lambda, 14 million invocations by the
+/// scheduler (each service's pricing page). Not what is free for the first months only, as S3's requests are.
+///
+/// # Errors
+/// If the price list lacks a price.
+pub fn within_free_tiers(idle: Idle, prices: &Prices) -> Result<Vec<Line>> {
+    let requests = 2.0 * idle.receives_per_minute * MINUTES;
+    let paid_share = (requests - 1e6).max(0.0) / requests;
+    let lines = idle_month(idle, prices)?.into_iter().map(|(name, dollars)| {
+        let left = match name {
+            "Polling of both queues" => dollars * paid_share,
+            "Alarms" if idle.alarms <= 10 => 0.0,
+            "Custom metrics" if idle.metrics <= 10 => 0.0,
+            "Sweeps: schedule" | "Sweeps: invocations" | "Sweeps: log" => 0.0,
+            _ => dollars,
+        };
+        (name, left)
+    });
+    Ok(lines.collect())
 }
 
 /// The sum of a bill.

@@ -1,7 +1,7 @@
 //! `docs/COST.md` and `make cost`: measured usage, list prices, and the reader's own numbers.
 
 use crate::bars::figure;
-use crate::bill::{Idle, Prices, Setup, Usage, idle_month, per_million, total};
+use crate::bill::{Idle, Prices, Setup, Usage, idle_month, per_million, total, within_free_tiers};
 use crate::pipeline::{Taken, Worker, queued};
 use crate::program::Program;
 use crate::queue::{Fifo, Shape};
@@ -82,8 +82,9 @@ pub async fn measure(sink: &Sink) -> Result<Vec<Usage>> {
     let mut usages = Vec::new();
     for (name, shape, bots, events_each) in TRAFFIC {
         sink.empty_table();
-        let meetings: Vec<_> =
-            (0..bots).map(|bot| events::meeting(&format!("bot-{bot}"), events_each)).collect::<Result<_>>()?;
+        let meetings: Vec<_> = (0..bots)
+            .map(|bot| events::meeting(&format!("7c1e4a92-5d0b-4f6e-9a37-{bot:012x}"), events_each))
+            .collect::<Result<_>>()?;
         // Meetings run beside each other.
         let bodies: Vec<_> =
             (0..events_each).flat_map(|at| meetings.iter().filter_map(move |m| m.get(at)).cloned()).collect();
@@ -156,13 +157,16 @@ pub fn setup(yours: Yours) -> Result<Setup> {
     })
 }
 
-/// Metrics that an ordinary month has, each with each set of dimensions: `Deliveries` and `TimeToDurable` by route and reply (3
-/// pairs) and in sum; `Outcomes` and `Age` by outcome (3) and in sum; `Meetings` by outcome (3) and in sum; what each sweep
-/// tells (4); `Errands` and their like by errand and end (5) and in sum. What goes wrong adds its own.
-const METRICS: usize = (3 + 1) * 2 + (3 + 1) * 2 + (3 + 1) + 4 + (5 + 1);
+/// Metrics that have data in every hour of an ordinary month: `Sweeps`. All others have data only where something is wrong, and a
+/// metric is billed by the hours in which it has data ("Amazon CloudWatch pricing").
+const METRICS: usize = 1;
 
-/// Receives of an empty queue: Lambda keeps five long polls open, of 20 seconds each.
+/// Receives of an empty queue: Lambda keeps five long polls open, of 20 seconds each. It would go down to two where there is
+/// little traffic, but not with `ScalingConfig` ("Configuring scaling behavior for SQS event source mappings").
 const RECEIVES_PER_MINUTE: f64 = 15.0;
+
+/// Queries of the index `by_due` in each sweep, one for each of its parts.
+const QUERIES_PER_SWEEP: f64 = 6.0;
 
 /// The bill of every kind of traffic, and of none, in Markdown.
 ///
@@ -189,10 +193,16 @@ pub fn markdown(usages: &[Usage], yours: Yours) -> Result<String> {
         row
     };
     rows.push(summed("sum", &|sum| sum));
-    let idle = idle_month(idle()?, &prices)?;
+    let free = within_free_tiers(idle(setup)?, &prices)?;
+    let idle = idle_month(idle(setup)?, &prices)?;
     let months = format!("{} webhooks a month, with the fixed ${:.2}", figure(yours.events), total(&idle));
     rows.push(summed(&months, &|sum| sum * yours.events / 1e6 + total(&idle)));
-    let fixed: Vec<_> = idle.iter().map(|(name, amount)| vec![(*name).to_owned(), dollars(*amount)]).collect();
+    let both = idle
+        .iter()
+        .zip(&free)
+        .map(|((name, list), (_, free))| vec![(*name).to_owned(), dollars(*list), dollars(*free)]);
+    let sums = vec!["**sum**".to_owned(), dollars(total(&idle)), dollars(total(&free))];
+    let fixed: Vec<_> = both.chain([sums]).collect();
     let arm = if setup.arm64 { "arm64" } else { "x86_64" };
     let what = format!(
         "Prices of {} as of {}; ingest {} MB, process {} MB, {arm}; logs kept {} days, sessions {}.",
@@ -209,7 +219,7 @@ pub fn markdown(usages: &[Usage], yours: Yours) -> Result<String> {
         what,
         table(&head, &rows),
         "Fixed, for a month without any webhook:".to_owned(),
-        table(&["", "$"], &fixed),
+        table(&["", "list price", "within the free tiers"], &fixed),
         measured,
     ]
     .join("\n\n"))
@@ -240,7 +250,29 @@ fn per_delivery(usages: &[Usage]) -> Vec<Vec<String>> {
     ]
 }
 
-fn idle() -> Result<Idle> {
-    let alarms = Template::load()?.of_type("AWS::CloudWatch::Alarm").len();
-    Ok(Idle { alarms, metrics: METRICS, receives_per_minute: RECEIVES_PER_MINUTE })
+fn idle(setup: Setup) -> Result<Idle> {
+    // An alarm with a condition is one that somebody asked for.
+    let alarms = Template::load()?.of_type("AWS::CloudWatch::Alarm");
+    let alarms = alarms.iter().filter(|alarm| alarm.attribute("Condition").is_null()).count();
+    Ok(Idle {
+        alarms,
+        metrics: METRICS,
+        receives_per_minute: RECEIVES_PER_MINUTE,
+        queries_per_sweep: QUERIES_PER_SWEEP,
+        process_memory_mb: setup.process_memory_mb,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_without_webhooks_costs_no_more_than_this() {
+        let (prices, setup) = (prices().unwrap(), setup(Yours::of_the_template()).unwrap());
+        let idle = idle(setup).unwrap();
+        let (list, free) =
+            (total(&idle_month(idle, &prices).unwrap()), total(&within_free_tiers(idle, &prices).unwrap()));
+        assert!(list <= 2.50 && free <= 0.80, "{list} at list price, {free} within the free tiers");
+    }
 }

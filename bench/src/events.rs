@@ -5,6 +5,7 @@ use crate::sink::Sent;
 use anyhow::{Context, Result};
 use e2e::sender::{BodyEncoding, Delivery};
 use e2e::workspace;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -112,11 +113,11 @@ pub fn meeting(bot_id: &str, events: usize) -> Result<Vec<Value>> {
     Ok(bodies)
 }
 
-/// A recording about another bot at another time, so that none is a repetition.
-fn happened(name: &str, bot_id: &str, second: usize) -> Result<Value> {
+/// A recording about another bot at another time, so that none is a repetition: some seconds ago, as webhooks come.
+fn happened(name: &str, bot_id: &str, nth: usize) -> Result<Value> {
     let mut body = recorded(&format!("{name}.json"))?;
-    let time =
-        format!("2026-10-05T{:02}:{:02}:{:02}.{:06}+00:00", 14 + second / 3600, second / 60 % 60, second % 60, second);
+    let ago = SignedDuration::from_secs(5) - SignedDuration::from_millis(i64::try_from(nth)?);
+    let time = (Timestamp::now() - ago).strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string();
     for (pointer, value) in [("/bot_id", bot_id), ("/data/bot/id", bot_id), ("/timestamp", &time)] {
         if let Some(place) = body.pointer_mut(pointer) {
             *place = json!(value);
