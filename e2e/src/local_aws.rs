@@ -155,7 +155,9 @@ impl LocalAws {
             let item = item?;
             let said = said(&item).with_context(|| format!("an item that cannot be read: {item:?}"))?;
             let mut plain = plain(&AttributeValue::M(item));
-            plain["document"] = said;
+            if let Some(fields) = plain.as_object_mut() {
+                fields.insert("document".to_owned(), said);
+            }
             items.push(plain);
         }
         Ok(items)
