@@ -1,6 +1,8 @@
 //! Every alarm on a metric of ours, driven over its threshold by the real binaries. What CloudWatch makes of a line is by its
 //! documentation: a metric has the value that the line's member of its name has, in the namespace and by the dimensions in `_aws`.
 
+#![expect(clippy::indexing_slicing, reason = "a missing field is null, and fails the comparison")]
+
 use anyhow::{Context, Result};
 use e2e::fault_proxy::{Decision, Match, Refusal, Service};
 use e2e::pipeline::{Pipeline, SECRET, event};

@@ -209,7 +209,7 @@ impl Run {
 
     /// A meeting that has ended, and whose artifacts are ready; every other one is of the other provider.
     async fn meet(&self, n: usize) {
-        let (endpoint, bodies): (_, Vec<_>) = if n % 2 == 0 {
+        let (endpoint, bodies): (_, Vec<_>) = if n.is_multiple_of(2) {
             let body =
                 |name: &&str| json!({"bot_id": n.to_string(), "event": name, "timestamp": "2026-10-05T10:00:00Z"});
             (Endpoint::MeetStream, NAMES.iter().map(body).collect())

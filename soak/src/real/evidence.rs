@@ -15,7 +15,7 @@ pub(super) async fn stored(scratch: &Scratch) -> Result<Stored> {
             item.get(name).and_then(Value::as_str).map(str::to_owned).with_context(|| format!("an item without {name}"))
         };
         let (pk, sk) = (text(PK)?, text(SK)?);
-        let said = item[DOCUMENT].take();
+        let said = item.get_mut(DOCUMENT).map(Value::take).unwrap_or_default();
         if sk == SESSION_SORT_KEY {
             stored.sessions.push(serde_json::from_value(said).context("a session that cannot be read")?);
         } else {

@@ -164,7 +164,7 @@ fn an_id_too_long_for_the_key_is_in_the_document() {
     let id = SessionId::bot(Provider::MeetingBaas, SenderId::try_from("\u{1F916}".repeat(100).as_str()).unwrap());
     let session = Session::new(id.clone(), ReceivedAt(1));
     assert_eq!(written(&session).session(&id.encoded()).unwrap(), session);
-    assert_eq!(written(&life()).text.contains(BOT), false);
+    assert!(!written(&life()).text.contains(BOT));
 }
 
 /// The document with another text.
