@@ -155,7 +155,7 @@ impl LocalAws {
             let item = item?;
             let said = said(&item).with_context(|| format!("an item that cannot be read: {item:?}"))?;
             let mut plain = plain(&AttributeValue::M(item));
-            if let Some(fields) = plain.as_object_mut() {
+            if let (Some(fields), Some(said)) = (plain.as_object_mut(), said) {
                 fields.insert("document".to_owned(), said);
             }
             items.push(plain);
@@ -231,16 +231,17 @@ impl Depth {
     }
 }
 
-/// What an item's document says.
-fn said(item: &HashMap<String, AttributeValue>) -> Result<Value> {
+/// What an item's document says, if it has one.
+fn said(item: &HashMap<String, AttributeValue>) -> Result<Option<Value>> {
     let text = |name| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok()).map(String::as_str);
     let ids = item.get(IDS).and_then(|ids| ids.as_b().ok()).map(|ids| ids.as_ref().to_vec());
-    let document = Document { text: text(DOCUMENT).unwrap_or("null").to_owned(), ids: ids.unwrap_or_default() };
-    Ok(match text(SK) {
+    let Some(document) = text(DOCUMENT) else { return Ok(None) };
+    let document = Document { text: document.to_owned(), ids: ids.unwrap_or_default() };
+    Ok(Some(match text(SK) {
         Some(SESSION_SORT_KEY) => serde_json::to_value(document.session(text(PK).unwrap_or_default())?)?,
         Some(key) if key.starts_with(EVENT_SORT_KEY_PREFIX) => serde_json::to_value(document.entry()?)?,
         _ => serde_json::from_str(&document.text)?,
-    })
+    }))
 }
 
 /// `DynamoDB`'s typed JSON without the types. Binary values become `{"bytes": length}`.

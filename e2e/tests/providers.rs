@@ -36,10 +36,17 @@ fn providers(simulator: &Simulator, knobs: &Knobs) -> Providers {
     Providers::new(&settings, PATIENCE)
 }
 
-/// The digest of an artifact, or why there is none, after so many commands.
-async fn fetch(api: &Providers, bot: &SessionId, artifact: Artifact) -> Result<String, &'static str> {
+/// The digest of an artifact, or why there is none, after so many commands. Each runs in a new environment of the function, so that
+/// no breaker remembers the failures of the one before.
+async fn fetch(
+    simulator: &Simulator,
+    knobs: &Knobs,
+    bot: &SessionId,
+    artifact: Artifact,
+) -> Result<String, &'static str> {
     let mut last = "never_asked";
     for _ in 0..8 {
+        let api = providers(simulator, knobs);
         let fetched = match api.artifact(bot, artifact).await {
             Ok(Located::Found { content: Content::Inline(body), .. }) => Ok(body),
             Ok(Located::Found { content: Content::At(url), .. }) => match api.download(artifact, &url).await {
@@ -85,7 +92,6 @@ fn is_right(reason: Reason, told: &str) -> bool {
 
 async fn compare(plan: BotPlan, knobs: Knobs, told: &mut Vec<String>) {
     let simulator = Simulator::start(knobs.clone()).await.unwrap();
-    let api = providers(&simulator, &knobs);
     let name = format!("{:?} {:?} {:?} {:?}", plan.api(), plan.ending, plan.transcription, plan.faults);
     let bot = simulator.add_bot(plan);
     let truth = bot.truth();
@@ -94,7 +100,7 @@ async fn compare(plan: BotPlan, knobs: Knobs, told: &mut Vec<String>) {
         if inline && *artifact == Artifact::Transcript {
             continue;
         }
-        let fetched = fetch(&api, &bot.session_id().unwrap(), *artifact).await;
+        let fetched = fetch(&simulator, &knobs, &bot.session_id().unwrap(), *artifact).await;
         let matches = match (expected, &fetched) {
             (Expected::Stored(content), Ok(sha256)) => content.sha256 == *sha256,
             (Expected::Unavailable(reason), Err(code)) => is_right(*reason, code),

@@ -23,7 +23,7 @@ use shared::{
     Event, ReceivedAt, Session, SessionId,
     message::{Carried, ClaimError},
     provider,
-    session::{Disposition, Entry, advance},
+    session::{Disposition, Entry, Errand, advance},
 };
 use std::{panic::AssertUnwindSafe, time::Duration};
 use tokio::time::{Instant, timeout_at};
@@ -270,7 +270,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
                     }
                 }
             }
-            self.keep_carried(events, &outcomes, &session).await?;
+            self.keep_carried(events, &session).await?;
             if !announcements.is_empty() {
                 self.publisher.publish(&announcements).await?;
             }
@@ -291,17 +291,14 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
         Err(ProcessError::Contended)
     }
 
-    /// Keeps the transcripts that came with deliveries where the errand will find them. Of an erased bot none is kept, and none of
-    /// a repetition, which nobody would take away again.
-    async fn keep_carried(
-        &self,
-        events: &[Understood],
-        outcomes: &[Outcome],
-        session: &Session,
-    ) -> Result<(), VaultError> {
-        for (Understood { event, carried, .. }, (disposition, _)) in events.iter().zip(outcomes) {
-            let is_wanted = *disposition == Disposition::Applied && !session.is_erased();
-            if let Some(body) = carried.as_ref().filter(|_| is_wanted) {
+    /// Keeps the transcripts that came with deliveries where the errand will find them, as long as a fetch of the transcript is
+    /// pending: that fetch takes all of them away again. Of an erased bot none is kept.
+    async fn keep_carried(&self, events: &[Understood], session: &Session) -> Result<(), VaultError> {
+        if session.is_erased() || session.pending(Errand::FetchTranscript).is_none() {
+            return Ok(());
+        }
+        for Understood { event, carried, .. } in events {
+            if let Some(body) = carried {
                 self.vault.keep(&Kept::carried(event, body)).await?;
             }
         }
