@@ -171,7 +171,7 @@ mod tests {
         check("rollcall doctor --quick --ring --json --only alarms --only front.applied --stack s", None);
         check("rollcall doctor --only nothing", Some(E::ValueValidation));
         check("rollcall settings check --json", None);
-        check("rollcall settings", Some(E::DisplayHelpOnMissingArgumentOrSubcommand));
+        check("rollcall settings write", Some(E::InvalidSubcommand));
         for folder in ["parked", "quarantine"] {
             check(&format!("rollcall {folder} list --bot meetstream -b --reason r --limit 5 --json"), None);
             check(&format!("rollcall {folder} show k --raw"), None);

@@ -204,6 +204,7 @@ fn a_stack_without_the_dialect_says_what_is_missing() {
         "commands_url",
         "commands_dlq_url",
         "bucket",
+        "process_function",
     ];
     let fields: Vec<String> = names.iter().map(|name| format!("\"{name}\": \"http://localhost:1\"")).collect();
     std::fs::write(&file, format!("{{{}}}", fields.join(","))).unwrap();
