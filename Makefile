@@ -8,7 +8,7 @@ PYTHON = .local/tools/sam/bin/python
 export PYTHONDONTWRITEBYTECODE = 1
 export ARCH SET ADOPT CONFIRM DOCTOR
 .DEFAULT_GOAL := help
-.PHONY: help run up down test soak planted model bench cost profile build secret deploy rotate rollback restore front destroy logs fmt lint advisories tools
+.PHONY: help run up down test soak planted model bench cost usage profile build secret deploy rotate rollback restore front destroy logs fmt lint advisories tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ bench: tools ## measure speed, size and cost beside Node and Python, and write t
 
 cost: tools ## the bill for your own numbers, from what was measured last (YOURS="--events 3e6 --arm64 …")
 	@$(PYTHON) dev/bench.py cost $(YOURS)
+
+usage: tools ## measure anew what the bill is reckoned from, and write docs/COST.md
+	@$(PYTHON) dev/bench.py usage
 
 profile: tools ## where the instructions of a function go (FUNCTION=ingest or process)
 	@$(PYTHON) dev/bench.py profile $(FUNCTION)

@@ -110,6 +110,12 @@ def everything(extra: list[str]) -> None:
     run(HARNESS, "all", "--forbidden", str(forbidden), *extra)
 
 
+def usage() -> None:
+    """Measures what the bill is reckoned from, and writes docs/COST.md."""
+    build("ingest-fn", "process-fn")
+    run(HARNESS, "usage")
+
+
 def profile(function: str) -> None:
     """Counts the instructions of a function's every part. Builds it with symbols, in a folder of its own."""
     ensure_valgrind()
@@ -127,7 +133,7 @@ def profile(function: str) -> None:
 def main() -> None:
     """Does what the first argument says."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["all", "bars", "cost", "profile"])
+    parser.add_argument("what", choices=["all", "bars", "cost", "profile", "usage"])
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     given = parser.parse_args()
     OWN.mkdir(parents=True, exist_ok=True)
@@ -140,6 +146,8 @@ def main() -> None:
             run("cargo", "run", "--quiet", "--locked", "--profile", "harness", "--package", "bench", "--", "cost", *given.arguments)
         case "profile":
             profile(*(given.arguments or ["ingest"]))
+        case "usage":
+            usage()
 
 
 if __name__ == "__main__":

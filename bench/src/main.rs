@@ -62,6 +62,8 @@ enum What {
         #[arg(long)]
         write: bool,
     },
+    /// Measure what the bill is reckoned from, and write it into docs/COST.md
+    Usage,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -72,7 +74,14 @@ async fn main() -> Result<()> {
         What::All { rounds, warm, backlog, forbidden } => all(rounds, warm, backlog, forbidden).await,
         What::Profile { function } => profile(&function).await,
         What::Cost { yours, write } => bill(yours, write),
+        What::Usage => usage().await,
     }
+}
+
+/// Measures only what the bill is reckoned from, and writes the bill.
+async fn usage() -> Result<()> {
+    cost::keep(&cost::measure(&Sink::start().await?).await?)?;
+    bill(Yours::of_the_template(), true)
 }
 
 async fn bars() -> Result<()> {

@@ -115,7 +115,7 @@ class Settings(unittest.TestCase):
         check(1000, 200, 800, IngestReservedConcurrency="900")
         self.refused(lambda: check(9, 9), "quota is 9")
         self.refused(lambda: check(8, 8), "quota is 8", "may take 8", "429", "Service Quotas")
-        self.refused(lambda: check(10, 10, ProcessMaximumConcurrency="20"), "may take 23")
+        self.refused(lambda: check(10, 10, ProcessMaximumConcurrency="20"), "may take 24")
         self.refused(lambda: check(1000, 1000, IngestReservedConcurrency="901"), "less than the 100", "Service Quotas")
         self.refused(lambda: check(10, 10, IngestReservedConcurrency="1"), "quota 10")
 
