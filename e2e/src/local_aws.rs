@@ -141,6 +141,19 @@ impl LocalAws {
         }
     }
 
+    /// The variables by which a function finds this stack, for the functions' own clients.
+    pub fn environment(&self) -> impl Fn(&str) -> Option<String> {
+        let Outputs { region, endpoint_url, .. } = self.outputs.clone();
+        move |name| {
+            Some(match name {
+                "AWS_REGION" => region.clone(),
+                "AWS_ENDPOINT_URL" => endpoint_url.clone(),
+                "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "test".to_owned(),
+                _ => return None,
+            })
+        }
+    }
+
     /// The same stack with clients that go through another endpoint, such as a fault proxy's.
     #[must_use]
     pub fn through(&self, endpoint_url: &str) -> Self {

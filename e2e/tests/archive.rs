@@ -56,16 +56,7 @@ async fn store(archive: &S3Archive, url: &str, key: &str) -> Result<Result<Store
 #[tokio::test]
 async fn downloads_arrive_in_the_bucket_as_they_are_or_not_at_all() -> Result<()> {
     let scratch = Scratch::create(&LocalAws::from_env()?).await?;
-    let outputs = &scratch.aws.outputs;
-    let environment = |name: &str| {
-        Some(match name {
-            "AWS_REGION" => outputs.region.clone(),
-            "AWS_ENDPOINT_URL" => outputs.endpoint_url.clone(),
-            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "test".to_owned(),
-            _ => return None,
-        })
-    };
-    let connection = edge::aws::connection(&environment, process_fn::AWS_CALL_BUDGET)?;
+    let connection = edge::aws::connection(&scratch.aws.environment(), process_fn::AWS_CALL_BUDGET)?;
     let archive = S3Archive::new(&connection, scratch.bucket.clone());
     let (host, s3) = (host().await?, &scratch.aws.s3);
 

@@ -17,16 +17,7 @@ use process_fn::{
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn connection(aws: &LocalAws) -> Result<SdkConfig> {
-    let outputs = &aws.outputs;
-    let environment = |name: &str| {
-        Some(match name {
-            "AWS_REGION" => outputs.region.clone(),
-            "AWS_ENDPOINT_URL" => outputs.endpoint_url.clone(),
-            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "test".to_owned(),
-            _ => return None,
-        })
-    };
-    Ok(edge::aws::connection(&environment, process_fn::AWS_CALL_BUDGET)?)
+    Ok(edge::aws::connection(&aws.environment(), process_fn::AWS_CALL_BUDGET)?)
 }
 
 fn now() -> Result<i64> {
