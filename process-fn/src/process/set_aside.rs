@@ -79,8 +79,8 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
                 reason: reason.to_owned(),
             };
             let marked = AssertUnwindSafe(self.mark_hole(message, hole, invocation.now)).catch_unwind();
-            // The bytes are safe and listed by their key; the mark in the session only makes them easier to find. It must not
-            // cost the group its progress when the store is what failed all along.
+            // The bytes are safe and listed by their key. If the table refuses the mark in the session, a command tells the session
+            // later, and the group goes on. Only if that command cannot be sent either, the record comes again.
             if !matches!(timeout_at(invocation.deadline, marked).await, Ok(Ok(Ok(())))) {
                 tracing::error!(accept_id = message.accept_id().as_str(), "parked without a mark in its session");
                 timeout_at(invocation.last_call, self.tell_later(message))
