@@ -1,4 +1,4 @@
-# Every target is one script in dev/, run by the Python that dev/tools.py installs. `make` lists them.
+# Every target is one script in scripts/, run by the Python that scripts/tools.py installs. `make` lists them.
 # PORT    of the local AWS, and the next two for made-up providers: 4566 unless given or already running on another; two
 #         checkouts can run side by side
 # STACK   name of the stack on AWS, and of its secret: rollcall unless given
@@ -14,16 +14,16 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
 
 run: tools ## play a meeting through the whole system on this machine, then serve until Ctrl-C (PORT=4566)
-	@$(PYTHON) dev/stack.py run $(addprefix --port ,$(PORT))
+	@$(PYTHON) scripts/stack.py run $(addprefix --port ,$(PORT))
 
 up: tools ## start the system in the background, or deploy again into the running one (PORT=4566)
-	@$(PYTHON) dev/stack.py up $(addprefix --port ,$(PORT))
+	@$(PYTHON) scripts/stack.py up $(addprefix --port ,$(PORT))
 
 down: tools ## end what `make up` started
-	@$(PYTHON) dev/stack.py down
+	@$(PYTHON) scripts/stack.py down
 
 test: tools ## everything: lints, unit tests, the deployed pipeline, sam local invoke
-	@python3 dev/tools.py --lint && $(PYTHON) dev/test.py
+	@python3 scripts/tools.py --lint && $(PYTHON) scripts/test.py
 
 soak: tools ## schedules of faults with both handlers in process and with the real binaries, and SQS browning out, against the stack of `make up` (COUNT=10000, REAL=500, BROWN_OUT=100, SEED=0)
 	@cargo run --locked --profile soak --package soak -- --in-process --count $(or $(COUNT),10000) --from $(or $(SEED),0)
@@ -32,58 +32,58 @@ soak: tools ## schedules of faults with both handlers in process and with the re
 	@cargo run --locked --profile soak --package soak -- --brown-out --count $(or $(BROWN_OUT),100)
 
 planted: tools ## plant one bug after the other and see that the schedules of faults catch it (FIND=1 looks for the seeds anew)
-	@$(PYTHON) dev/planted.py $(if $(FIND),--find)
+	@$(PYTHON) scripts/planted.py $(if $(FIND),--find)
 
 model: ## check the protocol in every state that a model of it can come to: a few minutes (MODEL="--world late")
 	@cargo run --locked --package model -- $(MODEL)
 
 bench: tools ## measure speed, size and cost beside Node and Python, and write them into docs/ (about 5 minutes once everything is built)
-	@$(PYTHON) dev/bench.py all
+	@$(PYTHON) scripts/bench.py all
 
 cost: tools ## the bill for your own numbers, from what was measured last (YOURS="--events 3e6 --arm64 …")
-	@$(PYTHON) dev/bench.py cost $(YOURS)
+	@$(PYTHON) scripts/bench.py cost $(YOURS)
 
 usage: tools ## measure anew what the bill is reckoned from, and write docs/COST.md
-	@$(PYTHON) dev/bench.py usage
+	@$(PYTHON) scripts/bench.py usage
 
 profile: tools ## where the instructions of a function go (FUNCTION=ingest or process)
-	@$(PYTHON) dev/bench.py profile $(FUNCTION)
+	@$(PYTHON) scripts/bench.py profile $(FUNCTION)
 
 build: tools ## build both functions for AWS, optimised
-	@$(PYTHON) dev/build.py
+	@$(PYTHON) scripts/build.py
 
 secret: tools ## enter a credential that a sender has shown you, beside the old ones (KEY=meetingbaas_api_keys …; DROP="2 3", DROP=old or OFF=1 drops entries, LIST=1 counts them, TOKEN=1 makes a callback token)
-	@$(PYTHON) dev/secret.py $(addprefix --name ,$(STACK)) $(addprefix --key ,$(KEY)) $(if $(DROP),$(if $(filter old,$(DROP)),--drop-old,--drop $(DROP))) $(if $(OFF),--off) $(if $(LIST),--list) $(if $(TOKEN),--new-callback-token)
+	@$(PYTHON) scripts/secret.py $(addprefix --name ,$(STACK)) $(addprefix --key ,$(KEY)) $(if $(DROP),$(if $(filter old,$(DROP)),--drop-old,--drop $(DROP))) $(if $(OFF),--off) $(if $(LIST),--list) $(if $(TOKEN),--new-callback-token)
 
 deploy: tools ## build and deploy to AWS with your credentials; the first time it asks what only you can decide (STACK=rollcall, SET="Parameter=Value …" changes settings)
-	@$(PYTHON) dev/deploy.py $(addprefix --stack ,$(STACK))
+	@$(PYTHON) scripts/deploy.py $(addprefix --stack ,$(STACK))
 
 rotate: tools ## hand the secret's current version to the deployed functions, and change nothing else (STACK=rollcall)
-	@$(PYTHON) dev/rotate.py $(addprefix --stack ,$(STACK))
+	@$(PYTHON) scripts/rotate.py $(addprefix --stack ,$(STACK))
 
 rollback: tools ## deploy code and settings as they were before the last deploy (STACK=rollcall)
-	@$(PYTHON) dev/rollback.py $(addprefix --stack ,$(STACK))
+	@$(PYTHON) scripts/rollback.py $(addprefix --stack ,$(STACK))
 
 restore: tools ## bring back what the table has lost (AT=2026-11-25T10:00:00Z; DRILL=1 only counts, OVERWRITE=1 also undoes changes)
-	@$(PYTHON) dev/restore.py $(addprefix --stack ,$(STACK)) --at "$(AT)" $(if $(DRILL),--drill) $(if $(OVERWRITE),--overwrite)
+	@$(PYTHON) scripts/restore.py $(addprefix --stack ,$(STACK)) --at "$(AT)" $(if $(DRILL),--drill) $(if $(OVERWRITE),--overwrite)
 
 front: tools ## put CloudFront in front, for an address that survives a rebuilt stack (STACK=rollcall)
-	@$(PYTHON) dev/front.py $(addprefix --stack ,$(STACK))
+	@$(PYTHON) scripts/front.py $(addprefix --stack ,$(STACK))
 
 destroy: tools ## remove the stack; table, bucket and secret stay (STACK=rollcall; DATA=1 deletes those as well)
-	@$(PYTHON) dev/destroy.py $(addprefix --stack ,$(STACK)) $(if $(DATA),--data) $(if $(LOSE),--lose)
+	@$(PYTHON) scripts/destroy.py $(addprefix --stack ,$(STACK)) $(if $(DATA),--data) $(if $(LOSE),--lose)
 
 logs: tools ## follow the functions' logs, local ones when the local stack is up (STACK=rollcall for AWS)
-	@$(PYTHON) dev/logs.py $(addprefix --stack ,$(STACK))
+	@$(PYTHON) scripts/logs.py $(addprefix --stack ,$(STACK))
 
 fmt: ## format the Rust code
 	@cargo fmt --all
 
 lint: tools ## formatting, clippy, dependency rules, licences, the template
-	@python3 dev/tools.py --lint && $(PYTHON) dev/lint.py
+	@python3 scripts/tools.py --lint && $(PYTHON) scripts/lint.py
 
 advisories: tools ## known vulnerabilities in dependencies; needs the network and is no part of `make test`
-	@python3 dev/tools.py --lint && .local/tools/cargo/bin/cargo-deny check advisories
+	@python3 scripts/tools.py --lint && .local/tools/cargo/bin/cargo-deny check advisories
 
 tools:
-	@python3 dev/tools.py
+	@python3 scripts/tools.py

@@ -6,8 +6,8 @@ use crate::{
     response::{self, Rejection},
 };
 use aws_sdk_sqs::error::SdkError;
-use edge::aws::causes;
-use edge::telemetry::{self, Metric};
+use platform::aws::causes;
+use platform::telemetry::{self, Metric};
 use serde::Serialize;
 use shared::{Endpoint, provider::Peek};
 use std::time::Duration;

@@ -1,15 +1,15 @@
 //! The function behind the webhook URL. All it decides is in the library; here it is only put together.
 
-use edge::{aws, telemetry};
+use platform::{aws, telemetry};
 use ingest_fn::{Config, HandOver, Ingest, S3Spool, SqsQueue, handle, response::Answer};
 use lambda_http::{Error, Request, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init(&edge::environment);
+    telemetry::init(&platform::environment);
     let config =
-        Config::from_env(&edge::environment).inspect_err(|error| tracing::error!(%error, "refusing to start"))?;
-    let connection = aws::connection(&edge::environment, SqsQueue::BUDGET)
+        Config::from_env(&platform::environment).inspect_err(|error| tracing::error!(%error, "refusing to start"))?;
+    let connection = aws::connection(&platform::environment, SqsQueue::BUDGET)
         .inspect_err(|error| tracing::error!(%error, "refusing to start"))?;
     let queue = SqsQueue::new(&connection, config.queue_url);
     queue.warm_up().await;

@@ -6,7 +6,7 @@ use aws_sdk_sqs::{
     config::{Builder, StalledStreamProtectionConfig},
     error::SdkError,
 };
-use edge::aws::{CallBudget, is_about_the_message};
+use platform::aws::{CallBudget, is_about_the_message};
 use shared::message::AcceptId;
 use std::{future::Future, time::Duration};
 

@@ -2,7 +2,7 @@
 
 use crate::{log, queue::QueueError};
 use aws_sdk_s3::{Client, config::Builder, primitives::ByteStream};
-use edge::aws::{CallBudget, is_from_s3};
+use platform::aws::{CallBudget, is_from_s3};
 use shared::{
     QueueMessage,
     kept::{Folder, beside_a_delivery, beside_a_record, key, metadata},

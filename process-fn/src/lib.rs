@@ -58,7 +58,7 @@ pub use vault::{Kept, Listed, S3Vault, Vault, VaultError};
 #[cfg(any(test, feature = "testing"))]
 pub use vault::{contract::vault_contract, memory::MemoryVault};
 
-use edge::aws::CallBudget;
+use platform::aws::CallBudget;
 use std::time::Duration;
 
 /// How long one AWS call may take. The queue delivers again what fails, so a short call beats a patient one.

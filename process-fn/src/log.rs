@@ -2,8 +2,8 @@
 
 use crate::{errand::Setback, record::Record, sweep::Swept};
 use aws_smithy_runtime_api::client::result::SdkError;
-use edge::aws::causes;
-use edge::telemetry::{self, Metric};
+use platform::aws::causes;
+use platform::telemetry::{self, Metric};
 use serde::Serialize;
 use shared::{
     AcceptId, DeliveryKey, ReceivedAt, Session, SessionId,

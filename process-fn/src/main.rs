@@ -1,6 +1,6 @@
 //! The function behind the queues. All it decides is in the library; here it is only put together.
 
-use edge::{aws, telemetry};
+use platform::{aws, telemetry};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use process_fn::{
     Commander, Config, DynamoStore, Errands, EventBridge, Function, Patience, Payload, Processor, Providers, S3Archive,
@@ -9,10 +9,10 @@ use process_fn::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init(&edge::environment);
+    telemetry::init(&platform::environment);
     let config =
-        Config::from_env(&edge::environment).inspect_err(|error| tracing::error!(%error, "refusing to start"))?;
-    let connection = aws::connection(&edge::environment, process_fn::AWS_CALL_BUDGET)
+        Config::from_env(&platform::environment).inspect_err(|error| tracing::error!(%error, "refusing to start"))?;
+    let connection = aws::connection(&platform::environment, process_fn::AWS_CALL_BUDGET)
         .inspect_err(|error| tracing::error!(%error, "refusing to start"))?;
     let commands_queue_name = config.commands_queue_name();
     let store = DynamoStore::new(&connection, config.table_name, config.session_retention);

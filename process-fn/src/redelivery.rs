@@ -2,7 +2,7 @@
 
 use crate::record::Record;
 use aws_sdk_sqs::{Client, types::ChangeMessageVisibilityBatchRequestEntry};
-use edge::aws::causes;
+use platform::aws::causes;
 use std::{future::Future, time::Duration};
 
 /// The queue, as far as it can be asked for patience.

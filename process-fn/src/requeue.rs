@@ -2,7 +2,7 @@
 
 use crate::log;
 use aws_sdk_sqs::{Client, error::SdkError};
-use edge::aws::is_about_the_message;
+use platform::aws::is_about_the_message;
 use std::future::Future;
 
 /// A message that was in the queue's way before, or never got in.

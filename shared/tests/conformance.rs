@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "../../fuzz/src/lib.rs"]
+#[path = "../../testing/fuzz/src/lib.rs"]
 #[expect(
     unreachable_pub,
     clippy::expect_used,
@@ -75,7 +75,7 @@ static VERIFICATIONS: LazyLock<Vec<Verification>> = LazyLock::new(|| read("verif
 static DELIVERIES: LazyLock<Vec<Delivery>> = LazyLock::new(|| read("events.json"));
 
 fn read<T: DeserializeOwned>(file: &str) -> Vec<T> {
-    let text = fs::read_to_string(Path::new(PROJECT).join("conformance").join(file)).unwrap();
+    let text = fs::read_to_string(Path::new(PROJECT).join("testing/conformance").join(file)).unwrap();
     serde_json::from_str::<Vectors<T>>(&text).unwrap().vectors
 }
 

@@ -289,7 +289,7 @@ async fn the_window_is_optional() {
 /// The runtime moves the whole of it twice for each request.
 #[test]
 fn a_request_carries_no_room_for_what_is_rare() {
-    let connection = edge::aws::connection(&|_: &str| Some("https://store.test".to_owned()), SqsQueue::BUDGET).unwrap();
+    let connection = platform::aws::connection(&|_: &str| Some("https://store.test".to_owned()), SqsQueue::BUDGET).unwrap();
     let queue = SqsQueue::new(&connection, "https://queue.test".to_owned());
     let hand_over = HandOver { queue, spool: S3Spool::new(connection, "bucket".to_owned()) };
     let ingest = Ingest { endpoints: ingest(&[("MEETSTREAM_WEBHOOK_SECRETS", SECRET)]).endpoints, hand_over };

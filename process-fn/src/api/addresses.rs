@@ -55,7 +55,7 @@ mod tests {
 
     async fn resolve(found: &'static str, downloads: Downloads) -> Result<String, String> {
         let resolver = Addresses { resolver: Table(found), downloads };
-        let addresses = resolver.resolve_dns("media.example").await.map_err(|error| edge::aws::causes(&error))?;
+        let addresses = resolver.resolve_dns("media.example").await.map_err(|error| platform::aws::causes(&error))?;
         Ok(addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
     }
 

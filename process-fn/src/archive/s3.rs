@@ -10,7 +10,7 @@ use aws_sdk_s3::{
     types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, Tag, Tagging},
 };
 use bytes::Bytes;
-use edge::aws::is_from_s3;
+use platform::aws::is_from_s3;
 use shared::{
     artifacts::{SHA256_TAG, SIZE_TAG},
     hash::sha256_hex,

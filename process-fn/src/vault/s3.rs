@@ -7,7 +7,7 @@ use aws_sdk_s3::{
     operation::get_object::GetObjectError,
     primitives::{ByteStream, DateTime},
 };
-use edge::aws::{causes, is_from_s3};
+use platform::aws::{causes, is_from_s3};
 use shared::kept::metadata;
 
 /// The bucket.
