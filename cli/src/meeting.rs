@@ -198,7 +198,7 @@ mod tests {
         let (session, duplicates) = session(flags);
         assert_eq!(session.outcome(), Some(outcome), "{flags}");
         assert_eq!(session.state(), State::Done, "{flags}");
-        let trust = if flags.contains("--callback") { Trust::Claimed } else { Trust::Verified };
+        let trust = if flags.contains("--callback") { Trust::Unverified } else { Trust::Verified };
         assert_eq!(session.ending().map(|ending| ending.trust), Some(trust), "{flags}");
         assert_eq!(session.artifacts().len(), artifacts, "{flags}");
         assert_eq!(session.custom_attributes(), Some(r#"{"sent_by":"rollcall"}"#), "{flags}");

@@ -164,7 +164,7 @@ fn render(lines: &[Line], look: Look) -> String {
             None => ("calendar".to_owned(), Tone::Plain),
         };
         let state = match line.holes {
-            0 if !line.confirmed => (format!("{state} (claimed)"), Tone::Odd),
+            0 if !line.confirmed => (format!("{state} (unverified)"), Tone::Odd),
             0 => (state, tone),
             holes => (format!("{state} ({holes} missing)"), Tone::Bad),
         };

@@ -1,8 +1,8 @@
 //! The function behind the webhook URL. All it decides is in the library; here it is only put together.
 
-use platform::{aws, telemetry};
 use ingest_fn::{Config, HandOver, Ingest, S3Spool, SqsQueue, handle, response::Answer};
 use lambda_http::{Error, Request, run, service_fn};
+use platform::{aws, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

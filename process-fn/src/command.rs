@@ -314,7 +314,7 @@ mod tests {
         let commander = commander(vault.clone());
         for n in 0..20 {
             heard(&commander, Endpoint::MeetStream, &format!("waiting-{n}"), "transcription.processed").await;
-            heard(&commander, Endpoint::MeetStreamCallback, &format!("claimed-{n}"), "bot.done").await;
+            heard(&commander, Endpoint::MeetStreamCallback, &format!("unverified-{n}"), "bot.done").await;
             heard(&commander, Endpoint::MeetStream, &format!("deleted-{n}"), "data_deletion").await;
             vault.plant(&format!("meetstream/deleted-{n}/audio/recording.wav"), b"Priya");
         }

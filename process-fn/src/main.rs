@@ -1,7 +1,7 @@
 //! The function behind the queues. All it decides is in the library; here it is only put together.
 
-use platform::{aws, telemetry};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use platform::{aws, telemetry};
 use process_fn::{
     Commander, Config, DynamoStore, Errands, EventBridge, Function, Patience, Payload, Processor, Providers, S3Archive,
     S3Vault, SqsCommands, SqsRedelivery, SqsRequeue, Sweep, handle,

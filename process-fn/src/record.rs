@@ -81,7 +81,7 @@ mod tests {
         };
         let ours = sha256_hex(b"bot");
         assert_eq!(of(&ours), ours);
-        assert_eq!(of(&group::in_queue(&ours, Trust::Claimed)), ours, "all of a bot is in one place");
+        assert_eq!(of(&group::in_queue(&ours, Trust::Unverified)), ours, "all of a bot is in one place");
         for foreign in ["", "../../x", "group", &ours.to_uppercase(), &ours[1..]] {
             assert_eq!(of(foreign), sha256_hex(foreign.as_bytes()));
         }

@@ -111,7 +111,7 @@ impl<S: SessionStore, V: Vault, Q: Requeue, C: Commands> Sweep<S, V, Q, C> {
         }
     }
 
-    /// Sends the errands again that are overdue: what was announced before what was merely claimed.
+    /// Sends the errands again that are overdue: announced artifacts before confirmations of unverified facts.
     async fn remind_all(&self, now: i64, deadline: Instant) -> Result<u32, StoreError> {
         let mut reminded = 0;
         for what in [Due::Work, Due::Confirmation] {

@@ -146,7 +146,7 @@ impl AuthMode {
             }
             Self::PathToken(tokens) => {
                 tokens.check(offered.path_token)?;
-                (Trust::Claimed, None)
+                (Trust::Unverified, None)
             }
             Self::Svix(keys) => (Trust::Verified, Some(keys.check(offered.headers, &body, now)?)),
             Self::StaticHeader(header) => {

@@ -96,8 +96,8 @@ impl SessionId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trust {
-    /// It came over a way that only the sender should know, and nothing covers its bytes.
-    Claimed,
+    /// The delivery is unsigned: it came to a URL that only the sender should know, and nothing covers its bytes.
+    Unverified,
     /// A signature or secret was checked.
     Verified,
 }
@@ -107,7 +107,7 @@ impl Trust {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Claimed => "claimed",
+            Self::Unverified => "unverified",
             Self::Verified => "verified",
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A group in the bucket holds everything that is kept of one bot, or of one calendar, or of one route where a body names neither;
 //! [`provider::peek`](crate::provider::peek) finds it. The queue has two message groups for each of them, one for what is verified
-//! and one for what is only claimed. Whoever learns a path token can send garbage about any bot; the bot's signed deliveries must
+//! and one for unverified deliveries. Whoever learns a path token can send garbage about any bot; the bot's signed deliveries must
 //! not wait behind it. Which of the two is processed first makes no difference, because a session is a merge that commutes.
 
 use crate::event::Trust;
@@ -15,7 +15,7 @@ const UNVERIFIED: &str = "-unverified";
 pub fn in_queue(group: &str, trust: Trust) -> String {
     match trust {
         Trust::Verified => group.to_owned(),
-        Trust::Claimed => [group, UNVERIFIED].concat(),
+        Trust::Unverified => [group, UNVERIFIED].concat(),
     }
 }
 
@@ -33,10 +33,10 @@ mod tests {
     #[test]
     fn what_is_unverified_has_a_message_group_apart_and_the_same_place_in_the_bucket() {
         let group = peek(Endpoint::MeetStream, br#"{"bot_id":"b"}"#).group;
-        let (verified, claimed) = (in_queue(&group, Trust::Verified), in_queue(&group, Trust::Claimed));
-        assert_ne!(verified, claimed);
-        assert_eq!((in_bucket(&verified), in_bucket(&claimed)), (group.as_str(), group.as_str()));
+        let (verified, unverified) = (in_queue(&group, Trust::Verified), in_queue(&group, Trust::Unverified));
+        assert_ne!(verified, unverified);
+        assert_eq!((in_bucket(&verified), in_bucket(&unverified)), (group.as_str(), group.as_str()));
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || c.is_ascii_punctuation();
-        assert!(claimed.len() <= 128 && claimed.chars().all(is_allowed), "SQS takes it");
+        assert!(unverified.len() <= 128 && unverified.chars().all(is_allowed), "SQS takes it");
     }
 }

@@ -143,7 +143,7 @@ impl Endpoint {
             | Self::MeetingBaasV2
             | Self::MeetingBaasCallback
             | Self::MeetingBaasLegacy => Trust::Verified,
-            Self::MeetStreamCallback => Trust::Claimed,
+            Self::MeetStreamCallback => Trust::Unverified,
         }
     }
 

@@ -10,7 +10,7 @@
 //! Which of the twins has its line in the timeline depends on which came first; nothing else does.
 //!
 //! Trust comes before everything else in what a session says about its end, its times and its artifacts: a verified fact
-//! displaces a claimed one and is never displaced by it, or whoever learns a path token could overwrite the genuine end of a
+//! displaces an unverified one and is never displaced by it, or whoever learns a path token could overwrite the genuine end of a
 //! meeting. How far a session has come counts claims too, because many bots have nothing but an unsigned callback; whether
 //! that much is proven is a question of its own, [`Session::is_confirmed`].
 
@@ -284,7 +284,7 @@ impl Session {
     fn merge_fact(&mut self, event: &Event, kind: &EventKind, occurred_at: Option<OccurredAt>) {
         let Event { trust, .. } = *event;
         let mark = Mark::new(trust, occurred_at.as_ref(), event.received_at);
-        if trust == Trust::Claimed && (reaches(kind) >= State::Ended || *kind == EventKind::Deleted) {
+        if trust == Trust::Unverified && (reaches(kind) >= State::Ended || *kind == EventKind::Deleted) {
             self.want(Errand::Confirm, Mark::of_claim(kind, event.received_at));
         }
         self.progress = self.progress.max(reaches(kind));

@@ -90,7 +90,7 @@ pub enum Due {
     Erasure,
     /// A provider is to be asked for what it announced.
     Work,
-    /// A provider is to be asked whether what was claimed is so, and nothing else.
+    /// A provider is to be asked to confirm an unverified fact, and nothing else.
     Confirmation,
 }
 

@@ -204,7 +204,7 @@ mod tests {
             ("nothing known", None, &[][..], None),
             ("bytes alone", None, &one, Some(Standing::Kept)),
             ("kept", Some(json!({})), &[], Some(Standing::Kept)),
-            ("claimed only", Some(json!({"deleted": {"trust": "claimed"}})), &[], Some(Standing::Kept)),
+            ("unverified only", Some(json!({"deleted": {"trust": "unverified"}})), &[], Some(Standing::Kept)),
             ("asked for", Some(deleted(&open, &done)), &one, Some(Standing::Asked)),
             ("asked for, nothing there", Some(deleted(&open, &done)), &[], Some(Standing::Asked)),
             ("erased once", Some(deleted(&done, &later)), &[], Some(Standing::Erased { again_at })),

@@ -72,7 +72,7 @@ impl Dates {
 fn facts(report: &Report, look: Look) -> Vec<(&'static str, String)> {
     let proof = match report.confirmed {
         Some(true) => format!(", {}", look.paint("confirmed", Tone::Good)),
-        Some(false) => format!(", {}", look.paint("only claimed, by unsigned callbacks", Tone::Odd)),
+        Some(false) => format!(", {}", look.paint("unverified, from unsigned callbacks", Tone::Odd)),
         None => String::new(),
     };
     let mut facts = match &report.calendar {
@@ -158,8 +158,8 @@ fn artifact_line(name: &str, artifact: &ArtifactReport, look: Look) -> String {
         _ => Tone::Odd,
     };
     let mut line = format!("{name:LABEL_WIDTH$}{}", look.paint(artifact.status, tone));
-    if artifact.trust == "claimed" {
-        line = format!("{line} ({})", look.paint("claimed", Tone::Odd));
+    if artifact.trust == "unverified" {
+        line = format!("{line} ({})", look.paint("unverified", Tone::Odd));
     }
     match &artifact.reason {
         Some(reason) => format!("{line}  {}", look.paint(&escape::text(reason), Tone::Faint)),
@@ -175,7 +175,7 @@ fn hole_line(hole: &HoleReport, look: Look) -> String {
 
 fn row(event: &EventReport, dates: Dates) -> [(String, Tone); 7] {
     let (tone, trust_tone) = match event.disposition {
-        Disposition::Applied if event.trust == "claimed" => (Tone::Good, Tone::Odd),
+        Disposition::Applied if event.trust == "unverified" => (Tone::Good, Tone::Odd),
         Disposition::Applied => (Tone::Good, Tone::Plain),
         Disposition::Duplicate | Disposition::Ignored => (Tone::Faint, Tone::Faint),
         Disposition::Quarantined | Disposition::Parked => (Tone::Bad, Tone::Plain),

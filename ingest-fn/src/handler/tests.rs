@@ -170,7 +170,7 @@ async fn a_callback_is_accepted_by_its_token() {
     assert!(!taken[0].2.contains(TOKEN), "the token stays out of the queue");
     assert_eq!(whole(&taken[0].2).endpoint(), Endpoint::MeetStreamCallback);
     let group = provider::peek(Endpoint::MeetStreamCallback, &Delivery::recorded().body).group;
-    assert_eq!(taken[0].0, group::in_queue(&group, Trust::Claimed), "in a group apart from what is signed");
+    assert_eq!(taken[0].0, group::in_queue(&group, Trust::Unverified), "in a group apart from what is signed");
     assert_ne!(taken[0].0, group);
 }
 
@@ -289,7 +289,8 @@ async fn the_window_is_optional() {
 /// The runtime moves the whole of it twice for each request.
 #[test]
 fn a_request_carries_no_room_for_what_is_rare() {
-    let connection = platform::aws::connection(&|_: &str| Some("https://store.test".to_owned()), SqsQueue::BUDGET).unwrap();
+    let connection =
+        platform::aws::connection(&|_: &str| Some("https://store.test".to_owned()), SqsQueue::BUDGET).unwrap();
     let queue = SqsQueue::new(&connection, "https://queue.test".to_owned());
     let hand_over = HandOver { queue, spool: S3Spool::new(connection, "bucket".to_owned()) };
     let ingest = Ingest { endpoints: ingest(&[("MEETSTREAM_WEBHOOK_SECRETS", SECRET)]).endpoints, hand_over };

@@ -1,4 +1,4 @@
-//! Asking the provider whether what was claimed is so.
+//! Asks the provider to confirm an unverified end or deletion.
 
 use super::{Archive, End, Errands, Setback, asked_at};
 use crate::{
@@ -25,7 +25,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
                     tracing::error!(
                         bot,
                         unproved = "deletion",
-                        "a deletion is claimed, and the provider's API answers 404, which proves none: see the runbook"
+                        "an unverified deletion is not confirmed: the provider's API answers 404, which proves no deletion; see the runbook"
                     );
                 }
                 return Err(Setback::Provider(error));

@@ -507,7 +507,7 @@ async fn a_bot_that_never_was_is_looked_for_a_few_times() {
 }
 
 #[tokio::test]
-async fn nothing_but_a_word_about_the_deletion_proves_a_claimed_one() {
+async fn nothing_but_a_word_about_the_deletion_proves_an_unverified_one() {
     let fact = || Fact { kind: EventKind::Deleted, occurred_at: None, reason: None };
     let erased = BotDetail { facts: vec![fact()], ..BotDetail::default() };
     for (answer, proves) in [
@@ -683,7 +683,7 @@ async fn a_deletion_that_is_not_saved_comes_again() {
 }
 
 #[tokio::test]
-async fn a_claimed_deletion_erases_nothing_until_the_provider_says_so() {
+async fn an_unverified_deletion_erases_nothing_until_the_provider_says_so() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
     world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
@@ -704,7 +704,7 @@ async fn a_claimed_deletion_erases_nothing_until_the_provider_says_so() {
 }
 
 #[tokio::test]
-async fn a_claimed_end_is_confirmed_by_the_provider() {
+async fn an_unverified_end_is_confirmed_by_the_provider() {
     let world = world();
     world.hear(Endpoint::MeetStreamCallback, &["bot.stopped", "bot.done"]).await;
     assert!(!world.session().is_confirmed());
@@ -716,7 +716,7 @@ async fn a_claimed_end_is_confirmed_by_the_provider() {
     world.do_it(Errand::Confirm, NOW).await.unwrap();
     let session = world.session();
     assert!(session.is_confirmed());
-    assert_eq!(session.outcome(), Some(Outcome::Kicked), "what the provider says beats what was claimed");
+    assert_eq!(session.outcome(), Some(Outcome::Kicked), "what the provider says beats an unverified delivery");
     let trusts: Vec<_> = session.timeline().iter().map(|entry| (entry.source.as_str(), entry.trust())).collect();
     assert!(trusts.contains(&("meetstream-api", Trust::Verified)), "{trusts:?}");
     assert_eq!(session.due_at(), None);

@@ -82,7 +82,7 @@ async fn what_is_unverified_goes_into_a_group_apart() {
     }
     sweep.run(NOW, later()).await.unwrap();
     let groups: BTreeSet<_> = sweep.queue.taken.lock().unwrap().iter().map(|(group, _)| group.clone()).collect();
-    assert_eq!(groups, ["group".to_owned(), group::in_queue("group", Trust::Claimed)].into());
+    assert_eq!(groups, ["group".to_owned(), group::in_queue("group", Trust::Unverified)].into());
 }
 
 #[tokio::test]

@@ -251,8 +251,8 @@ fn id(event: &Event, kind: &EventKind, occurred_at: Option<&OccurredAt>) -> Stri
     let run = (event.kind.recurs() && kind.recurs())
         .then(|| occurred_at.map_or_else(|| event.key.to_string(), |at| at.moment().to_string()));
     let hash = FieldHash::default().field(event.session.encoded()).field(kind.as_str()).optional(run);
-    // Whoever keeps ids must hear of the proof of what was only claimed.
-    let hash = if event.trust == Trust::Claimed { hash.field("claimed") } else { hash };
+    // A consumer that drops repeated ids must still hear that an unverified fact is now proved.
+    let hash = if event.trust == Trust::Unverified { hash.field("unverified") } else { hash };
     // Two changes of a calendar may have the same second, and touch different entries.
     let affected = if let EventKind::Calendar(change) = kind { Some(&change.affected) } else { None };
     affected.into_iter().flatten().fold(hash, FieldHash::field).hex()
@@ -364,15 +364,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_only_claimed_is_told_as_not_confirmed() {
+    fn unverified_facts_are_published_as_not_confirmed() {
         for kind in [EventKind::Done, EventKind::Ended(Ended { outcome: Outcome::Kicked, certainty: Certainty::Final })]
         {
             let proved = event(&bot(), kind);
-            let claimed = Event { trust: Trust::Claimed, ..proved.clone() };
+            let unverified = Event { trust: Trust::Unverified, ..proved.clone() };
             let told = |event| announced(event).into_iter().map(|told| (told.confirmed, told.id)).collect::<Vec<_>>();
-            let (proved, claimed) = (told(&proved), told(&claimed));
-            assert_eq!((proved.len(), claimed.len(), proved[0].0, claimed[0].0), (1, 1, true, false));
-            assert_ne!(proved[0].1, claimed[0].1, "whoever keeps ids hears of the proof");
+            let (proved, unverified) = (told(&proved), told(&unverified));
+            assert_eq!((proved.len(), unverified.len(), proved[0].0, unverified[0].0), (1, 1, true, false));
+            assert_ne!(proved[0].1, unverified[0].1, "a consumer that drops repeated ids hears of the proof");
         }
     }
 
@@ -384,11 +384,11 @@ mod tests {
             event(&calendar, EventKind::Calendar(change))
         };
         let proved = changed(CalendarEvent::EventUpdated, "e");
-        let claimed = Event { trust: Trust::Claimed, ..proved.clone() };
+        let unverified = Event { trust: Trust::Unverified, ..proved.clone() };
         let later = OccurredAt::parse("2026-10-05T10:00:01Z").unwrap();
         let later = Event { occurred_at: Some(later), ..proved.clone() };
         let others =
-            [changed(CalendarEvent::EventUpdated, "f"), changed(CalendarEvent::EventCancelled, "e"), later, claimed];
+            [changed(CalendarEvent::EventUpdated, "f"), changed(CalendarEvent::EventCancelled, "e"), later, unverified];
         let told: Vec<_> = [&proved].into_iter().chain(&others).flat_map(announced).collect();
         let times: Vec<_> = told.iter().filter_map(|told| told.occurred_at.as_ref()).map(OccurredAt::as_sent).collect();
         let at = "2026-10-05T10:00:00Z";

@@ -98,7 +98,7 @@ impl Document {
             proven: unless(proven, &said.proven),
             outcome: ending.as_ref().map(|ending| ending.outcome),
             outcome_is_hint: ending.as_ref().is_some_and(|ending| ending.certainty == Certainty::Hint),
-            outcome_is_claimed: ending.as_ref().is_some_and(|ending| ending.trust == Trust::Claimed),
+            outcome_is_unverified: ending.as_ref().is_some_and(|ending| ending.trust == Trust::Unverified),
             reason: ending.as_ref().and_then(|ending| unless(&ending.reason, &said.reason)),
             joined: unless(joined_at, &said.joined),
             ended: unless(ended_at, &said.ended),
@@ -106,7 +106,7 @@ impl Document {
             artifacts: unless(artifacts, &said.artifacts),
             attributes_text: entered.filter(|_| attributes.is_none()).map(|(_, text)| text.clone()),
             attributes,
-            attributes_are_claimed: entered.is_some_and(|(trust, _)| *trust == Trust::Claimed),
+            attributes_are_unverified: entered.is_some_and(|(trust, _)| *trust == Trust::Unverified),
             calendar: calendar.clone(),
             lines,
             holes: holes.clone(),
@@ -125,7 +125,7 @@ impl Document {
         let id = text.id.or_else(|| SessionId::decoded(pk)).filter(|id| id.encoded() == pk);
         let timeline = Lines { lines: text.lines, ids: self.ids.clone() }.entries()?;
         let said = Said::by(&timeline);
-        let trust = |is_claimed| if is_claimed { Trust::Claimed } else { Trust::Verified };
+        let trust = |is_unverified| if is_unverified { Trust::Unverified } else { Trust::Verified };
         let attributes = text.attributes.map(|json| json.to_string()).or(text.attributes_text);
         let certainty = if text.outcome_is_hint { Certainty::Hint } else { Certainty::Final };
         Ok(Session {
@@ -133,7 +133,7 @@ impl Document {
             progress: text.state.unwrap_or(said.state),
             proven: text.proven.unwrap_or(said.proven),
             ending: text.outcome.map(|outcome| Ending {
-                trust: trust(text.outcome_is_claimed),
+                trust: trust(text.outcome_is_unverified),
                 certainty,
                 outcome,
                 reason: text.reason.unwrap_or(said.reason),
@@ -142,7 +142,7 @@ impl Document {
             ended_at: text.ended.unwrap_or(said.ended),
             deleted: text.deleted.map(|trust| Deletion { trust }),
             artifacts: text.artifacts.unwrap_or(said.artifacts),
-            custom_attributes: attributes.map(|text_of_them| (trust(text.attributes_are_claimed), text_of_them)),
+            custom_attributes: attributes.map(|text_of_them| (trust(text.attributes_are_unverified), text_of_them)),
             calendar: text.calendar,
             first_received_at: text.first.unwrap_or(said.first),
             timeline,
@@ -217,7 +217,7 @@ struct SessionText {
     outcome_is_hint: bool,
     /// Unless it is verified.
     #[serde(default, skip_serializing_if = "super::is_default")]
-    outcome_is_claimed: bool,
+    outcome_is_unverified: bool,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     reason: Option<Option<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
@@ -235,7 +235,7 @@ struct SessionText {
     attributes_text: Option<String>,
     /// Unless they are verified.
     #[serde(default, skip_serializing_if = "super::is_default")]
-    attributes_are_claimed: bool,
+    attributes_are_unverified: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     calendar: Option<CalendarFacts>,
     lines: Vec<Line>,

@@ -4,17 +4,17 @@ use super::{Deletion, Errand, Mark, Progress, Session};
 use crate::event::Trust;
 
 impl Session {
-    /// Whether the provider's deletion was proved, so that nothing of what was said, seen or entered may be left. A claimed
+    /// Whether the provider's deletion was proved, so that nothing of what was said, seen or entered may be left. An unverified
     /// deletion erases nothing.
     #[must_use]
     pub fn is_erased(&self) -> bool {
         self.deleted == Some(Deletion { trust: Trust::Verified })
     }
 
-    /// Whether a deletion was claimed and not proved.
+    /// Whether a deletion was announced by an unverified delivery and not proved.
     #[must_use]
     pub fn claims_erasure(&self) -> bool {
-        self.deleted == Some(Deletion { trust: Trust::Claimed })
+        self.deleted == Some(Deletion { trust: Trust::Unverified })
     }
 
     /// The session after everything of it was erased that is not in it, parked deliveries too: they can never come back. What

@@ -28,7 +28,7 @@ pub enum Errand {
     FetchAudio,
     /// Keep a copy of the picture.
     FetchVideo,
-    /// Ask the provider whether what was claimed is so.
+    /// Ask the provider to confirm an unverified end or deletion.
     Confirm,
     /// Keep the calendar's entries as the provider has them.
     SyncCalendar,
@@ -131,8 +131,8 @@ impl Mark {
         Self { trust, moment, received_at }
     }
 
-    /// The reason to ask whether a claim is so: what is claimed, and not when. Whoever repeats a claim gives no further reason,
-    /// or one unsigned request after another would ask the provider again and again. Only a deletion may be claimed once more a
+    /// The reason to ask whether an unverified fact is so: the fact, and not its time. A repetition gives no further reason, or one
+    /// unsigned request after another would ask the provider again and again. Only an unverified deletion counts once more a
     /// day later: it may have come true since.
     #[must_use]
     pub fn of_claim(kind: &EventKind, received_at: ReceivedAt) -> Self {
@@ -141,7 +141,7 @@ impl Mark {
             EventKind::Ended(_) => 1,
             _ => 2,
         };
-        Self { trust: Trust::Claimed, moment, received_at }
+        Self { trust: Trust::Unverified, moment, received_at }
     }
 
     /// When we first received it.
@@ -343,15 +343,15 @@ mod tests {
     #[test]
     fn no_claim_hides_what_is_proved_whatever_time_it_claims() {
         let proved = dated(Trust::Verified, "1970-01-01T00:01:00Z", 61);
-        for claimed in ["9999-12-30T00:00:00Z", "1970-01-01T00:01:30Z", "-009999-06-01T00:00:00Z"] {
-            let claimed = dated(Trust::Claimed, claimed, 100);
-            for order in [[claimed, proved], [proved, claimed]] {
+        for unverified in ["9999-12-30T00:00:00Z", "1970-01-01T00:01:30Z", "-009999-06-01T00:00:00Z"] {
+            let unverified = dated(Trust::Unverified, unverified, 100);
+            for order in [[unverified, proved], [proved, unverified]] {
                 let mut progress = Progress::new(order[0]);
                 progress.want(order[1]);
                 assert_eq!(progress.wanted(), proved);
             }
-            let mut progress = Progress::new(claimed);
-            progress.settle(claimed);
+            let mut progress = Progress::new(unverified);
+            progress.settle(unverified);
             progress.want(proved);
             assert!(progress.is_pending(), "what was done for a claim does not stand in for what is proved");
         }
@@ -368,10 +368,10 @@ mod tests {
 
     #[test]
     fn a_repetition_asks_for_nothing_new() {
-        let claimed = dated(Trust::Claimed, "1970-01-01T00:01:00Z", 62);
-        let mut progress = Progress::new(claimed);
-        progress.settle(claimed);
-        progress.want(dated(Trust::Claimed, "1970-01-01T00:01:00Z", 70));
+        let unverified = dated(Trust::Unverified, "1970-01-01T00:01:00Z", 62);
+        let mut progress = Progress::new(unverified);
+        progress.settle(unverified);
+        progress.want(dated(Trust::Unverified, "1970-01-01T00:01:00Z", 70));
         assert!(!progress.is_pending(), "the same claim again");
         progress.want(dated(Trust::Verified, "1970-01-01T00:01:00Z", 71));
         assert!(!progress.is_pending(), "the same fact, proved");
@@ -387,7 +387,7 @@ mod tests {
         ) {
             let after = |marks: &[(bool, i64, i64)]| {
                 let mut marks = marks.iter().map(|(is_proved, occurred, received)| {
-                    let trust = if *is_proved { Trust::Verified } else { Trust::Claimed };
+                    let trust = if *is_proved { Trust::Verified } else { Trust::Unverified };
                     let at = jiff::Timestamp::from_second(*occurred).unwrap().to_string();
                     dated(trust, &at, *received)
                 });

@@ -17,7 +17,7 @@ fn signed(accept_id: &str, body: Value) -> Delivery {
     Delivery(accept_id.to_owned(), Endpoint::MeetStream, body)
 }
 
-fn claimed(accept_id: &str, body: Value) -> Delivery {
+fn unverified(accept_id: &str, body: Value) -> Delivery {
     Delivery(accept_id.to_owned(), Endpoint::MeetStreamCallback, body)
 }
 
@@ -205,7 +205,7 @@ fn what_comes_late_moves_nothing_back() {
 #[test]
 fn the_same_delivery_counts_once() {
     let joining = event("bot.joining", "2026-01-01T10:00:00Z");
-    let again = [signed("1", joining.clone()), signed("2", joining.clone()), claimed("3", joining.clone())];
+    let again = [signed("1", joining.clone()), signed("2", joining.clone()), unverified("3", joining.clone())];
     assert_eq!(dispositions(&again), [Disposition::Applied, Disposition::Duplicate, Disposition::Duplicate]);
     assert_eq!(after(&again).timeline().len(), 1);
 
@@ -231,8 +231,8 @@ fn a_kick_and_a_clean_end_are_told_apart_in_either_order() {
 #[test]
 fn a_forged_end_never_replaces_the_genuine_one() {
     let genuine = signed("genuine", stopped("bot.stopped", "2026-01-01T10:30:00Z"));
-    let same_key = claimed("forged", stopped("bot.stopped", "2026-01-01T10:30:00Z"));
-    let other = claimed("forged", stopped("bot.failed", "2026-01-01T09:00:00Z"));
+    let same_key = unverified("forged", stopped("bot.stopped", "2026-01-01T10:30:00Z"));
+    let other = unverified("forged", stopped("bot.failed", "2026-01-01T09:00:00Z"));
     for forged in [same_key, other] {
         for order in [[forged.clone(), genuine.clone()], [genuine.clone(), forged.clone()]] {
             let session = after(&order);
@@ -252,24 +252,24 @@ fn a_forged_end_never_replaces_the_genuine_one() {
 #[test]
 fn what_only_claims_say_is_not_confirmed() {
     let joined = signed("1", event("bot.inmeeting", "2026-01-01T10:00:00Z"));
-    let claimed_end = claimed("2", stopped("bot.kicked", "2026-01-01T10:30:00Z"));
-    let claimed_done = claimed("3", event("bot.done", "2026-01-01T10:31:00Z"));
+    let unverified_end = unverified("2", stopped("bot.kicked", "2026-01-01T10:30:00Z"));
+    let unverified_done = unverified("3", event("bot.done", "2026-01-01T10:31:00Z"));
     let end = signed("4", stopped("bot.kicked", "2026-01-01T10:30:00Z"));
     let done = signed("5", event("bot.done", "2026-01-01T10:31:00Z"));
     let confirmed = |deliveries: &[&Delivery]| {
         after(&deliveries.iter().map(|delivery| (*delivery).clone()).collect::<Vec<_>>()).is_confirmed()
     };
     assert!(confirmed(&[&joined]));
-    assert!(!confirmed(&[&joined, &claimed_end]));
-    assert!(confirmed(&[&joined, &claimed_end, &end]));
-    assert!(!confirmed(&[&end, &claimed_done]));
-    assert!(confirmed(&[&claimed_done, &end, &done]));
+    assert!(!confirmed(&[&joined, &unverified_end]));
+    assert!(confirmed(&[&joined, &unverified_end, &end]));
+    assert!(!confirmed(&[&end, &unverified_done]));
+    assert!(confirmed(&[&unverified_done, &end, &done]));
 }
 
 #[test]
 fn a_displaced_claim_stays_on_record() {
     let body = stopped("bot.stopped", "2026-01-01T10:30:00Z");
-    let session = after(&[claimed("1", body.clone())]);
+    let session = after(&[unverified("1", body.clone())]);
     let transition = advance(&session, &signed("2", body).event());
     let records: Vec<_> = transition.records.iter().map(|r| (r.accept_id.as_str(), r.disposition)).collect();
     assert_eq!(records, [("1", Disposition::Duplicate)]);
@@ -277,13 +277,13 @@ fn a_displaced_claim_stays_on_record() {
 }
 
 #[test]
-fn a_claimed_deletion_hides_nothing() {
+fn an_unverified_deletion_hides_nothing() {
     let done = signed("1", event("bot.done", "2026-01-01T10:00:00Z"));
     let deletion = event("data_deletion", "2026-02-01T00:00:00Z");
-    check("claimed", &[done.clone(), claimed("2", deletion.clone())], State::Done, Some(Outcome::Unknown));
+    check("unverified", &[done.clone(), unverified("2", deletion.clone())], State::Done, Some(Outcome::Unknown));
     check(
         "then verified",
-        &[done, claimed("2", deletion.clone()), signed("3", deletion)],
+        &[done, unverified("2", deletion.clone()), signed("3", deletion)],
         State::Deleted,
         Some(Outcome::Unknown),
     );
@@ -319,7 +319,7 @@ fn a_transcript_can_be_made_again() {
 
 #[test]
 fn an_unsigned_time_withholds_no_signed_artifact() {
-    let forged = claimed("forged", event("transcription.processed", "9999-12-30T00:00:00Z"));
+    let forged = unverified("forged", event("transcription.processed", "9999-12-30T00:00:00Z"));
     let genuine = signed("genuine", event("transcription.processed", "2026-01-05T09:00:00Z"));
     let wanted = |session: &Session| session.errands()[&Errand::FetchTranscript].wanted();
     let alone = wanted(&after(std::slice::from_ref(&genuine)));
@@ -329,7 +329,10 @@ fn an_unsigned_time_withholds_no_signed_artifact() {
     let fetched = after(&[forged]);
     let fetched = fetched.with_settled(Errand::FetchTranscript, wanted(&fetched));
     let told = advance(&fetched, &genuine.event()).session.unwrap();
-    assert!(told.pending(Errand::FetchTranscript).is_some(), "what is proved is fetched, whatever was claimed before");
+    assert!(
+        told.pending(Errand::FetchTranscript).is_some(),
+        "what is proved is fetched, whatever an unverified delivery said before"
+    );
 }
 
 #[test]
@@ -449,7 +452,7 @@ fn an_announcement_is_about_the_fact_and_not_the_delivery() {
     let body = stopped("bot.kicked", "2026-01-01T10:30:00Z");
     let other_time = stopped("bot.kicked", "2026-01-01T10:30:01Z");
     assert_eq!(id(signed("1", body.clone())), id(signed("2", other_time)));
-    assert_ne!(id(signed("1", body.clone())), id(claimed("2", body)), "a claim and its proof are two things to say");
+    assert_ne!(id(signed("1", body.clone())), id(unverified("2", body)), "a claim and its proof are two things to say");
 }
 
 /// What consumers are told of the end by these deliveries, in this order: revision, outcome, confirmation and id.
@@ -479,7 +482,7 @@ fn a_corrected_end_is_told_under_an_id_of_its_own() {
     let end = |outcome: &str, confirmed| (outcome.to_owned(), confirmed);
     assert_eq!(outcomes(&[hint.clone(), kicked.clone()]), [end("completed", true), end("kicked", true)]);
     assert_eq!(outcomes(&[kicked.clone(), hint]), [end("kicked", true)], "a worse witness is not told");
-    let claim = claimed("3", stopped("bot.failed", "2026-01-01T10:29:00Z"));
+    let claim = unverified("3", stopped("bot.failed", "2026-01-01T10:29:00Z"));
     assert_eq!(outcomes(&[claim, kicked]), [end("failed", false), end("kicked", true)]);
 
     // The key of a dated end does not depend on the status, so the second of these is a duplicate, and says more.
@@ -513,7 +516,7 @@ fn a_hole_is_marked_once_and_filled_by_its_delivery() {
 fn a_full_timeline_gives_up_detail_and_keeps_the_end() {
     let mut deliveries = meeting();
     for n in 0..200 {
-        deliveries.push(claimed(
+        deliveries.push(unverified(
             &format!("flood {n}"),
             event(["bot.joining", "audio.processed"][n % 2], &format!("2026-01-02T10:{:02}:{:02}Z", n / 60, n % 60)),
         ));
@@ -569,7 +572,7 @@ fn from_a_full_timeline_claims_move_out_first_and_ends_last_and_of_each_the_olde
 fn no_sender_can_make_a_document_too_large_to_store() {
     let mut session = empty();
     for n in 0..200 {
-        let delivery = claimed(
+        let delivery = unverified(
             &format!("{n}"),
             json!({
                 "bot_id": "\u{1}".repeat(512),
@@ -599,7 +602,7 @@ fn tangled() -> Vec<Delivery> {
         deliveries.push(signed(&format!("reworded {id}"), other_words));
         let mut callback = body.clone();
         callback["custom_attributes"] = json!({"tenant": "acme", "only": "in the callback"});
-        deliveries.push(claimed(&format!("callback {id}"), callback));
+        deliveries.push(unverified(&format!("callback {id}"), callback));
     }
     let mut contradiction = stopped("bot.stopped", "2026-01-01T10:30:00Z");
     for (id, status) in [("c1", "Stopped"), ("c2", "Denied"), ("c3", "ERROR")] {
@@ -610,12 +613,12 @@ fn tangled() -> Vec<Delivery> {
     deliveries.push(signed("9", json!({"bot_id": "b", "event": "bot.stopped", "bot_status": "Stopped"})));
     deliveries.push(signed("10", event("transcription.failed", "2026-01-01T10:35:00Z")));
     deliveries.push(signed("11", event("bot.transcriptionready", "2026-01-01T10:40:01Z")));
-    deliveries.push(claimed("12", stopped("bot.failed", "2026-01-01T10:00:30Z")));
-    deliveries.push(claimed("13", event("data_deletion", "2026-01-03T00:00:00Z")));
-    deliveries.push(claimed("14", event("bot.inmeeting", "2026-01-01T09:00:00Z")));
+    deliveries.push(unverified("12", stopped("bot.failed", "2026-01-01T10:00:30Z")));
+    deliveries.push(unverified("13", event("data_deletion", "2026-01-03T00:00:00Z")));
+    deliveries.push(unverified("14", event("bot.inmeeting", "2026-01-01T09:00:00Z")));
     deliveries.push(signed("15", event("bot.scheduled", "2025-12-24T00:00:00Z")));
     deliveries.push(signed("16", event("bot.error", "2026-01-01T10:02:00Z")));
-    deliveries.push(claimed("17", event("transcription.processed", "9999-12-30T00:00:00Z")));
+    deliveries.push(unverified("17", event("transcription.processed", "9999-12-30T00:00:00Z")));
     deliveries.push(signed("18", event("transcription.processed", "2999-01-01T00:00:00Z")));
     deliveries
 }
@@ -686,7 +689,7 @@ proptest! {
             }
             body["message"] = json!("through the callback");
             let id = format!("callback {id}");
-            if callback_is_signed { signed(&id, body) } else { claimed(&id, body) }
+            if callback_is_signed { signed(&id, body) } else { unverified(&id, body) }
         });
         let both: Vec<_> = meeting().into_iter().chain(other).collect();
         let expected = settled(after(&both));

@@ -153,7 +153,7 @@ pub(super) fn displace(timeline: &mut Vec<Entry>, event: &Event) -> Vec<Entry> {
     displaced.map(|line| Entry { disposition: Disposition::Duplicate, ..line }).collect()
 }
 
-/// Adds an entry, keeps the list in order of receipt, and gives back the entry that no longer fits: claimed ones before
+/// Adds an entry, keeps the list in order of receipt, and gives back the entry that no longer fits: unverified ones before
 /// verified ones, of those everything else before the ends, the oldest first. What a spilled entry said stays in the
 /// session's fields; only its line moves out, and with it the memory that its fact was told.
 pub(super) fn insert(timeline: &mut Vec<Entry>, entry: Entry) -> Option<Entry> {

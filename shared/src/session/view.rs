@@ -14,7 +14,7 @@ impl Session {
         &self.id
     }
 
-    /// How far it has come. A claimed deletion does not count: whoever learns a path token must not hide a session.
+    /// How far it has come. An unverified deletion does not count: whoever learns a path token must not hide a session.
     #[must_use]
     pub fn state(&self) -> State {
         match &self.deleted {

@@ -318,15 +318,15 @@ async fn a_forged_callback_never_replaces_the_genuine_end() -> Result<()> {
     let end = |name: &str| json!({"bot_id": bot_id, "event": "bot.stopped", "bot_event": name, "bot_status": "Stopped", "timestamp": "2026-01-01T12:00:00Z"});
     assert_eq!(deployed.call_back(&end("bot.failed")).await?, 200);
     assert_eq!(deployed.call_back(&end("bot.stopped")).await?, 200);
-    let claimed = deployed.with_events(&bot_id, 2).await?;
-    assert_eq!((claimed["outcome"].as_str(), claimed["confirmed"].as_bool()), (Some("failed"), Some(false)));
+    let unverified = deployed.with_events(&bot_id, 2).await?;
+    assert_eq!((unverified["outcome"].as_str(), unverified["confirmed"].as_bool()), (Some("failed"), Some(false)));
 
     deployed.accept(&end("bot.stopped")).await?;
     let verified = deployed.with_events(&bot_id, 3).await?;
     assert_eq!((verified["outcome"].as_str(), verified["confirmed"].as_bool()), (Some("completed"), Some(true)));
     let genuine: Vec<_> = events(&verified).iter().filter(|event| event["trust"] == "verified").collect();
     assert!(genuine.len() == 1 && genuine.iter().all(|event| event["disposition"] == "applied"), "{verified}");
-    assert_eq!(count(&verified, "duplicate"), 2, "what was claimed about the end stays on record");
+    assert_eq!(count(&verified, "duplicate"), 2, "the unverified lines about the end stay on record");
     Ok(())
 }
 

@@ -60,7 +60,7 @@ pub fn verification(input: &[u8]) {
                 (true, Trust::Verified)
             }
             AuthMode::StaticHeader(_) => (false, Trust::Verified),
-            AuthMode::PathToken(_) => (false, Trust::Claimed),
+            AuthMode::PathToken(_) => (false, Trust::Unverified),
         };
         assert_eq!(verified.trust(), trust);
         assert_eq!(verified.delivery_id().is_some(), matches!(mode, AuthMode::Svix(_)));

@@ -138,7 +138,7 @@ fn fetch(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) ->
 
 fn confirm(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) -> Option<Errand> {
     let bot = worker.command.0;
-    let claims_deletion = state.session(bot).deleted == Some(Trust::Claimed);
+    let claims_deletion = state.session(bot).deleted == Some(Trust::Unverified);
     match worker.at {
         Errand::Begun => {
             if !fate.is_done() {
@@ -261,7 +261,7 @@ fn note(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) -> 
 /// Empties every folder of the bucket of what belongs to the bot.
 fn remove_bytes(scenario: &Scenario, state: &mut State, bot: Bot) {
     let is_in_reach = |id: &u8| {
-        scenario.delivery(*id).trust == Trust::Verified || !scenario.is(Mutation::EraseForgetsTheClaimedGroup)
+        scenario.delivery(*id).trust == Trust::Verified || !scenario.is(Mutation::EraseForgetsTheUnverifiedGroup)
     };
     for id in scenario.of_bot(bot).iter().filter(is_in_reach) {
         let folders =

@@ -9,7 +9,7 @@ pub enum Mutation {
     SpoolWithoutWaiting,
     /// A body that is too large for the queue is not stored, and the claim to it is sent all the same.
     ClaimWithoutBody,
-    /// Claimed deliveries of a bot share the message group of its verified ones.
+    /// Unverified deliveries of a bot share the message group of its verified ones.
     OneGroupForBothTrusts,
     /// A message becomes visible again while the invocation that has it is still running.
     VisibilityShorterThanInvocation,
@@ -54,7 +54,7 @@ pub enum Mutation {
     /// The second round of erasing does not wait for what was under way.
     EraseAgainAtOnce,
     /// Only the folders of the bot's verified group are erased.
-    EraseForgetsTheClaimedGroup,
+    EraseForgetsTheUnverifiedGroup,
     /// Bytes that are set aside of an erased bot do not ask for another erasure.
     KeptBytesOfTheErased,
     /// Where the session cannot be told of bytes that were kept, nobody tells it later.
@@ -103,7 +103,7 @@ impl Mutation {
         Self::NotFoundProvesDeletion,
         Self::EraseOnce,
         Self::EraseAgainAtOnce,
-        Self::EraseForgetsTheClaimedGroup,
+        Self::EraseForgetsTheUnverifiedGroup,
         Self::KeptBytesOfTheErased,
         Self::KeptBytesUnnoticed,
         Self::EarlierTriesForgotten,

@@ -63,7 +63,7 @@ fn witnesses() -> Vec<Property<Scenario>> {
             state.session(Bot::One).is_erased() && state.is_fetching(Bot::One)
         }),
         any("an end is confirmed", |_, state: &State| state.session(Bot::One).is_end_confirmed),
-        any("a claimed deletion is proved", |_, state: &State| {
+        any("an unverified deletion is proved", |_, state: &State| {
             state.session(Bot::One).is_erased() && state.session(Bot::One).confirm.settled == 0 && state.sent.has(0)
         }),
         any("an erasure is asked for anew", |_, state: &State| state.session(Bot::One).erase.wanted > 1),

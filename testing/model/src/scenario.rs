@@ -47,7 +47,7 @@ impl<T> PerBot<T> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Trust {
     /// It came through a URL that anybody may have learnt.
-    Claimed,
+    Unverified,
     /// It is signed.
     Verified,
 }
@@ -104,8 +104,8 @@ impl Delivery {
 
     /// An unsigned delivery.
     #[must_use]
-    pub const fn claimed(bot: Bot, says: Says) -> Self {
-        Self { trust: Trust::Claimed, ..Self::verified(bot, says) }
+    pub const fn unverified(bot: Bot, says: Says) -> Self {
+        Self { trust: Trust::Unverified, ..Self::verified(bot, says) }
     }
 
     /// The same one, failing each time.

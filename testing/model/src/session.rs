@@ -59,7 +59,7 @@ pub struct Session {
     pub has_words: bool,
     /// How far the copy of the transcript is.
     pub fetch: Progress,
-    /// How far it is with asking the provider about what was claimed.
+    /// How far it is with asking the provider to confirm an unverified fact.
     pub confirm: Progress,
     /// How far it is with erasing everything.
     pub erase: Progress,
@@ -112,7 +112,7 @@ pub(crate) const CONFIRMED_END: u8 = rank(Trust::Verified, 1);
 /// How much a witness of the end counts: trust before everything else.
 pub(crate) const fn rank(trust: Trust, end: u8) -> u8 {
     match trust {
-        Trust::Claimed => end,
+        Trust::Unverified => end,
         Trust::Verified => 16 + end,
     }
 }
@@ -154,7 +154,7 @@ fn merge(scenario: &Scenario, session: &mut Session, id: Id, was_tried: bool) {
         }
         Says::Chat | Says::Gibberish => {}
     }
-    if trust == Trust::Claimed && matches!(says, Says::Ended(_) | Says::Deleted) {
+    if trust == Trust::Unverified && matches!(says, Says::Ended(_) | Says::Deleted) {
         session.confirm.want(1);
     }
     if session.is_erased() {

@@ -31,7 +31,7 @@ fn world<const N: usize>(name: &'static str, deliveries: [Delivery; N], faults: 
 /// Worlds that are checked within a minute, every time the tests run. Each mistake is found in one of them.
 #[must_use]
 pub fn small() -> Vec<Scenario> {
-    let (signed, unsigned) = (Delivery::verified, Delivery::claimed);
+    let (signed, unsigned) = (Delivery::verified, Delivery::unverified);
     vec![
         world("failing", [signed(One, Ended(2)), unsigned(One, Ended(1)).failing()], 1, 1),
         world("neighbours", [signed(One, Ended(1)).failing(), signed(One, Ended(2)), unsigned(Two, Chat)], 0, 0),
@@ -53,7 +53,7 @@ pub fn small() -> Vec<Scenario> {
 /// Worlds that take minutes with every processor: more deliveries, more that fails, more that is put back.
 #[must_use]
 pub fn large() -> Vec<Scenario> {
-    let (signed, unsigned) = (Delivery::verified, Delivery::claimed);
+    let (signed, unsigned) = (Delivery::verified, Delivery::unverified);
     let unlucky = [signed(One, Ended(2)), unsigned(One, Ended(1)).failing(), signed(Two, Gibberish)];
     vec![
         world("failing", unlucky, 1, 1),

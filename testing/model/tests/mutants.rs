@@ -57,7 +57,7 @@ found! {
     not_found_proves_deletion: NotFoundProvesDeletion in "forged" breaks "only a deletion that is proved erases";
     erase_once: EraseOnce in "gone" breaks "data.deleted is told after the erasure";
     erase_again_at_once: EraseAgainAtOnce in "gone" breaks "data.deleted is told after the erasure";
-    erase_forgets_the_claimed_group: EraseForgetsTheClaimedGroup in "bytes" breaks "nothing of an erased bot survives";
+    erase_forgets_the_unverified_group: EraseForgetsTheUnverifiedGroup in "bytes" breaks "nothing of an erased bot survives";
     kept_bytes_of_the_erased: KeptBytesOfTheErased in "bytes" breaks "nothing of an erased bot survives";
     kept_bytes_unnoticed: KeptBytesUnnoticed in "late" breaks "nothing of an erased bot survives";
     earlier_tries_forgotten: EarlierTriesForgotten in "late" breaks "nothing of an erased bot survives";

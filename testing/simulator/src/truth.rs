@@ -267,12 +267,12 @@ mod tests {
     #[test]
     fn what_nobody_proved_ends_as_the_provider_says() {
         let of = |channel, ending, deletion| BotPlan { ending, deletion, ..BotPlan::new(channel, "b") };
-        let claimed = of(Endpoint::MeetStreamCallback, Ending::Kicked, true);
+        let unverified = of(Endpoint::MeetStreamCallback, Ending::Kicked, true);
         assert_eq!(
-            (claimed.state_in_the_end(), claimed.outcome_in_the_end()),
+            (unverified.state_in_the_end(), unverified.outcome_in_the_end()),
             (Some(State::Done), Some(Outcome::Kicked))
         );
-        let confirmed = (claimed.state_when_confirmed(), claimed.outcome_when_confirmed());
+        let confirmed = (unverified.state_when_confirmed(), unverified.outcome_when_confirmed());
         assert_eq!(confirmed, (Some(State::Deleted), Some(Outcome::Completed)));
         let signed = of(Endpoint::MeetStream, Ending::Kicked, false);
         assert_eq!(signed.outcome_when_confirmed(), Some(Outcome::Kicked));

@@ -32,7 +32,7 @@ fn kicked() -> Report {
     session["ending"] = json!({ "trust": "verified", "certainty": "final", "outcome": "kicked", "reason": "bot.kicked (Stopped): out!" });
     session["artifacts"] = json!({
         "audio": { "trust": "verified", "status": "ready", "occurred_at": "2026-10-05T14:56:00Z", "reason": null },
-        "transcript": { "trust": "claimed", "status": "failed", "occurred_at": null, "reason": "no credit" },
+        "transcript": { "trust": "unverified", "status": "failed", "occurred_at": null, "reason": "no credit" },
     });
     session["custom_attributes"] = json!(["verified", r#"{"tenant":"acme"}"#]);
     session["holes"] = json!([
@@ -51,16 +51,16 @@ fn people_see_the_session_and_then_its_deliveries() {
   ended      2026-10-05 14:55:00, after 54 min 59 s
   attributes {"tenant":"acme"}
   artifacts  audio      ready
-             transcript failed (claimed)  no credit
+             transcript failed (unverified)  no credit
   missing    parked/x/a9, received 2026-10-05 14:55:04: unavailable
 
-┌──────────┬──────────────┬─────────────────┬─────────────────────────────┬─────────────────────┬──────────┬─────────────┐
-│ occurred ┆ received     ┆ kind            ┆ sender's name               ┆ source              ┆ trust    ┆ disposition │
-╞══════════╪══════════════╪═════════════════╪═════════════════════════════╪═════════════════════╪══════════╪═════════════╡
-│ 14:55:00 ┆ 14:55:02.123 ┆ session.ended   ┆ bot.kicked                  ┆ meetstream          ┆ verified ┆ applied     │
-│ –        ┆ 14:55:03.000 ┆ session.warning ┆ bot.error                   ┆ meetstream-callback ┆ claimed  ┆ ignored     │
-│          ┆              ┆                 ┆ (InMeeting): red \u{1b}[31m ┆                     ┆          ┆             │
-└──────────┴──────────────┴─────────────────┴─────────────────────────────┴─────────────────────┴──────────┴─────────────┘
+┌──────────┬──────────────┬─────────────────┬─────────────────────────────┬─────────────────────┬────────────┬─────────────┐
+│ occurred ┆ received     ┆ kind            ┆ sender's name               ┆ source              ┆ trust      ┆ disposition │
+╞══════════╪══════════════╪═════════════════╪═════════════════════════════╪═════════════════════╪════════════╪═════════════╡
+│ 14:55:00 ┆ 14:55:02.123 ┆ session.ended   ┆ bot.kicked                  ┆ meetstream          ┆ verified   ┆ applied     │
+│ –        ┆ 14:55:03.000 ┆ session.warning ┆ bot.error                   ┆ meetstream-callback ┆ unverified ┆ ignored     │
+│          ┆              ┆                 ┆ (InMeeting): red \u{1b}[31m ┆                     ┆            ┆             │
+└──────────┴──────────────┴─────────────────┴─────────────────────────────┴─────────────────────┴────────────┴─────────────┘
 all on 2026-10-05, in UTC"#;
     assert_eq!(render(&kicked(), Look::PLAIN), expected);
 }
@@ -90,7 +90,7 @@ fn programs_see_the_same() {
         "custom_attributes": { "tenant": "acme" },
         "artifacts": {
             "audio": { "status": "ready", "trust": "verified", "occurred_at": "2026-10-05T14:56:00Z", "reason": null },
-            "transcript": { "status": "failed", "trust": "claimed", "occurred_at": null, "reason": "no credit" },
+            "transcript": { "status": "failed", "trust": "unverified", "occurred_at": null, "reason": "no credit" },
         },
         "calendar": null,
         "holes": [{
@@ -106,7 +106,7 @@ fn programs_see_the_same() {
             },
             {
                 "kind": "session.warning", "name": "bot.error", "occurred_at": null,
-                "received_at": "2026-10-05T14:55:03.000Z", "source": "meetstream-callback", "trust": "claimed",
+                "received_at": "2026-10-05T14:55:03.000Z", "source": "meetstream-callback", "trust": "unverified",
                 "disposition": "ignored", "reason": "bot.error (InMeeting): red \u{1b}[31m", "delivery_key": "00000000000000000000000000006b33",
                 "accept_id": "a3",
             },
@@ -128,8 +128,8 @@ fn only_a_signature_confirms_an_end() {
     let ending = |trust: &str| json!({ "trust": trust, "certainty": "hint", "outcome": "completed", "reason": null });
     let ended = |proven: &str, trust: &str| json!({ "progress": "ended", "proven": proven, "ending": ending(trust) });
     check("signed", ended("ended", "verified"), Some("completed"), Some(true));
-    check("unsigned", ended("unknown", "claimed"), Some("completed"), Some(false));
-    check("signed up to the call", ended("in_call", "claimed"), Some("completed"), Some(false));
+    check("unsigned", ended("unknown", "unverified"), Some("completed"), Some(false));
+    check("signed up to the call", ended("in_call", "unverified"), Some("completed"), Some(false));
     check(
         "done, and nobody said how it ended",
         json!({ "progress": "done", "proven": "done" }),
@@ -173,11 +173,11 @@ fn a_calendar_has_a_connection_and_entries() {
   updated    2026-10-05 14:55:00
   entries    5: e4\u{1b}, e3\u{1b}, e2\u{1b}, …
 
-┌──────────┬──────────────┬────────────────────────┬──────────────────────┬────────────────┬──────────┬─────────────┐
-│ occurred ┆ received     ┆ kind                   ┆ sender's name        ┆ source         ┆ trust    ┆ disposition │
-╞══════════╪══════════════╪════════════════════════╪══════════════════════╪════════════════╪══════════╪═════════════╡
-│ 14:55:00 ┆ 14:55:02.123 ┆ calendar.events_synced ┆ calendar.sync_events ┆ meetingbaas-v1 ┆ verified ┆ applied     │
-└──────────┴──────────────┴────────────────────────┴──────────────────────┴────────────────┴──────────┴─────────────┘
+┌──────────┬──────────────┬────────────────────────┬──────────────────────┬────────────────┬────────────┬─────────────┐
+│ occurred ┆ received     ┆ kind                   ┆ sender's name        ┆ source         ┆ trust      ┆ disposition │
+╞══════════╪══════════════╪════════════════════════╪══════════════════════╪════════════════╪════════════╪═════════════╡
+│ 14:55:00 ┆ 14:55:02.123 ┆ calendar.events_synced ┆ calendar.sync_events ┆ meetingbaas-v1 ┆ verified   ┆ applied     │
+└──────────┴──────────────┴────────────────────────┴──────────────────────┴────────────────┴────────────┴─────────────┘
 all on 2026-10-05, in UTC"#;
     assert_eq!(render(&calendar(5), Look::PLAIN), expected);
     assert!(render(&calendar(1), Look::PLAIN).contains("\n  entries    1: e0\\u{1b}\n"));

@@ -112,19 +112,19 @@ fn full() -> Session {
         is_untold: false,
     });
     let mark = Mark::new(Trust::Verified, None, ReceivedAt(1_791_212_102_000));
-    let claimed = Deletion { trust: Trust::Claimed };
+    let unverified = Deletion { trust: Trust::Unverified };
     Session {
         ending: Some(Ending {
-            trust: Trust::Claimed,
+            trust: Trust::Unverified,
             certainty: Certainty::Hint,
             outcome: Outcome::Denied,
             reason: None,
         }),
         joined_at: None,
         proven: State::Joining,
-        deleted: Some(claimed),
+        deleted: Some(unverified),
         first_received_at: ReceivedAt(5),
-        custom_attributes: Some((Trust::Claimed, "no JSON".to_owned())),
+        custom_attributes: Some((Trust::Unverified, "no JSON".to_owned())),
         calendar: Some(CalendarFacts::default()),
         ..life()
     }
