@@ -60,7 +60,7 @@ def read_changes(text: str, template: Template) -> Values:
             raise Refusal(f"{word!r} in SET is no setting", 'write SET="Parameter=Value Another=Value".')
         if name not in template["Parameters"]:
             near = difflib.get_close_matches(name, template["Parameters"], 1, 0.5)
-            raise Refusal(f"there is no parameter {name}", f"did you mean {near[0]}?" if near else "README.md lists them all.")
+            raise Refusal(f"there is no parameter {name}", f"did you mean {near[0]}?" if near else "docs/CONFIGURATION.md lists them all.")
         if name in BY_SCRIPT:
             raise Refusal(f"{name} is not for SET", f"{BY_SCRIPT[name]}.")
         check_value(name, template["Parameters"][name], value)

@@ -73,7 +73,7 @@ def value_of(client: Any, name: str, version: str) -> dict[str, str]:
 
 
 def _parsed(name: str, found: dict[str, Any]) -> dict[str, str]:
-    mend = f"put it right: `aws secretsmanager put-secret-value --secret-id {name} --secret-string file://FILE`, one text for each key of README.md."
+    mend = f"put it right: `aws secretsmanager put-secret-value --secret-id {name} --secret-string file://FILE`, one text for each key in docs/CONFIGURATION.md."
     try:
         value = json.loads(found["SecretString"])
     except KeyError:

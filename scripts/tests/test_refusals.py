@@ -58,7 +58,7 @@ class Settings(unittest.TestCase):
             ("LogRetentionDays", "'LogRetentionDays'", "Parameter=Value"),
             ('AlarmEmail="a@b', "cannot be read", "quotation"),
             ("LogRetentionDay=90", "no parameter LogRetentionDay", "did you mean LogRetentionDays?"),
-            ("Xyzzy=1", "no parameter Xyzzy", "README.md"),
+            ("Xyzzy=1", "no parameter Xyzzy", "docs/CONFIGURATION.md"),
             ("LogRetentionDays=91", "LogRetentionDays cannot be '91'", "90"),
             ("LogRetentionDays=many", "LogRetentionDays"),
             ("SessionRetentionDays=7", "from 8 to 3650"),
@@ -367,9 +367,9 @@ class Routes(unittest.TestCase):
         source = (ROOT / "shared" / "src" / "provider.rs").read_text()
         names = set(re.findall(r'Self::\w+ => "((?:meetstream|meetingbaas)-[\w-]+)"', source)) | {"meetstream"}
         self.assertEqual(PATHS.keys(), names)
-        readme = (ROOT / "README.md").read_text()
+        page = (ROOT / "docs" / "CONFIGURATION.md").read_text()
         for name, path in PATHS.items():
-            self.assertIn(f"`{path.replace('not-a-token', '<token>')}`", readme, name)
+            self.assertIn(f"`{path.replace('not-a-token', '<token>')}`", page, name)
 
 
 class Doctor(unittest.TestCase):
