@@ -53,6 +53,7 @@ def main() -> None:
         run("template", "sam", "validate", "--lint", "--region", "us-east-1"),
         run("the template resolved, by what AWS publishes", sys.executable, "scripts/judge.py"),
         run("the other templates", "cfn-lint", "front.yaml", "deployer.yaml"),
+        run("what the pages cite", sys.executable, "scripts/pages.py"),
     ]
     if not all(passed):
         sys.exit("error: lint failed")
