@@ -44,6 +44,7 @@ def main() -> None:
         run("formatting", "cargo", "fmt", "--all", "--check"),
         run("clippy", "cargo", "clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"),
     ]
+    passed.append(run("import circles", sys.executable, "scripts/circles.py"))
     say("dependency rules")
     passed += [dependencies_are_allowed(package) for package in FORBIDDEN]
     # cargo-deny looks at every platform's dependencies; a build has fetched only this one's.
