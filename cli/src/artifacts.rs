@@ -20,7 +20,8 @@ use jiff::Timestamp;
 use shared::{
     Command, Provider, ReceivedAt, Session, SessionId,
     artifacts::{self, KINDS, SHA256_TAG},
-    event::{Artifact, Subject},
+    event::Artifact,
+    ids::Subject,
     session::Copy,
 };
 use std::path::PathBuf;

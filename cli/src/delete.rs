@@ -17,7 +17,7 @@ use crate::{
 use clap::Args;
 use jiff::Timestamp;
 use remains::{Remains, Standing};
-use shared::{Command, SessionId, event::Subject};
+use shared::{Command, SessionId, ids::Subject};
 use std::time::{Duration, Instant};
 
 /// How often it is looked while waiting.

@@ -22,7 +22,7 @@ use crate::{
 };
 use clap::{Args, Subcommand, value_parser};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use shared::kept::{Folder, metadata};
+use shared::bucket::{Folder, metadata};
 use std::time::Duration;
 
 /// How many objects are read or put back at a time.

@@ -154,8 +154,9 @@ mod tests {
     use clap::Parser;
     use shared::{
         ReceivedAt, Session,
-        event::{Outcome, Trust},
+        event::Outcome,
         session::{Disposition, State, advance},
+        trust::Trust,
     };
     use simulator::receiver::{NOW, accept, target};
 

@@ -25,8 +25,9 @@ use content::{Content, Opened, Refusal, Returning};
 use follow::Followed;
 use selection::aside;
 use shared::{
-    Command, group,
-    kept::{Folder, group_of},
+    Command,
+    bucket::{Folder, group_of},
+    group,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 

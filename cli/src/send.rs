@@ -11,7 +11,7 @@ use crate::{
 };
 use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
 use serde_json::{Map, Value};
-use shared::{Endpoint, SessionId, event::Subject};
+use shared::{Endpoint, SessionId, ids::Subject};
 use simulator::{
     courier::Answer,
     delivery::{Method, Secret, Target},

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use shared::{
     OccurredAt, Provider, ReceivedAt, Session,
-    event::Subject,
+    ids::Subject,
     session::{Entry, State},
 };
 

@@ -12,7 +12,7 @@ use crate::{
 };
 use clap::{Args, builder::PossibleValuesParser};
 use report::{Report, subject_name};
-use shared::{Provider, SenderId, SessionId, event::Subject, session::State};
+use shared::{Provider, SenderId, SessionId, ids::Subject, session::State};
 use std::time::{Duration, Instant};
 
 /// How often the table is looked at while waiting.

@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use shared::{
     SessionId,
     artifacts::{self, NORMALISED, RAW},
-    event::{Artifact, Subject},
+    event::Artifact,
+    ids::Subject,
     transcript::{Transcript, srt, text, vtt},
 };
 use std::{

@@ -4,7 +4,7 @@ use crate::{
     queue::{EventQueue, QueueError, Queued},
     spool::{Object, Spool, SpoolError},
 };
-use shared::{QueueMessage, group, message::Packed};
+use shared::{QueueMessage, group, message::Packed, provider::Peek};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -72,30 +72,31 @@ const FOR_SPOOL: Duration = Duration::from_millis(1600);
 const FOR_QUEUE_AND_SPOOL: Duration = Duration::from_millis(2800);
 
 impl<Q: EventQueue, S: Spool> HandOver<Q, S> {
-    /// Hands a delivery over; `group` is its group in the bucket. `Ok` means that the sender may be told so; the answer comes within 5 seconds, whatever hangs.
+    /// Hands a delivery over; `peek` is what was seen of its body. `Ok` means that the sender may be told so; the answer comes
+    /// within 5 seconds, whatever hangs.
     ///
     /// # Errors
     /// [`NotDurable`] if neither store confirmed it in time.
-    pub async fn make_durable(&self, message: &QueueMessage, group: &str) -> Result<Durable, NotDurable> {
+    pub async fn make_durable(&self, message: &QueueMessage, peek: &Peek) -> Result<Durable, NotDurable> {
         let accept_id = message.accept_id();
         if accept_id.as_str().is_empty() {
             return Err(NotDurable::NoAcceptId);
         }
         let deadline = Instant::now() + TOTAL;
-        let Packed { text, claim } = message.pack(group);
+        let Packed { text, claim } = message.pack(&peek.group, peek.session.as_ref());
         if let Some(claim) = &claim {
             let body = Object::claimed(claim, message.body());
             within(deadline - FOR_QUEUE_AND_SPOOL, self.spool.put(body)).await.map_err(|_| NotDurable::NotStored)?;
         }
         let is_claimed = claim.is_some();
-        let message_group = group::in_queue(group, message.trust());
+        let message_group = group::in_queue(&peek.group, message.trust());
         let queued = Queued { text, group: &message_group, accept_id };
         let refusal = match timeout_at(deadline - FOR_SPOOL, self.queue.enqueue(queued)).await {
             Ok(Ok(())) => return Ok(Durable { taken_by: TakenBy::Queue, is_claimed }),
             Ok(Err(refusal)) => refusal,
             Err(_) => QueueError::Unavailable,
         };
-        let spooled = Object::spooled(message, group, refusal);
+        let spooled = Object::spooled(message, peek, refusal);
         within(deadline, self.spool.put(spooled)).await.map_err(|_| NotDurable::Refused)?;
         Ok(Durable { taken_by: TakenBy::Spool(refusal), is_claimed })
     }
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
     use shared::{
         AcceptId, Endpoint, ReceivedAt,
-        kept::{Restored, restore},
+        bucket::{Restored, restore},
         message::{Carried, Head, MAX_WHOLE_BYTES},
     };
     use std::{future::pending, sync::Mutex};
@@ -160,6 +161,10 @@ mod tests {
         QueueMessage::restored(head, vec![b'x'; size])
     }
 
+    fn peek() -> Peek {
+        Peek { session: None, key: None, group: "group".to_owned() }
+    }
+
     fn hand_over(queue: Mood, bucket: Mood, skip: usize) -> HandOver<Queue, Bucket> {
         HandOver { queue: Queue(queue, Mutex::default()), spool: Bucket(bucket, skip, Mutex::default()) }
     }
@@ -174,7 +179,7 @@ mod tests {
                         let case = format!("{queue:?} {bucket:?} {size} {skip}");
                         let hand_over = hand_over(queue, bucket, skip);
                         let began = Instant::now();
-                        let result = hand_over.make_durable(&message(size), "group").await;
+                        let result = hand_over.make_durable(&message(size), &peek()).await;
                         assert!(began.elapsed() < Duration::from_secs(5), "{case}: answered in time");
                         let texts = hand_over.queue.1.into_inner().unwrap();
                         let objects = hand_over.spool.2.into_inner().unwrap();
@@ -206,7 +211,7 @@ mod tests {
     #[tokio::test]
     async fn the_bucket_is_asked_only_when_it_is_needed() {
         let hand_over = hand_over(Mood::Takes, Mood::Takes, 0);
-        let durable = hand_over.make_durable(&message(2), "group").await;
+        let durable = hand_over.make_durable(&message(2), &peek()).await;
         assert_eq!(durable, Ok(Durable { taken_by: TakenBy::Queue, is_claimed: false }));
         assert!(hand_over.spool.2.lock().unwrap().is_empty());
     }
@@ -216,7 +221,7 @@ mod tests {
         let hand_over = hand_over(Mood::Takes, Mood::Takes, 0);
         let head = Head { accept_id: AcceptId::new(""), ..message(0).head().clone() };
         let nameless = QueueMessage::restored(head, Vec::new());
-        assert_eq!(hand_over.make_durable(&nameless, "group").await, Err(NotDurable::NoAcceptId));
+        assert_eq!(hand_over.make_durable(&nameless, &peek()).await, Err(NotDurable::NoAcceptId));
         assert!(hand_over.queue.1.lock().unwrap().is_empty());
     }
 }

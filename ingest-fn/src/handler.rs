@@ -80,7 +80,7 @@ async fn accept<Q: EventQueue, S: Spool>(
 
     let message = QueueMessage::new(verified, endpoint, accept_id.clone(), ReceivedAt(now));
     let peek = seen.peek.insert(provider::peek_message(&message));
-    Ok(ingest.hand_over.make_durable(&message, &peek.group).await?)
+    Ok(ingest.hand_over.make_durable(&message, peek).await?)
 }
 
 fn route<'a>(endpoints: &'a Endpoints, path: &'a str) -> Option<(Endpoint, Option<&'a str>, &'a AuthMode)> {

@@ -7,7 +7,7 @@ use aws_sdk_sqs::{
     error::SdkError,
 };
 use platform::aws::{CallBudget, is_about_the_message};
-use shared::message::AcceptId;
+use shared::ids::AcceptId;
 use std::{future::Future, time::Duration};
 
 /// A message ready for the queue.

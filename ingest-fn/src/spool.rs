@@ -5,8 +5,9 @@ use aws_sdk_s3::{Client, config::Builder, primitives::ByteStream};
 use platform::aws::{CallBudget, is_from_s3};
 use shared::{
     QueueMessage,
-    kept::{Folder, beside_a_delivery, beside_a_record, key, metadata},
+    bucket::{Folder, beside_a_delivery, beside_a_record, key, metadata},
     message::Claim,
+    provider::Peek,
 };
 use std::{future::Future, sync::OnceLock, time::Duration};
 
@@ -24,11 +25,11 @@ pub struct Object {
 impl Object {
     /// A message as the queue would have got it.
     #[must_use]
-    pub fn spooled(message: &QueueMessage, group: &str, refusal: QueueError) -> Self {
+    pub fn spooled(message: &QueueMessage, peek: &Peek, refusal: QueueError) -> Self {
         let mut metadata = beside_a_record(message.head());
         metadata.push((metadata::REASON, refusal.code().to_owned()));
-        let key = key(Folder::Spool, group, message.accept_id().as_str());
-        Self { key, bytes: message.pack(group).text.into_bytes(), metadata }
+        let key = key(Folder::Spool, &peek.group, message.accept_id().as_str());
+        Self { key, bytes: message.pack(&peek.group, peek.session.as_ref()).text.into_bytes(), metadata }
     }
 
     /// The body that a claim is to.
@@ -123,7 +124,8 @@ mod tests {
             delivery_id: None,
             received_at: ReceivedAt(1_791_212_102_000),
         };
-        Object::spooled(&QueueMessage::restored(head, b"{}".to_vec()), "group", QueueError::Unavailable)
+        let peek = Peek { session: None, key: None, group: "group".to_owned() };
+        Object::spooled(&QueueMessage::restored(head, b"{}".to_vec()), &peek, QueueError::Unavailable)
     }
 
     async fn put(rule: &Rule) -> Result<(), SpoolError> {

@@ -190,8 +190,8 @@ mod tests {
     use serde_json::json;
     use shared::{
         AcceptId, Endpoint, EventKind, Provider, QueueMessage, ReceivedAt, SenderId, Session,
-        api::{BotDetail, Fact},
-        event::ArtifactStatus,
+        api::BotDetail,
+        event::{ArtifactStatus, Fact},
         message::Head,
         provider,
         session::{Announcement, advance},

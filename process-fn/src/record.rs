@@ -63,7 +63,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::event::Trust;
+    use shared::trust::Trust;
 
     #[test]
     fn a_foreign_group_never_becomes_part_of_a_key() {

@@ -14,10 +14,10 @@ use crate::{
 use futures_util::{StreamExt, stream};
 use shared::{
     Command, QueueMessage, Session,
-    event::Trust,
+    bucket::{Folder, group_of, name_of},
     group,
-    kept::{Folder, group_of, name_of},
     table::Due,
+    trust::Trust,
 };
 use std::{
     sync::atomic::{AtomicBool, Ordering},

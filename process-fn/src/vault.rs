@@ -10,8 +10,8 @@ pub use s3::S3Vault;
 
 use shared::{
     Event, QueueMessage, artifacts,
+    bucket::{Folder, beside_a_delivery, beside_a_record, key, metadata},
     hash::sha256_hex,
-    kept::{Folder, beside_a_delivery, beside_a_record, key, metadata},
     message::Head,
 };
 use std::future::Future;

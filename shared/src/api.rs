@@ -2,7 +2,7 @@
 //! and how often, is not decided here.
 
 use crate::{
-    event::{Artifact, ArtifactStatus, EventKind},
+    event::{Artifact, ArtifactStatus, EventKind, Fact},
     sender_id::SenderId,
     time::OccurredAt,
     url::DownloadUrl,
@@ -114,17 +114,6 @@ pub struct BotDetail {
     pub facts: Vec<Fact>,
     /// What the user attached to the bot, as JSON text.
     pub custom_attributes: Option<String>,
-}
-
-/// One thing that the provider says has happened.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Fact {
-    /// What.
-    pub kind: EventKind,
-    /// When, by the provider's clock.
-    pub occurred_at: Option<OccurredAt>,
-    /// Why, in the provider's words, where something ended or failed.
-    pub reason: Option<String>,
 }
 
 impl BotDetail {

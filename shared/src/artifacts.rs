@@ -11,9 +11,9 @@
 //! Everything of a bot is under its [`prefix`], and nothing of another bot is.
 
 use crate::{
-    event::{Artifact, SessionId, Subject},
+    event::Artifact,
     hash::sha256_hex,
-    message::AcceptId,
+    ids::{AcceptId, SessionId, Subject},
     sender_id::SenderId,
     time::ReceivedAt,
 };
@@ -134,7 +134,7 @@ fn suffix(content_type: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::Provider;
+    use crate::endpoint::Provider;
     use proptest::prelude::*;
 
     fn bot(id: &str) -> SessionId {

@@ -3,17 +3,19 @@
 //! [`VerifiedBody`] has one constructor, [`AuthMode::verify`], and a queue message can only be made from one. Code that
 //! forgets to verify does not compile.
 
+mod error;
 mod path_token;
 mod signature;
 mod static_header;
 mod svix;
 
+pub use error::AuthError;
 pub use path_token::PathTokens;
 pub use signature::{SignatureHeader, SignatureSecrets, SigningSecret, TimestampWindow};
 pub use static_header::StaticHeader;
 pub use svix::{MalformedKey, SvixKeys};
 
-use crate::{event::Trust, hash::sha256_hex};
+use crate::{ids::DeliveryId, trust::Trust};
 use http::HeaderMap;
 
 /// How the deliveries of one endpoint prove where they come from.
@@ -36,36 +38,6 @@ pub enum AuthMode {
     MeetingBaasSignature(SignatureSecrets),
 }
 
-/// Why a delivery is not authentic. The sender learns none of this; the log does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum AuthError {
-    /// A header that the endpoint's mode needs is absent.
-    #[error("a required header is missing")]
-    MissingHeader,
-    /// A credential is present and has the wrong form.
-    #[error("the credential is malformed")]
-    Malformed,
-    /// The delivery's timestamp is outside the window.
-    #[error("the timestamp is outside the window")]
-    Expired,
-    /// The credential has the right form and matches none of ours.
-    #[error("the credential does not match")]
-    Mismatch,
-}
-
-impl AuthError {
-    /// A short name for logs and metrics.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::MissingHeader => "missing_header",
-            Self::Malformed => "malformed",
-            Self::Expired => "expired",
-            Self::Mismatch => "mismatch",
-        }
-    }
-}
-
 /// What a request offers as proof, beside its body.
 #[derive(Clone, Copy, Debug)]
 pub struct Credentials<'a> {
@@ -81,29 +53,6 @@ pub struct VerifiedBody {
     bytes: Vec<u8>,
     trust: Trust,
     delivery_id: Option<DeliveryId>,
-}
-
-/// The longest [`DeliveryId`], in bytes. Svix's have 31.
-const MAX_DELIVERY_ID_BYTES: usize = 128;
-
-/// The sender's own id of a delivery, the same on every try. There is one only where the credential covers it.
-///
-/// It is sender's text, so it becomes part of a key only inside a hash.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct DeliveryId(String);
-
-impl DeliveryId {
-    /// Takes the id as sent. A longer one than any sender is known to use is replaced by its SHA-256: as good for telling
-    /// deliveries apart, and no reason to lose one.
-    pub(crate) fn new(id: &str) -> Self {
-        Self(if id.len() > MAX_DELIVERY_ID_BYTES { sha256_hex(id.as_bytes()) } else { id.to_owned() })
-    }
-
-    /// The id's text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl VerifiedBody {

@@ -1,10 +1,6 @@
 //! Slow and timed work: messages on the `commands` queue, and what `process-fn` is invoked with directly.
 
-use crate::{
-    event::{Artifact, SessionId},
-    session::Errand,
-    time::ReceivedAt,
-};
+use crate::{event::Artifact, ids::SessionId, session::Errand, time::ReceivedAt};
 use serde::{Deserialize, Serialize};
 
 /// The version this code writes, and the only one it reads.

@@ -5,7 +5,7 @@
 //! and one for unverified deliveries. Whoever learns a path token can send garbage about any bot; the bot's signed deliveries must
 //! not wait behind it. Which of the two is processed first makes no difference, because a session is a merge that commutes.
 
-use crate::event::Trust;
+use crate::trust::Trust;
 
 /// What the name of a message group of unverified deliveries ends with. SQS takes 128 characters; this makes 75.
 const UNVERIFIED: &str = "-unverified";
@@ -28,7 +28,7 @@ pub fn in_bucket(message_group: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{provider::Endpoint, provider::peek};
+    use crate::{endpoint::Endpoint, provider::peek};
 
     #[test]
     fn what_is_unverified_has_a_message_group_apart_and_the_same_place_in_the_bucket() {

@@ -24,34 +24,47 @@
 //! - A sender's identifier becomes part of a key only through [`SenderId::encoded`] or inside a hash, and part of a URL only
 //!   through [`SenderId::path_segment`] and [`SenderId::query_value`].
 
-pub mod api;
-pub mod artifacts;
-pub mod auth;
-mod canonical;
-pub mod command;
+// Leaves first: a module takes names only from those above it.
 pub mod env;
-pub mod event;
-pub mod group;
 pub mod hash;
-pub mod kept;
-mod lenient;
-pub mod message;
-pub mod provider;
 pub mod retry_after;
-pub mod sender_id;
-pub mod session;
-pub mod settings;
-mod source;
-pub mod table;
 pub mod time;
-pub mod transcript;
+pub mod trust;
 pub mod url;
 
+mod canonical;
+mod lenient;
+
+pub mod endpoint;
+pub mod group;
+pub mod sender_id;
+
+pub mod ids;
+mod source;
+
+pub mod auth;
+pub mod event;
+pub mod message;
+
+pub mod api;
+pub mod provider;
+pub mod settings;
+pub mod transcript;
+
+pub mod session;
+
+pub mod artifacts;
+pub mod bucket;
+pub mod command;
+pub mod table;
+
 pub use command::Command;
-pub use event::{DeliveryKey, Event, EventKind, SessionId, Trust};
-pub use message::{AcceptId, QueueMessage};
-pub use provider::{Endpoint, Provider};
+pub use endpoint::{Endpoint, Provider};
+pub use event::{Event, EventKind};
+pub use ids::{AcceptId, DeliveryKey, SessionId};
+pub use message::QueueMessage;
 pub use sender_id::SenderId;
 pub use session::Session;
 pub use source::Source;
 pub use time::{OccurredAt, ReceivedAt};
+pub use trust::Trust;

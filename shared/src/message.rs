@@ -4,27 +4,24 @@
 //! (the claim-check pattern): [`QueueMessage::pack`] decides which.
 
 mod claim;
+mod head;
 
 pub use claim::{Claim, ClaimError};
+pub use head::Head;
 
 use crate::{
-    auth::{DeliveryId, VerifiedBody},
-    event::Trust,
-    provider::Endpoint,
+    auth::VerifiedBody,
+    endpoint::Endpoint,
+    ids::{AcceptId, DeliveryId, SessionId},
     time::ReceivedAt,
+    trust::Trust,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-/// The version of a message that travels whole as one JSON object, its body a text in it. It is read and no longer written.
-const WHOLE_IN_JSON: u32 = 1;
-
-/// The version of a message whose body is elsewhere: code that knows only the first must not take it for an empty body.
-const CLAIMED: u32 = 2;
-
-/// The version of a message that travels whole: a line of JSON, and after it the body.
-const WHOLE: u32 = 3;
+/// The version of the messages that this code writes, and the only one that it reads.
+const VERSION: u32 = 1;
 
 /// The largest message that SQS takes, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 1_048_576;
@@ -32,44 +29,6 @@ pub const MAX_MESSAGE_BYTES: usize = 1_048_576;
 /// The largest text of a message that travels whole, in bytes: half of what SQS takes. SQS bills by 64 KiB and three times
 /// over (send, receive, delete), so from about there on an object and a short message cost less than a long one.
 pub const MAX_WHOLE_BYTES: usize = MAX_MESSAGE_BYTES / 2;
-
-/// Which accepted request a message is: the request id of the invocation that accepted it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AcceptId(String);
-
-impl AcceptId {
-    /// Takes an id of our own making (never a sender's), unique for each accepted request.
-    #[must_use]
-    pub fn new(id: impl Into<String>) -> Self {
-        Self(id.into())
-    }
-
-    /// The id's text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for AcceptId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What we know of how a delivery came.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Head {
-    /// Which accepted request it was.
-    pub accept_id: AcceptId,
-    /// The endpoint it came through.
-    pub endpoint: Endpoint,
-    /// The sender's own id of the delivery, where its credential covers one.
-    pub delivery_id: Option<DeliveryId>,
-    /// When we took it.
-    pub received_at: ReceivedAt,
-}
 
 /// One accepted delivery: the exact bytes, and what we know of how they came.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -96,20 +55,20 @@ pub struct Packed {
     pub claim: Option<Claim>,
 }
 
-/// A queue record that is not one of our messages.
+/// Why a queue record is not one of our messages.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// It does not have the form of a message.
-    #[error("not a queue message: {0}")]
+    /// The record does not have the form of a message.
+    #[error("the record is not a queue message: {0}")]
     Foreign(#[from] serde_json::Error),
-    /// It was written by a version of this code that we do not know.
-    #[error("queue message version {0}, this code reads only the versions {WHOLE_IN_JSON} to {WHOLE}")]
+    /// Another version of this code wrote the message.
+    #[error("the queue message has version {0}, and this code reads only version {VERSION}")]
     Version(u32),
-    /// It ends before its body begins.
-    #[error("there is no body")]
+    /// The message ends before its body begins.
+    #[error("the queue message has no body")]
     NoBody,
-    /// Its body is not the base64 it says it is.
-    #[error("the body is not base64")]
+    /// The body should be base64 and is not.
+    #[error("the body of the queue message is not base64")]
     Base64,
 }
 
@@ -175,73 +134,73 @@ impl QueueMessage {
         self.body
     }
 
-    /// The message as text that SQS accepts, its body inside where that stays within [`MAX_WHOLE_BYTES`], else with a claim
-    /// to it in `group`'s part of the store.
+    /// The message as text that SQS accepts. The body is in the text where that has at most [`MAX_WHOLE_BYTES`]; else the text has
+    /// a claim to the body, which must first be stored in the part of the bucket that belongs to `group`. `session` is what
+    /// [`peek`](crate::provider::peek_message) saw of the body, for readers that have only the claim.
     #[must_use]
-    pub fn pack(&self, group: &str) -> Packed {
+    pub fn pack(&self, group: &str, session: Option<&SessionId>) -> Packed {
         if self.body.len() <= MAX_WHOLE_BYTES {
             let text = self.encode();
             if text.len() <= MAX_WHOLE_BYTES {
                 return Packed { text, claim: None };
             }
         }
-        let claim = Claim::to(self, group);
-        Packed { text: claim.encode(), claim: Some(claim) }
+        let claim = Claim::to(&self.head, &self.body, group, session);
+        Packed { text: Line::of(&self.head, Place::of_claim(&claim)).text(&[]), claim: Some(claim) }
     }
 
-    /// The message as text, its body inside however large it is: a line of JSON that says how it came, and then the body as it
-    /// is. The body is not a text in the JSON, because each quote in it would be escaped, and once more on its way to SQS.
+    /// The message as text, its body inside however large it is: a line of JSON that says how the delivery came, and then the body
+    /// as it is. The body is not a string in the JSON, because each quote in it would be escaped, and once more on its way to SQS.
     ///
     /// SQS refuses invalid UTF-8, most control characters, U+FFFE and U+FFFF. Bodies that have them travel as base64.
     #[must_use]
     pub fn encode(&self) -> String {
-        let (encoding, body) = match std::str::from_utf8(&self.body) {
-            Ok(text) if sqs_takes(text) => (Encoding::Text, Cow::Borrowed(text)),
-            _ => (Encoding::Base64, Cow::Owned(BASE64_STANDARD.encode(&self.body))),
+        let (place, body) = match std::str::from_utf8(&self.body) {
+            Ok(text) if sqs_takes(text) => (Place::Text, Cow::Borrowed(text)),
+            _ => (Place::Base64, Cow::Owned(BASE64_STANDARD.encode(&self.body))),
         };
-        let line = Line {
-            v: WHOLE,
-            accept_id: Cow::Borrowed(self.head.accept_id.as_str()),
-            endpoint: self.head.endpoint,
-            delivery_id: self.head.delivery_id.as_ref().map(|id| Cow::Borrowed(id.as_str())),
-            received_at: self.head.received_at,
-            encoding,
-        };
-        // A struct of texts and numbers always serialises; an empty message would be refused by SQS, never accepted.
-        serde_json::to_string(&line).map(|line| [&line, "\n", &body].concat()).unwrap_or_default()
+        Line::of(&self.head, place).text(&["\n", &body])
     }
 
-    /// Reads what [`QueueMessage::pack`] wrote, now or in an earlier version.
+    /// Reads what [`QueueMessage::pack`] wrote.
     ///
     /// # Errors
     /// [`DecodeError`] for anything else. Nothing was lost: the record stays on the queue, then in its dead-letter queue.
     pub fn decode(text: &str) -> Result<Carried, DecodeError> {
-        // JSON in one line has no line end: what has one is a whole message, or not ours.
+        // JSON in one line has no line end: the first one ends the line.
         let (line, body) = text.split_once('\n').map_or((text, None), |(line, body)| (line, Some(body)));
         let Versioned { v } = serde_json::from_str(line)?;
-        match v {
-            WHOLE => Self::whole(serde_json::from_str(line)?, body.ok_or(DecodeError::NoBody)?).map(Carried::Whole),
-            CLAIMED => Ok(Carried::Claimed(Claim::decode(text)?)),
-            WHOLE_IN_JSON => {
-                let InJson { body } = serde_json::from_str(text)?;
-                Self::whole(serde_json::from_str(text)?, &body).map(Carried::Whole)
-            }
-            other => Err(DecodeError::Version(other)),
+        if v != VERSION {
+            return Err(DecodeError::Version(v));
         }
-    }
-
-    fn whole(line: Line<'_>, body: &str) -> Result<Self, DecodeError> {
-        let body = match line.encoding {
-            Encoding::Text => body.as_bytes().to_vec(),
-            Encoding::Base64 => BASE64_STANDARD.decode(body).map_err(|_| DecodeError::Base64)?,
-        };
+        let Line { accept_id, endpoint, delivery_id, received_at, body: place, .. } = serde_json::from_str(line)?;
         let head = Head {
-            accept_id: AcceptId::new(line.accept_id),
-            endpoint: line.endpoint,
-            delivery_id: line.delivery_id.map(|id| DeliveryId::new(&id)),
-            received_at: line.received_at,
+            accept_id: AcceptId::new(accept_id),
+            endpoint,
+            delivery_id: delivery_id.map(|id| DeliveryId::new(&id)),
+            received_at,
         };
-        Ok(Self { head, body })
+        let body = || body.ok_or(DecodeError::NoBody);
+        let body = match place {
+            Place::Text => body()?.as_bytes().to_vec(),
+            Place::Base64 => BASE64_STANDARD.decode(body()?).map_err(|_| DecodeError::Base64)?,
+            Place::Claim { session, group, sha256, size_bytes } => {
+                let (group, sha256) = (group.into_owned(), sha256.into_owned());
+                let session = session.map(Cow::into_owned);
+                return Ok(Carried::Claimed(Claim { head, session, group, sha256, size_bytes }));
+            }
+        };
+        Ok(Carried::Whole(Self { head, body }))
+    }
+}
+
+impl Claim {
+    /// Makes the message whole with the body that was found under the claim's key.
+    ///
+    /// # Errors
+    /// [`ClaimError`] if that is not, to the byte, what was stored.
+    pub fn redeem(&self, found: Option<Vec<u8>>) -> Result<QueueMessage, ClaimError> {
+        Ok(QueueMessage { head: self.head.clone(), body: self.check(found)? })
     }
 }
 
@@ -256,25 +215,35 @@ impl Carried {
     }
 }
 
-/// How a message came, and how its body travels.
+/// The line of JSON that every message begins with: how the delivery came, and where its body is.
 #[derive(Serialize, Deserialize)]
 struct Line<'a> {
     v: u32,
     #[serde(borrow)]
     accept_id: Cow<'a, str>,
     endpoint: Endpoint,
-    // Absent where there is none, so that messages of before it existed are still read.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     delivery_id: Option<Cow<'a, str>>,
     received_at: ReceivedAt,
-    encoding: Encoding,
+    #[serde(borrow)]
+    body: Place<'a>,
 }
 
-/// What a message in one JSON object has beside the fields of a [`Line`].
-#[derive(Deserialize)]
-struct InJson<'a> {
-    #[serde(borrow)]
-    body: Cow<'a, str>,
+/// Where a message's body is: behind the line, or in the bucket.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Place<'a> {
+    Text,
+    Base64,
+    Claim {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<Cow<'a, SessionId>>,
+        #[serde(borrow)]
+        group: Cow<'a, str>,
+        #[serde(borrow)]
+        sha256: Cow<'a, str>,
+        size_bytes: u64,
+    },
 }
 
 #[derive(Deserialize)]
@@ -282,11 +251,33 @@ struct Versioned {
     v: u32,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Encoding {
-    Text,
-    Base64,
+impl<'a> Line<'a> {
+    fn of(head: &'a Head, body: Place<'a>) -> Self {
+        Self {
+            v: VERSION,
+            accept_id: Cow::Borrowed(head.accept_id.as_str()),
+            endpoint: head.endpoint,
+            delivery_id: head.delivery_id.as_ref().map(|id| Cow::Borrowed(id.as_str())),
+            received_at: head.received_at,
+            body,
+        }
+    }
+
+    /// The line with what follows it. Texts and numbers always serialise; SQS would refuse an empty message, never accept it.
+    fn text(&self, rest: &[&str]) -> String {
+        serde_json::to_string(self).map(|line| [&[line.as_str()], rest].concat().concat()).unwrap_or_default()
+    }
+}
+
+impl<'a> Place<'a> {
+    fn of_claim(claim: &'a Claim) -> Self {
+        Self::Claim {
+            session: claim.session.as_ref().map(Cow::Borrowed),
+            group: Cow::Borrowed(&claim.group),
+            sha256: Cow::Borrowed(&claim.sha256),
+            size_bytes: claim.size_bytes,
+        }
+    }
 }
 
 /// Whether SQS takes a text as it is, from its documentation of `SendMessage`.
@@ -327,7 +318,7 @@ pub(crate) mod tests {
         let message = message(Endpoint::MeetStream, "id", body);
         let text = message.encode();
         assert!(text.chars().all(sqs_allows), "{name}: SQS would refuse it");
-        assert!(text.contains(&format!(r#""encoding":"{encoding}""#)), "{name}: {text}");
+        assert!(text.contains(&format!(r#""body":"{encoding}""#)), "{name}: {text}");
         assert_eq!(QueueMessage::decode(&text).unwrap(), Carried::Whole(message), "{name}");
     }
 
@@ -350,7 +341,7 @@ pub(crate) mod tests {
         assert!(matches!(QueueMessage::decode("hello"), Err(DecodeError::Foreign(_))));
         assert!(matches!(QueueMessage::decode("{}"), Err(DecodeError::Foreign(_))));
         assert!(matches!(QueueMessage::decode("hello\n{}"), Err(DecodeError::Foreign(_))));
-        assert!(matches!(QueueMessage::decode(r#"{"v":4,"new":"fields"}"#), Err(DecodeError::Version(4))));
+        assert!(matches!(QueueMessage::decode(r#"{"v":2,"new":"fields"}"#), Err(DecodeError::Version(2))));
         let text = message(Endpoint::MeetStream, "id", b"\xff").encode().replace("/w==", "/w=");
         assert!(matches!(QueueMessage::decode(&text), Err(DecodeError::Base64)));
         let text = message(Endpoint::MeetStream, "id", b"").encode();
@@ -362,7 +353,7 @@ pub(crate) mod tests {
         insta::assert_snapshot!(
             message(Endpoint::MeetStreamCallback, "5f0c", br#"{"a":1}"#).encode(),
             @r#"
-        {"v":3,"accept_id":"5f0c","endpoint":"meetstream-callback","received_at":1791212102000,"encoding":"text"}
+        {"v":1,"accept_id":"5f0c","endpoint":"meetstream-callback","received_at":1791212102000,"body":"text"}
         {"a":1}
         "#
         );
@@ -375,20 +366,11 @@ pub(crate) mod tests {
         insta::assert_snapshot!(
             text,
             @r#"
-        {"v":3,"accept_id":"5f0c","endpoint":"meetstream","delivery_id":"msg_\"1","received_at":1791212102000,"encoding":"text"}
+        {"v":1,"accept_id":"5f0c","endpoint":"meetstream","delivery_id":"msg_\"1","received_at":1791212102000,"body":"text"}
         {}
         "#
         );
         assert_eq!(QueueMessage::decode(&text).unwrap(), Carried::Whole(identified));
-    }
-
-    #[test]
-    fn messages_of_before_are_still_read() {
-        let read = |text| QueueMessage::decode(text).unwrap();
-        let text = r#"{"v":1,"accept_id":"5f0c","endpoint":"meetstream","received_at":1791212102000,"encoding":"text","body":"{\"a\":\n1}"}"#;
-        assert_eq!(read(text), Carried::Whole(message(Endpoint::MeetStream, "5f0c", b"{\"a\":\n1}")));
-        let text = r#"{"v":1,"accept_id":"5f0c","endpoint":"meetstream","delivery_id":"msg_1","received_at":1791212102000,"encoding":"base64","body":"/w=="}"#;
-        assert_eq!(read(text), Carried::Whole(identified(message(Endpoint::MeetStream, "5f0c", b"\xff"), "msg_1")));
     }
 
     proptest! {

@@ -31,8 +31,10 @@ pub use errand::{Copy, Errand, Mark, Progress, Stored};
 pub use timeline::{Disposition, Entry, Hole};
 
 use crate::{
-    event::{Artifact, ArtifactStatus, Certainty, Event, EventKind, Outcome, SessionId, Trust},
+    event::{Artifact, ArtifactStatus, Certainty, Event, EventKind, Outcome},
+    ids::SessionId,
     time::{OccurredAt, ReceivedAt},
+    trust::Trust,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! Where an event comes from.
 
 use crate::{
-    event::Trust,
-    provider::{Endpoint, Provider},
+    endpoint::{Endpoint, Provider},
+    trust::Trust,
 };
 use serde::{Deserialize, Serialize};
 

@@ -9,7 +9,7 @@
 //! An item whose [`EXPIRES_AT`] has passed counts as absent: `DynamoDB` deletes it days later.
 
 use crate::{
-    event::SessionId,
+    ids::SessionId,
     sender_id::SenderId,
     session::{Disposition, Entry, Session},
     time::ReceivedAt,

@@ -5,7 +5,7 @@ mod rendering;
 
 pub use rendering::{srt, text, vtt};
 
-use crate::{event::SessionId, lenient::mended, provider::Provider};
+use crate::{endpoint::Provider, ids::SessionId, lenient::mended};
 use reading::Reader;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

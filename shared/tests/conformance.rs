@@ -196,9 +196,10 @@ impl Delivery {
     fn message(&self) -> QueueMessage {
         let wire = json!({
             "v": 1, "accept_id": self.accept_id, "endpoint": self.endpoint, "delivery_id": self.delivery_id,
-            "received_at": 1_791_212_102_000_i64, "encoding": "base64", "body": BASE64_STANDARD.encode(self.body()),
+            "received_at": 1_791_212_102_000_i64, "body": "base64",
         });
-        match QueueMessage::decode(&wire.to_string()).unwrap() {
+        let text = format!("{wire}\n{}", BASE64_STANDARD.encode(self.body()));
+        match QueueMessage::decode(&text).unwrap() {
             Carried::Whole(message) => message,
             Carried::Claimed(_) => panic!("it carries its body"),
         }

@@ -14,7 +14,8 @@ use proptest::{
 use shared::{
     AcceptId, Endpoint, QueueMessage, ReceivedAt, SenderId, SessionId,
     auth::{AuthMode, Credentials, PathTokens},
-    provider::{self, Provider},
+    endpoint::Provider,
+    provider,
     transcript::Transcript,
 };
 use std::collections::BTreeMap;

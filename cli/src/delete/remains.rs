@@ -12,8 +12,8 @@ use crate::{
 use jiff::Timestamp;
 use shared::{
     Session, SessionId, artifacts,
-    event::Subject,
-    kept::Folder,
+    bucket::Folder,
+    ids::Subject,
     session::{Entry, Errand},
 };
 use std::{collections::BTreeMap, fmt::Write as _};

@@ -17,7 +17,7 @@ fn dead_letters_are_asked_for_by_message_id_or_accept_id() {
 #[test]
 fn a_bots_dead_letters_are_those_of_its_group() {
     let bot = |id: &str| SessionId::bot(Provider::MeetStream, SenderId::try_from(id).unwrap());
-    let unverified = letter("", &group::in_queue(&bot("b").group(), shared::event::Trust::Unverified));
+    let unverified = letter("", &group::in_queue(&bot("b").group(), shared::trust::Trust::Unverified));
     assert!(is_of(&unverified, Some(&bot("b"))) && !is_of(&unverified, Some(&bot("c"))), "unverified ones too");
     let letter = letter("", &bot("b").group());
     assert!(is_of(&letter, None) && is_of(&letter, Some(&bot("b"))));

@@ -20,7 +20,7 @@ use aws_sdk_cloudformation::{
     error::{ProvideErrorMetadata, SdkError},
 };
 use jiff::Timestamp;
-use shared::kept::Folder;
+use shared::bucket::Folder;
 use std::{collections::BTreeMap, error::Error};
 
 /// What AWS calls something that is not there.

@@ -8,7 +8,7 @@ use crate::{
     replay::selection::{Filter, Which, is_asked_for},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use shared::kept::{Folder, metadata};
+use shared::bucket::{Folder, metadata};
 
 /// The objects of a folder that a filter lets through, the longest there first.
 ///

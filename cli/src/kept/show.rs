@@ -10,7 +10,7 @@ use crate::{
     stack::Stack,
     timeline::rendering::seconds,
 };
-use shared::kept::Folder;
+use shared::bucket::Folder;
 use std::io::{self, IsTerminal as _, Write as _};
 
 /// Width of the names before the body.

@@ -1,9 +1,11 @@
 //! What a kept object or a dead letter turns out to be, and what of it goes back into the queue.
 
 use shared::{
-    Event, QueueMessage, SessionId, group,
-    kept::{RestoreError, Restored, beside_a_delivery, restore},
-    message::{AcceptId, Carried, Claim, ClaimError, DecodeError, Head},
+    Event, QueueMessage, SessionId,
+    bucket::{RestoreError, Restored, beside_a_delivery, restore},
+    group,
+    ids::AcceptId,
+    message::{Carried, Claim, ClaimError, DecodeError, Head},
     provider,
 };
 
@@ -166,7 +168,7 @@ impl Opened {
         let (text, claim) = match record {
             Some(text) => (text, claim),
             None => {
-                let packed = message.pack(&group);
+                let packed = message.pack(&group, session.as_ref());
                 (packed.text, packed.claim)
             }
         };

@@ -12,7 +12,7 @@ use crate::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::{
     AcceptId, SessionId,
-    kept::{Folder, key},
+    bucket::{Folder, key},
     session::Disposition,
 };
 use std::{

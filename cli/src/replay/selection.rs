@@ -2,7 +2,7 @@
 
 use crate::{escape, failure::Failure};
 use clap::{ArgAction, ArgGroup, Args};
-use shared::{Provider, SenderId, SessionId, kept::name_of};
+use shared::{Provider, SenderId, SessionId, bucket::name_of};
 
 /// Whose deliveries.
 #[derive(Args, Clone, Debug, Default)]
@@ -153,7 +153,7 @@ mod tests {
     fn what_a_replay_has_in_hand_is_not_taken_in_hand_twice() {
         let taken = aside("parked/g/a", "run").unwrap();
         assert_eq!(taken, "parked/g/a~run");
-        assert_eq!(shared::kept::group_of(&taken), Some("g"));
+        assert_eq!(shared::bucket::group_of(&taken), Some("g"));
         assert_eq!(aside(&taken, "another"), None);
     }
 }

@@ -16,7 +16,7 @@ use aws_sdk_sqs::operation::send_message::SendMessageOutput;
 use aws_smithy_mocks::{MockResponse, RuleMode, mock, mock_client};
 use shared::{
     AcceptId, Endpoint, QueueMessage, ReceivedAt,
-    kept::{beside_a_delivery, beside_a_record, key},
+    bucket::{beside_a_delivery, beside_a_record, key},
     message::{Carried, Head, MAX_WHOLE_BYTES},
 };
 use std::{
@@ -219,7 +219,7 @@ async fn run(world: World, folder: Folder, dry_run: bool, message_id: Option<&'s
 
 /// A world in which one delivery is kept in a folder.
 fn keeping(folder: Folder, message: &QueueMessage) -> World {
-    let packed = message.pack(GROUP);
+    let packed = message.pack(GROUP, None);
     let mut objects = Objects::new();
     let (bytes, beside) = match folder {
         Folder::Spool => (packed.text.into_bytes(), beside_a_record(message.head())),
@@ -323,7 +323,7 @@ async fn what_cannot_go_back_stays_and_holds_up_nothing() {
     let mut world = keeping(Folder::Quarantine, &message);
     world.delivery = None;
     let lost = large("a");
-    let record = (lost.pack(GROUP).text.into_bytes(), metadata_of(&beside_a_record(lost.head())));
+    let record = (lost.pack(GROUP, None).text.into_bytes(), metadata_of(&beside_a_record(lost.head())));
     world.objects.insert(key(Folder::Quarantine, GROUP, "a"), record);
     world.objects.insert(
         key(Folder::Quarantine, GROUP, "foreign"),

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
 };
 use shared::{
     Provider, ReceivedAt, Session, SessionId,
-    event::Subject,
+    ids::Subject,
     session::State,
     table::{BY_FIRST_SEEN, FIRST_SEEN_DAY, PK, SESSION_SORT_KEY, SK, day, partition_key},
 };

@@ -6,7 +6,8 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use shared::{
     OccurredAt, SessionId,
-    event::{Artifact, Subject},
+    event::Artifact,
+    ids::Subject,
     session::{ArtifactFact, CalendarFacts, ConnectionFact, Disposition, Entry, Heard, Hole, Session},
 };
 use std::collections::BTreeMap;

@@ -9,9 +9,9 @@ use lambda_http::request::from_str;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use shared::{
-    event::Trust,
     group,
     message::{Carried, MAX_MESSAGE_BYTES},
+    trust::Trust,
 };
 use std::sync::Mutex;
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use shared::{
     AcceptId, Command, Endpoint, QueueMessage, ReceivedAt, Session, SessionId,
     auth::{AuthMode, Credentials, PathTokens},
-    message::{Carried, Claim, MAX_MESSAGE_BYTES, MAX_WHOLE_BYTES},
+    message::{Carried, MAX_MESSAGE_BYTES, MAX_WHOLE_BYTES, Packed},
     provider,
     session::{Announcement, Disposition, Errand, Hole, State},
 };
@@ -312,9 +312,10 @@ async fn what_is_kept_says_how_to_make_its_message_again() {
     let function = function();
     let wire = json!({
         "v": 1, "accept_id": "1", "endpoint": "meetingbaas-v2", "received_at": 1_791_212_102_000_i64,
-        "delivery_id": "msg_2", "encoding": "text", "body": "not json",
+        "delivery_id": "msg_2", "body": "text",
     });
-    assert_eq!(invoke(&function, vec![raw_record("1", 1, "group", &wire.to_string())]).await, [""; 0]);
+    let text = format!("{wire}\nnot json");
+    assert_eq!(invoke(&function, vec![raw_record("1", 1, "group", &text)]).await, [""; 0]);
     let kept = function.vault.kept();
     let kept = kept.values().next().unwrap();
     let metadata: BTreeMap<_, _> = kept.metadata.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -405,7 +406,7 @@ async fn a_body_that_went_with_its_bot_is_not_missing() {
     let body = [event("b", "bot.kicked", "10:00:00"), vec![b' '; MAX_WHOLE_BYTES]].concat();
     let message = message("1", Endpoint::MeetStream, &body);
     let group = bot("b").group();
-    let claim = || raw_record("1", 1, &group, &message.pack(&group).text);
+    let claim = || raw_record("1", 1, &group, &message.pack(&group, Some(&bot("b"))).text);
     assert_eq!(invoke(&function, vec![claim()]).await, [""; 0]);
     assert!(
         function.vault.kept().keys().any(|key| key.starts_with("quarantine/")),
@@ -614,14 +615,14 @@ async fn a_batch_that_cannot_be_answered_record_by_record_fails_as_a_whole() {
 /// A record whose body was stored under its claim's key, unless `stored` says otherwise.
 fn claimed(function: &Function, accept_id: &str, receive_count: u32, body: &[u8], stored: Option<&[u8]>) -> SqsMessage {
     let message = message(accept_id, Endpoint::MeetStream, body);
-    let group = provider::peek(Endpoint::MeetStream, body).group;
-    let claim = Claim::to(&message, &group);
+    let peek = provider::peek_message(&message);
+    let Packed { text, claim } = message.pack(&peek.group, peek.session.as_ref());
+    let claim = claim.unwrap();
     if let Some(stored) = stored {
         function.vault.plant(&claim.key(), stored);
     }
-    let text = QueueMessage::pack(&message, &group).text;
     assert!(matches!(QueueMessage::decode(&text), Ok(Carried::Claimed(found)) if found == claim));
-    raw_record(accept_id, receive_count, &group, &text)
+    raw_record(accept_id, receive_count, &peek.group, &text)
 }
 
 fn large_event(bot: &str, name: &str) -> Vec<u8> {

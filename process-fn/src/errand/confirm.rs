@@ -7,7 +7,11 @@ use crate::{
     store::SessionStore,
     vault::Vault,
 };
-use shared::{Event, Session, api::Fact, event::EventKind, session::State};
+use shared::{
+    Event, Session,
+    event::{EventKind, Fact},
+    session::State,
+};
 
 impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errands<S, V, A, R, P> {
     /// What the provider's API says of the bot, as events that prove what they say. A claim that it does not bear out is asked

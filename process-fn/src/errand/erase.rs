@@ -9,7 +9,7 @@ use crate::{
     vault::{Vault, VaultError},
 };
 use futures_util::{StreamExt as _, stream};
-use shared::{ReceivedAt, Session, SessionId, artifacts, kept::Folder};
+use shared::{ReceivedAt, Session, SessionId, artifacts, bucket::Folder};
 
 impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errands<S, V, A, R, P> {
     /// Erases artifacts, kept bodies and what is kept beside the session. The session itself lost every word when the deletion

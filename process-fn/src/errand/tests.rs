@@ -11,11 +11,11 @@ use crate::{
 use serde_json::{Value, json};
 use shared::{
     AcceptId, Endpoint, OccurredAt, QueueMessage, SenderId, Trust,
-    api::{Absence, BotDetail, CalendarEntries, CalendarEntry, Content, EntryStatus, Fact, Located},
+    api::{Absence, BotDetail, CalendarEntries, CalendarEntry, Content, EntryStatus, Located},
     artifacts,
-    event::{Certainty, Ended, EventKind, Outcome},
+    bucket::{Folder, key},
+    event::{Certainty, Ended, EventKind, Fact, Outcome},
     hash::sha256_hex,
-    kept::{Folder, key},
     message::Head,
     provider,
     session::{About, State},

@@ -14,7 +14,7 @@ use crate::{
 use futures_util::FutureExt;
 use shared::{
     Command, QueueMessage, SessionId,
-    kept::Folder,
+    bucket::Folder,
     message::{Claim, ClaimError},
     provider,
     session::{Disposition, Entry, Hole},

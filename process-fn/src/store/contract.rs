@@ -4,8 +4,8 @@
 use super::{Recorded, SessionStore, StoreError, Version};
 use shared::{
     DeliveryKey, Provider, ReceivedAt, SenderId, Session, SessionId, Source,
-    message::AcceptId,
-    provider::Endpoint,
+    endpoint::Endpoint,
+    ids::AcceptId,
     session::{Disposition, Entry, Hole},
 };
 

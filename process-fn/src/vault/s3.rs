@@ -8,7 +8,7 @@ use aws_sdk_s3::{
     primitives::{ByteStream, DateTime},
 };
 use platform::aws::{causes, is_from_s3};
-use shared::kept::metadata;
+use shared::bucket::metadata;
 
 /// The bucket.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! The path token of `MeetStream`'s per-bot `callback_url`.
 
-use super::AuthError;
+use super::error::AuthError;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};

@@ -1,6 +1,6 @@
 //! HMAC-SHA256 in hexadecimal over the raw body: `X-MeetStream-Signature` and `X-MeetingBaas-Signature`.
 
-use super::AuthError;
+use super::error::AuthError;
 use crate::time::OccurredAt;
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;

@@ -1,6 +1,6 @@
 //! A secret that the sender puts into a header as it is.
 
-use super::AuthError;
+use super::error::AuthError;
 use http::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};

@@ -4,7 +4,8 @@
 //! verifiers: `svix-*` names before `webhook-*` ones, any matching `v1` signature suffices, entries of other versions count
 //! for nothing.
 
-use super::{AuthError, DeliveryId};
+use super::error::AuthError;
+use crate::ids::DeliveryId;
 use base64::{
     Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},

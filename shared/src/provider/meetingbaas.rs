@@ -10,13 +10,12 @@ pub mod rest;
 mod wire;
 
 use super::{
-    ParseError,
     bounds::{Attributes, bounded},
+    error::ParseError,
 };
 use crate::{
-    event::{
-        Artifact, ArtifactStatus, Certainty, Conclusion, DeliveryKey, Ended, Event, EventKind, Outcome, SessionId,
-    },
+    event::{Artifact, ArtifactStatus, Certainty, Conclusion, Ended, Event, EventKind, Outcome},
+    ids::{DeliveryKey, SessionId},
     lenient::{Text, object, tolerantly},
     message::QueueMessage,
     source::Source,

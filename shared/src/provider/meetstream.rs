@@ -7,16 +7,15 @@
 pub mod rest;
 
 use super::{
-    ParseError, Provider,
     bounds::{Attributes, bounded},
+    error::ParseError,
 };
 use crate::{
     canonical,
-    event::{
-        Artifact, ArtifactStatus, Certainty, DeliveryKey, Ended, Event, EventKind, Outcome, Permission, Presence,
-        SessionId,
-    },
+    endpoint::Provider,
+    event::{Artifact, ArtifactStatus, Certainty, Ended, Event, EventKind, Outcome, Permission, Presence},
     hash::FieldHash,
+    ids::{DeliveryKey, SessionId},
     lenient::{Object, Text, object},
     message::QueueMessage,
     sender_id::SenderId,
@@ -227,8 +226,9 @@ fn reason(kind: &EventKind, name: &str, details: &Details<'_>) -> Option<String>
 mod tests {
     use super::*;
     use crate::{
+        endpoint::Endpoint,
         message::tests::message,
-        provider::{self, Endpoint, Peek, bounds::MAX_TEXT_BYTES},
+        provider::{self, Peek, bounds::MAX_TEXT_BYTES},
     };
     use proptest::prelude::*;
     use serde_json::{Value, json};

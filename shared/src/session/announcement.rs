@@ -2,11 +2,13 @@
 
 use crate::{
     api::CalendarEntry,
-    event::{Artifact, ArtifactStatus, CalendarChange, Event, EventKind, Permission, SessionId, Subject, Trust},
+    event::{Artifact, ArtifactStatus, CalendarChange, Event, EventKind, Permission},
     hash::FieldHash,
+    ids::{SessionId, Subject},
     sender_id::SenderId,
     session::{Copy, Ending, Mark, Session},
     time::OccurredAt,
+    trust::Trust,
 };
 use serde::Serialize;
 
@@ -262,9 +264,9 @@ fn id(event: &Event, kind: &EventKind, occurred_at: Option<&OccurredAt>) -> Stri
 mod tests {
     use super::*;
     use crate::{
-        api::{EntryStatus, Fact},
-        event::{CalendarEvent, Certainty, Ended, Outcome},
-        provider::Provider,
+        api::EntryStatus,
+        endpoint::Provider,
+        event::{CalendarEvent, Certainty, Ended, Fact, Outcome},
         session::{Mark, Stored, advance},
         time::ReceivedAt,
     };

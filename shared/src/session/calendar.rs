@@ -1,8 +1,9 @@
 //! What is known of a calendar.
 
 use crate::{
-    event::{CalendarChange, CalendarEvent, MAX_AFFECTED, Trust},
+    event::{CalendarChange, CalendarEvent, MAX_AFFECTED},
     time::{OccurredAt, ReceivedAt},
+    trust::Trust,
 };
 use serde::{Deserialize, Serialize};
 use std::{

@@ -16,8 +16,10 @@ use super::{
     ArtifactFact, CalendarFacts, Copy, Dated, Deletion, Ending, Entry, Errand, Hole, Progress, Session, State,
 };
 use crate::{
-    event::{Artifact, ArtifactStatus, Certainty, Outcome, SessionId, Trust},
+    event::{Artifact, ArtifactStatus, Certainty, Outcome},
+    ids::SessionId,
     time::ReceivedAt,
+    trust::Trust,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;

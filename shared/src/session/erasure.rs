@@ -1,7 +1,7 @@
 //! A session whose data was deleted.
 
 use super::{Deletion, Errand, Mark, Progress, Session};
-use crate::event::Trust;
+use crate::trust::Trust;
 
 impl Session {
     /// Whether the provider's deletion was proved, so that nothing of what was said, seen or entered may be left. An unverified

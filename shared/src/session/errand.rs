@@ -4,8 +4,9 @@
 //! intent by [`Session::due_at`](super::Session::due_at).
 
 use crate::{
-    event::{Artifact, EventKind, Trust},
+    event::{Artifact, EventKind},
     time::{OccurredAt, ReceivedAt},
+    trust::Trust,
 };
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;

@@ -2,10 +2,7 @@
 
 use super::{Copy, Errand, Heard, Mark, Progress, Seen, Session};
 use crate::table::Due;
-use crate::{
-    event::{Artifact, Trust},
-    time::ReceivedAt,
-};
+use crate::{event::Artifact, time::ReceivedAt, trust::Trust};
 use std::collections::BTreeMap;
 
 impl Session {

@@ -1,7 +1,7 @@
 //! Deliveries whose bytes are in the bucket: those that are missing from a session, and those that are not to come back.
 
 use super::{Entry, Errand, Hole, Mark, Progress, Session, timeline};
-use crate::{event::Trust, message::AcceptId, time::ReceivedAt};
+use crate::{ids::AcceptId, time::ReceivedAt, trust::Trust};
 
 impl Session {
     /// The session with a delivery marked as missing, its bytes being parked. Marking it twice changes nothing, and neither does

@@ -1,8 +1,9 @@
 use super::*;
 use crate::{
     AcceptId,
+    endpoint::Endpoint,
     message::tests::{identified, message},
-    provider::{Endpoint, parse},
+    provider::parse,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;

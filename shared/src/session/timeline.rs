@@ -1,10 +1,12 @@
 //! The deliveries a session was made from, in a bounded list.
 
 use crate::{
-    event::{DeliveryKey, Event, EventKind, Trust},
-    message::{AcceptId, QueueMessage},
+    event::{Event, EventKind},
+    ids::{AcceptId, DeliveryKey},
+    message::QueueMessage,
     source::Source,
     time::{OccurredAt, ReceivedAt},
+    trust::Trust,
 };
 use serde::{Deserialize, Serialize};
 

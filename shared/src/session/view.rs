@@ -2,8 +2,10 @@
 
 use super::{ArtifactFact, CalendarFacts, Copy, Deletion, Ending, Entry, Hole, Session, State};
 use crate::{
-    event::{Artifact, Outcome, SessionId, Trust},
+    event::{Artifact, Outcome},
+    ids::SessionId,
     time::{OccurredAt, ReceivedAt},
+    trust::Trust,
 };
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{event::SessionId, sender_id::SenderId};
+use crate::{ids::SessionId, sender_id::SenderId};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

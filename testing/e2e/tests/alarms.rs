@@ -121,7 +121,7 @@ async fn what_keeps_failing_rings_once_it_is_old() -> Result<()> {
             received_at: ReceivedAt(now - minutes * 60_000),
         };
         let body = event(&format!("bot-{minutes}"), "bot.joining", NOON).to_string().into_bytes();
-        let Packed { text, .. } = QueueMessage::restored(head, body).pack("group");
+        let Packed { text, .. } = QueueMessage::restored(head, body).pack("group", None);
         let send = pipeline.scratch.aws.sqs.send_message().queue_url(&pipeline.scratch.queue.url).message_body(text);
         let name = format!("{minutes}");
         send.message_group_id(&name).message_deduplication_id(&name).send().await?;

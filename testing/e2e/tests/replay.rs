@@ -12,7 +12,7 @@ use e2e::{
 use serde_json::{Value, json};
 use shared::{
     AcceptId, Endpoint, QueueMessage, ReceivedAt,
-    kept::{Folder, beside_a_delivery, key},
+    bucket::{Folder, beside_a_delivery, key},
     message::Head,
     provider,
 };

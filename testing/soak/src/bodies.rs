@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use e2e::recordings;
 use fastrand::Rng;
 use serde_json::{Value, json};
-use shared::{Endpoint, message::MAX_WHOLE_BYTES, provider};
+use shared::{Endpoint, Provider, message::MAX_WHOLE_BYTES, provider};
 use std::{collections::BTreeMap, sync::OnceLock};
 
 /// A body and what it is.
@@ -136,8 +136,8 @@ pub fn swollen(body: &Body) -> Body {
 pub fn odd(rng: &mut Rng, endpoint: Endpoint, id: &str) -> Body {
     let of = |name: &str, bytes: Vec<u8>| Body { name: name.to_owned(), bytes };
     let about = |event: &str, extra: u32| match endpoint.provider() {
-        provider::Provider::MeetStream => json!({"event": event, "bot_id": id, "n": extra}),
-        provider::Provider::MeetingBaas => json!({"event": event, "data": {"bot_id": id}, "n": extra}),
+        Provider::MeetStream => json!({"event": event, "bot_id": id, "n": extra}),
+        Provider::MeetingBaas => json!({"event": event, "data": {"bot_id": id}, "n": extra}),
     };
     match rng.u8(0..9) {
         0 => of("not JSON", format!("not json {}", rng.u32(..)).into_bytes()),

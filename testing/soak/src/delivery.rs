@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::{
     Endpoint, QueueMessage,
     auth::StaticHeader,
-    kept::{Restored, metadata, restore},
+    bucket::{Restored, metadata, restore},
     provider::{self, Peek},
 };
 use std::{fmt, time::Duration};

@@ -2,9 +2,11 @@
 
 use crate::audit::Object;
 use shared::{
-    QueueMessage, group,
-    kept::{Folder, Restored, beside_a_delivery, group_of, metadata, restore},
+    QueueMessage,
+    bucket::{Folder, Restored, beside_a_delivery, group_of, metadata, restore},
+    group,
     message::Head,
+    provider::peek_message,
 };
 use std::collections::BTreeMap;
 
@@ -42,7 +44,8 @@ pub(crate) fn put_back(key: &str, object: &Object) -> Option<PutBack> {
             Some(PutBack { group, dedup_id, text, claimed: None })
         }
         Restored::Message(message) => {
-            let (packed, group) = (message.pack(&kept_in), message_group(message.head()));
+            let (packed, group) =
+                (message.pack(&kept_in, peek_message(&message).session.as_ref()), message_group(message.head()));
             let claimed = packed.claim.map(|claim| {
                 let beside = beside_a_delivery(claim.head()).into_iter();
                 let metadata: BTreeMap<_, _> = beside.map(|(name, value)| (name.to_owned(), value)).collect();

@@ -10,7 +10,7 @@ use crate::{
     failure::Failure,
 };
 use jiff::Timestamp;
-use shared::{hash::sha256_hex, kept::Folder, message::MAX_WHOLE_BYTES, provider};
+use shared::{bucket::Folder, hash::sha256_hex, message::MAX_WHOLE_BYTES, provider};
 use simulator::delivery::Delivery;
 use std::{
     collections::BTreeSet,

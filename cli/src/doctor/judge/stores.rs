@@ -6,7 +6,7 @@ use crate::doctor::{
 };
 use serde_json::Value;
 use shared::{
-    kept::Folder,
+    bucket::Folder,
     table::{BY_DUE, BY_FIRST_SEEN, EXPIRES_AT},
 };
 

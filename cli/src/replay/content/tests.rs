@@ -1,7 +1,7 @@
 use super::*;
 use crate::replay::tests::{GROUP, delivery, large, metadata_of};
 use shared::{
-    kept::{beside_a_record, metadata},
+    bucket::{beside_a_record, metadata},
     message::MAX_WHOLE_BYTES,
 };
 use std::collections::HashMap;
@@ -42,8 +42,8 @@ fn what_was_kept_is_understood_or_refused_by_name() {
 #[test]
 fn a_claim_without_its_very_body_is_refused_and_says_where_it_looked() {
     let message = large("accepted");
-    let claim = Claim::to(&message, GROUP);
-    let content = || Content::of_record(message.pack(GROUP).text).unwrap();
+    let claim = message.pack(GROUP, None).claim.unwrap();
+    let content = || Content::of_record(message.pack(GROUP, None).text).unwrap();
     assert_eq!(content().claimed_key(), Some(claim.key()));
     for (found, error) in [(None, ClaimError::Missing), (Some(b"another".to_vec()), ClaimError::Altered)] {
         let refusal = content().open(found).unwrap_err();
@@ -83,10 +83,10 @@ fn a_body_goes_back_whole_or_with_its_claim_and_says_the_same() {
 #[test]
 fn a_record_goes_back_as_it_is_and_its_body_is_stored_for_another_journey() {
     let message = large("accepted");
-    let text = message.pack(GROUP).text;
+    let text = message.pack(GROUP, None).text;
     let opened = Content::of_record(text.clone()).unwrap().open(Some(message.body().to_vec())).unwrap();
     let returning = opened.returning(GROUP);
     assert_eq!((returning.text, returning.group.as_str(), returning.session), (text, GROUP, None));
     let claimed = returning.claimed.unwrap();
-    assert_eq!((claimed.key, claimed.bytes), (Claim::to(&message, GROUP).key(), message.body().to_vec()));
+    assert_eq!((claimed.key, claimed.bytes), (message.pack(GROUP, None).claim.unwrap().key(), message.body().to_vec()));
 }

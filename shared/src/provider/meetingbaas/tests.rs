@@ -1,8 +1,9 @@
 use super::*;
 use crate::{
-    event::DeliveryKey,
+    endpoint::Endpoint,
+    ids::DeliveryKey,
     message::tests::{identified, message},
-    provider::{self, Endpoint, peek_message},
+    provider::{self, peek_message},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};

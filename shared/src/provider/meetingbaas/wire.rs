@@ -3,11 +3,12 @@
 use super::calendar;
 use crate::{
     canonical,
-    event::{DeliveryKey, SessionId},
+    endpoint::Provider,
     hash::FieldHash,
+    ids::{DeliveryKey, SessionId},
     lenient::{Flag, Object, Present, Text},
     message::QueueMessage,
-    provider::{ParseError, Provider, bounds::Attributes},
+    provider::{bounds::Attributes, error::ParseError},
     sender_id::SenderId,
     time::OccurredAt,
 };

@@ -5,8 +5,8 @@ use super::{
     ended_by_status,
 };
 use crate::{
-    api::{Absence, BotDetail, Content, Fact, Located, Unreadable},
-    event::{Artifact, ArtifactStatus, Certainty, Ended, EventKind, Outcome},
+    api::{Absence, BotDetail, Content, Located, Unreadable},
+    event::{Artifact, ArtifactStatus, Certainty, Ended, EventKind, Fact, Outcome},
     lenient::{Object, Text, object},
     sender_id::SenderId,
     time::OccurredAt,

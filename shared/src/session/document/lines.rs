@@ -6,8 +6,7 @@
 
 use super::{super::Entry, Unreadable};
 use crate::{
-    event::DeliveryKey,
-    message::AcceptId,
+    ids::{AcceptId, DeliveryKey},
     session::Disposition,
     source::Source,
     time::{OccurredAt, ReceivedAt},

@@ -1,9 +1,11 @@
 use super::*;
 use crate::{
     SenderId,
+    endpoint::{Endpoint, Provider},
     event::Event,
-    message::{AcceptId, Head, QueueMessage},
-    provider::{Endpoint, Provider, parse},
+    ids::AcceptId,
+    message::{Head, QueueMessage},
+    provider::parse,
     session::{Disposition, Mark, Stored, advance},
     time::OccurredAt,
 };

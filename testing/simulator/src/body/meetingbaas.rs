@@ -625,7 +625,7 @@ mod tests {
                 let made = compose(&given(dialect, name)).unwrap();
                 assert!(made.is_documented, "{name}");
                 let session = shared::provider::peek(dialect.endpoint(), &made.body).session.unwrap();
-                let is_calendar = session.subject == shared::event::Subject::Calendar;
+                let is_calendar = session.subject == shared::ids::Subject::Calendar;
                 assert_eq!(is_calendar, is_of_a_calendar(name), "{name}");
                 assert_eq!(session.id.as_sent(), "b-1", "{name}");
             }

@@ -4,7 +4,7 @@ use super::{Evidence, Object, Sent, Stored};
 use crate::{bodies, delivery::Tampering};
 use shared::{
     AcceptId, QueueMessage,
-    kept::{Folder, Restored, group_of, name_of, restore},
+    bucket::{Folder, Restored, group_of, name_of, restore},
     message::Carried,
     session::Hole,
 };

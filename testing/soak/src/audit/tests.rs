@@ -3,7 +3,7 @@ use crate::bodies::{self, Body};
 use fastrand::Rng;
 use shared::{
     OccurredAt, SessionId,
-    kept::{Folder, beside_a_delivery, key},
+    bucket::{Folder, beside_a_delivery, key},
     session::{Disposition, Hole, advance},
 };
 use std::collections::BTreeSet;

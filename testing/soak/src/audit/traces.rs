@@ -3,7 +3,7 @@
 use super::{Sent, Stored};
 use shared::{
     AcceptId, QueueMessage,
-    kept::{Folder, name_of},
+    bucket::{Folder, name_of},
     session::{Disposition, Entry},
 };
 use std::collections::BTreeMap;

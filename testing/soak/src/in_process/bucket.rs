@@ -2,7 +2,7 @@
 
 use crate::{bodies, delivery::Tampering};
 use process_fn::Listed;
-use shared::kept::{Folder, name_of};
+use shared::bucket::{Folder, name_of};
 use std::collections::BTreeMap;
 
 /// An object with what stands beside it.

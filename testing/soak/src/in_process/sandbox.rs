@@ -12,7 +12,7 @@ use process_fn::{
 use shared::{
     Command, SenderId, Session, SessionId,
     api::CalendarEntry,
-    kept::{Folder, metadata},
+    bucket::{Folder, metadata},
     session::{Announcement, Entry},
     table::Due,
 };

@@ -1,8 +1,8 @@
 //! Version 1: `GET /bots/meeting_data`.
 
 use crate::{
-    api::{Absence, BotDetail, Content, Fact, Located, Unreadable},
-    event::{Artifact, ArtifactStatus, Certainty, Ended, EventKind, Outcome},
+    api::{Absence, BotDetail, Content, Located, Unreadable},
+    event::{Artifact, ArtifactStatus, Certainty, Ended, EventKind, Fact, Outcome},
     lenient::{Object, Text, object},
     provider::{
         bounds::{Attributes, bounded},

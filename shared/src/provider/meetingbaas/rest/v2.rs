@@ -1,8 +1,8 @@
 //! Version 2: `GET /v2/bots/{id}` and `GET /v2/bots/{id}/status`.
 
 use crate::{
-    api::{Absence, BotDetail, Content, Fact, Located, Unreadable},
-    event::{Artifact, ArtifactStatus, Certainty, Ended, EventKind, Outcome},
+    api::{Absence, BotDetail, Content, Located, Unreadable},
+    event::{Artifact, ArtifactStatus, Certainty, Ended, EventKind, Fact, Outcome},
     lenient::{Object, Text, object},
     provider::{
         bounds::{Attributes, bounded},

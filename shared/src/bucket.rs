@@ -11,9 +11,9 @@
 //! prefix of each folder; the name is the accept id. The same delivery has the same key, so keeping it twice keeps it once.
 
 use crate::{
-    auth::DeliveryId,
-    message::{AcceptId, Head, QueueMessage},
-    provider::Endpoint,
+    endpoint::Endpoint,
+    ids::{AcceptId, DeliveryId},
+    message::{Claim, Head, QueueMessage},
     time::ReceivedAt,
 };
 
@@ -62,6 +62,14 @@ impl Folder {
 #[must_use]
 pub fn key(folder: Folder, group: &str, name: &str) -> String {
     format!("{}/{group}/{name}", folder.as_str())
+}
+
+impl Claim {
+    /// The key under which the body is stored that this claim is for.
+    #[must_use]
+    pub fn key(&self) -> String {
+        key(Folder::Claims, self.group(), self.head().accept_id.as_str())
+    }
 }
 
 /// The group in a key, if it has the form of one.
