@@ -40,7 +40,7 @@ model: ## check the protocol in every state that a model of it can come to: a fe
 bench: tools ## measure speed, size and cost beside Node and Python, and write them into docs/ (about 5 minutes once everything is built)
 	@$(PYTHON) scripts/bench.py all
 
-cost: tools ## the bill for your own numbers, from what was measured last (YOURS="--events 3e6 --arm64 …")
+cost: tools ## the bill for your own numbers, from what was measured last (YOURS="--meetings 20000 --arm64 …")
 	@$(PYTHON) scripts/bench.py cost $(YOURS)
 
 usage: tools ## measure anew what the bill is reckoned from, and write docs/COST.md

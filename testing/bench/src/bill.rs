@@ -1,45 +1,10 @@
-//! What a million deliveries cost, and a month without any: measured usage times list prices.
+//! What a million deliveries take, and a month without any, in units that AWS has prices for.
 
 use crate::pipeline::Taken;
-use anyhow::{Context, Result};
+use crate::prices::Line;
+use crate::sink::CALL;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::path::Path;
-
-/// AWS's list prices, from `testing/bench/prices.toml`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Prices {
-    /// Of which region.
-    pub region: String,
-    /// As of when.
-    pub date: String,
-    per_million: BTreeMap<String, f64>,
-    per_gb: BTreeMap<String, f64>,
-    per_month: BTreeMap<String, f64>,
-}
-
-impl Prices {
-    /// Reads the price list.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("no prices in {}", path.display()))?;
-        toml::from_str(&text).context("the price list cannot be read")
-    }
-
-    fn each(&self, name: &str) -> Result<f64> {
-        Ok(self.per_million.get(name).with_context(|| format!("no price for {name}"))? / 1e6)
-    }
-
-    fn gb(&self, name: &str) -> Result<f64> {
-        self.per_gb.get(name).copied().with_context(|| format!("no price for {name}"))
-    }
-
-    fn month(&self, name: &str) -> Result<f64> {
-        self.per_month.get(name).copied().with_context(|| format!("no price for {name}"))
-    }
-}
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was measured of both functions for one kind of traffic.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -54,8 +19,30 @@ pub struct Usage {
     pub stored_bytes: f64,
 }
 
+impl Usage {
+    /// The least that a FIFO queue and two functions take for the same deliveries in the same batches: each message is sent,
+    /// received and deleted, and each group of a batch is one write of one unit. Nothing is computed, read, logged, published or
+    /// kept; what a function waits for is its one call.
+    #[must_use]
+    pub fn floor(&self) -> Self {
+        let of = |taken: &Taken| Taken {
+            invocations: taken.invocations,
+            deliveries: taken.deliveries,
+            seconds: number(taken.invocations) * CALL.as_secs_f64(),
+            ..Taken::default()
+        };
+        let sent = BTreeMap::from([("SendMessage".to_owned(), self.ingest.deliveries)]);
+        Self {
+            name: self.name.clone(),
+            ingest: Taken { billed_64_kb: sent, ..of(&self.ingest) },
+            process: Taken { writes: self.process.calls.get("PutItem").copied().unwrap_or(0), ..of(&self.process) },
+            stored_bytes: 0.0,
+        }
+    }
+}
+
 /// How the functions are set up.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Setup {
     /// Memory of ingest, in MB.
     pub ingest_memory_mb: f64,
@@ -67,19 +54,39 @@ pub struct Setup {
     pub log_retention_days: f64,
     /// Days that sessions are kept.
     pub session_retention_days: f64,
+    /// The kinds of events that are published; `None` is all of them.
+    pub published: Option<BTreeSet<String>>,
 }
 
-/// A line of the bill: what for, and how many dollars.
-pub type Line = (&'static str, f64);
+impl Setup {
+    /// The cheapest that Lambda has.
+    #[must_use]
+    pub fn floor() -> Self {
+        Self {
+            ingest_memory_mb: 128.0,
+            process_memory_mb: 128.0,
+            arm64: true,
+            log_retention_days: 0.0,
+            session_retention_days: 0.0,
+            published: None,
+        }
+    }
 
-/// The memory at which Lambda gives a whole processor, in MB.
+    fn gb_second(&self) -> &'static str {
+        if self.arm64 { "lambda_gb_second_arm64" } else { "lambda_gb_second_x86_64" }
+    }
+
+    fn publishes(&self, kind: &str) -> bool {
+        self.published.as_ref().is_none_or(|kinds| kinds.contains(kind))
+    }
+}
+
+/// The memory at which Lambda gives a whole processor, in MB ("Configure Lambda function memory").
 const WHOLE_PROCESSOR_MB: f64 = 1769.0;
 
 /// The bill of a million deliveries, line by line.
-///
-/// # Errors
-/// If the price list lacks a price.
-pub fn per_million(usage: &Usage, setup: Setup, prices: &Prices) -> Result<Vec<Line>> {
+#[must_use]
+pub fn per_million(usage: &Usage, setup: &Setup) -> Vec<Line> {
     let ingest = |amount: f64| amount * 1e6 / number(usage.ingest.deliveries.max(1));
     let process = |amount: f64| amount * 1e6 / number(usage.process.deliveries.max(1));
     let of_ingest = |name: &str| ingest(requests(&usage.ingest, &[name]));
@@ -91,37 +98,29 @@ pub fn per_million(usage: &Usage, setup: Setup, prices: &Prices) -> Result<Vec<L
     let sent = of_ingest("SendMessage");
     let further = (sent - ingest(number(receiver.deliveries))).max(0.0);
     let postponed = of_process(&["ChangeMessageVisibility", "ChangeMessageVisibilityBatch"]);
-    let fifo = sent + further + 2.0 * batches + postponed;
     // Each command is sent, received and deleted, and is an invocation of its own.
     let commands = of_process(&["SendMessage", "SendMessageBatch"]);
-    let gb_second = if setup.arm64 { "lambda_gb_second_arm64" } else { "lambda_gb_second_x86_64" };
     let gb_seconds =
         ingest(gb_seconds(receiver, setup.ingest_memory_mb)) + process(gb_seconds(processor, setup.process_memory_mb));
     let log_gb = (ingest(number(receiver.log_bytes)) + process(number(processor.log_bytes))) / 1e9;
+    let published = processor.events.iter().filter(|(kind, _)| setup.publishes(kind)).map(|(_, count)| count).sum();
     let months = |days: f64| days / 30.0;
     let table_gb = usage.stored_bytes * 1e6 / 1e9 * months(setup.session_retention_days);
-    Ok(vec![
-        ("DynamoDB writes", process(number(processor.writes)) * prices.each("dynamodb_write_unit")?),
-        ("DynamoDB index writes", process(number(processor.index_writes)) * prices.each("dynamodb_write_unit")?),
-        ("DynamoDB reads", process(number(processor.half_reads)) / 2.0 * prices.each("dynamodb_read_unit")?),
-        (
-            "DynamoDB storage and backup",
-            table_gb * (prices.gb("dynamodb_month")? + prices.gb("dynamodb_backup_month")?),
-        ),
-        (
-            "SQS requests",
-            fifo * prices.each("sqs_fifo_request")? + 3.0 * commands * prices.each("sqs_standard_request")?,
-        ),
-        (
-            "Lambda requests",
-            (ingest(number(receiver.invocations)) + batches + commands) * prices.each("lambda_request")?,
-        ),
-        ("Lambda time", gb_seconds * prices.each(gb_second)?),
-        ("Logs written", log_gb * prices.gb("logs_ingested")?),
-        ("Logs kept", log_gb * prices.gb("logs_month")? * months(setup.log_retention_days)),
-        ("EventBridge events", of_process(&["PutEvents"]) * prices.each("eventbridge_event")?),
-        ("S3 writes", (of_process(&["PutObject"]) + of_ingest("PutObject")) * prices.each("s3_put")?),
-    ])
+    vec![
+        Line::new("DynamoDB writes", "dynamodb_write_unit", process(number(processor.writes))),
+        Line::new("DynamoDB index writes", "dynamodb_write_unit", process(number(processor.index_writes))),
+        Line::new("DynamoDB reads", "dynamodb_read_unit", process(number(processor.half_reads)) / 2.0),
+        Line::new("DynamoDB storage and backup", "dynamodb_gb_month", table_gb),
+        Line::new("DynamoDB storage and backup", "dynamodb_backup_gb_month", table_gb),
+        Line::new("SQS requests", "sqs_fifo_request", sent + further + 2.0 * batches + postponed),
+        Line::new("SQS requests", "sqs_standard_request", 3.0 * commands),
+        Line::new("Lambda requests", "lambda_request", ingest(number(receiver.invocations)) + batches + commands),
+        Line::new("Lambda time", setup.gb_second(), gb_seconds),
+        Line::new("Logs written", "logs_gb", log_gb),
+        Line::new("Logs kept", "logs_gb_month", log_gb * months(setup.log_retention_days)),
+        Line::new("EventBridge events", "eventbridge_event", process(number(published))),
+        Line::new("S3 writes", "s3_put", of_process(&["PutObject"]) + of_ingest("PutObject")),
+    ]
 }
 
 /// Requests as they are billed.
@@ -147,10 +146,10 @@ pub struct Idle {
     pub metrics: usize,
     /// Receives each minute by the mapping of an empty queue.
     pub receives_per_minute: f64,
+    /// Looks into the spool each minute.
+    pub spool_looks_per_minute: f64,
     /// Queries of an empty index in each sweep.
     pub queries_per_sweep: f64,
-    /// Memory of process, which sweeps, in MB.
-    pub process_memory_mb: f64,
 }
 
 /// Minutes in a month, and as many sweeps.
@@ -162,97 +161,127 @@ const SWEEP_SECONDS: f64 = 0.05;
 /// What a sweep's line has, in bytes.
 const SWEEP_LOG_BYTES: f64 = 300.0;
 
-/// The bill of a month without traffic, at list prices.
-///
-/// # Errors
-/// If the price list lacks a price.
-pub fn idle_month(idle: Idle, prices: &Prices) -> Result<Vec<Line>> {
-    let receives = idle.receives_per_minute * MINUTES;
-    let gb_seconds = MINUTES * SWEEP_SECONDS * idle.process_memory_mb / 1024.0;
-    Ok(vec![
-        (
-            "Polling of both queues",
-            receives * (prices.each("sqs_fifo_request")? + prices.each("sqs_standard_request")?),
-        ),
-        ("Alarms", e2e::statistics::as_f64(idle.alarms) * prices.month("alarm")?),
-        ("Custom metrics", e2e::statistics::as_f64(idle.metrics) * prices.month("custom_metric")?),
-        ("Secret", prices.month("secret")?),
-        ("Sweeps: looks into the spool", MINUTES * prices.each("s3_list")?),
-        ("Sweeps: schedule", MINUTES * prices.each("scheduler_invocation")?),
-        (
-            "Sweeps: invocations",
-            MINUTES * prices.each("lambda_request")? + gb_seconds * prices.each("lambda_gb_second_x86_64")?,
-        ),
-        // Eventually consistent, and nothing found: half a unit.
-        ("Sweeps: queries", MINUTES * idle.queries_per_sweep * 0.5 * prices.each("dynamodb_read_unit")?),
-        ("Sweeps: log", MINUTES * SWEEP_LOG_BYTES / 1e9 * prices.gb("logs_ingested")?),
-    ])
-}
-
-/// The same in an account that uses nothing else, within what AWS gives for good: a million requests of SQS, ten alarms, ten
-/// metrics, three dashboards, 5 GB of logs, a million requests and 400,000 GB-seconds of Lambda, 14 million invocations by the
-/// scheduler (each service's pricing page). Not what is free for the first months only, as S3's requests are.
-///
-/// # Errors
-/// If the price list lacks a price.
-pub fn within_free_tiers(idle: Idle, prices: &Prices) -> Result<Vec<Line>> {
-    let requests = 2.0 * idle.receives_per_minute * MINUTES;
-    let paid_share = (requests - 1e6).max(0.0) / requests;
-    let lines = idle_month(idle, prices)?.into_iter().map(|(name, dollars)| {
-        let left = match name {
-            "Polling of both queues" => dollars * paid_share,
-            "Alarms" if idle.alarms <= 10 => 0.0,
-            "Custom metrics" if idle.metrics <= 10 => 0.0,
-            "Sweeps: schedule" | "Sweeps: invocations" | "Sweeps: log" => 0.0,
-            _ => dollars,
-        };
-        (name, left)
-    });
-    Ok(lines.collect())
-}
-
-/// The sum of a bill.
+/// The bill of a month without traffic. The dashboard is not in it: [`dashboard`].
 #[must_use]
-pub fn total(lines: &[Line]) -> f64 {
-    lines.iter().map(|(_, dollars)| dollars).sum()
+pub fn idle_month(idle: Idle, setup: &Setup) -> Vec<Line> {
+    let receives = idle.receives_per_minute * MINUTES;
+    let gb_seconds = MINUTES * SWEEP_SECONDS * setup.process_memory_mb / 1024.0;
+    vec![
+        Line::new("Polling of both queues", "sqs_fifo_request", receives),
+        Line::new("Polling of both queues", "sqs_standard_request", receives),
+        Line::new("Alarms", "alarm_month", e2e::statistics::as_f64(idle.alarms)),
+        Line::new("Custom metrics", "custom_metric_month", e2e::statistics::as_f64(idle.metrics)),
+        Line::new("Saved queries, as long as nobody runs one", "logs_scanned_gb", 0.0),
+        Line::new("Secret", "secret_month", 1.0),
+        Line::new("Sweeps: looks into the spool", "s3_list", MINUTES * idle.spool_looks_per_minute),
+        Line::new("Sweeps: schedule", "scheduler_invocation", MINUTES),
+        Line::new("Sweeps: invocations", "lambda_request", MINUTES),
+        Line::new("Sweeps: invocations", setup.gb_second(), gb_seconds),
+        // Eventually consistent, and nothing found: half a unit.
+        Line::new("Sweeps: queries", "dynamodb_read_unit", MINUTES * idle.queries_per_sweep * 0.5),
+        Line::new("Sweeps: log", "logs_gb", MINUTES * SWEEP_LOG_BYTES / 1e9),
+    ]
 }
 
-fn number(count: u64) -> f64 {
+/// The least that a month costs in which a FIFO queue waits for a message: the polling of its mapping.
+#[must_use]
+pub fn floor_of_a_month(idle: Idle) -> Vec<Line> {
+    vec![Line::new("Polling of both queues", "sqs_fifo_request", idle.receives_per_minute * MINUTES)]
+}
+
+/// A month of the dashboard. It is apart from the rest, because it is free for all who have no three others.
+#[must_use]
+pub fn dashboard() -> Vec<Line> {
+    vec![Line::new("The dashboard", "dashboard_month", 1.0)]
+}
+
+/// A webhook with its headers on its way through the optional front, in bytes: the recorded webhooks have less than half of it.
+const FRONT_BYTES: f64 = 1_000.0;
+
+/// What `make front` adds to a million webhooks.
+#[must_use]
+pub fn front_per_million() -> Vec<Line> {
+    vec![
+        Line::new("The front", "cloudfront_request", 1e6),
+        Line::new("The front", "cloudfront_gb_to_origin", 1e6 * FRONT_BYTES / 1e9),
+    ]
+}
+
+pub(crate) fn number(count: u64) -> f64 {
     u32::try_from(count).map_or_else(|_| count.to_string().parse().unwrap_or(f64::INFINITY), f64::from)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::prices::Prices;
 
     fn taken(invocations: u64, deliveries: u64) -> Taken {
         Taken { invocations, deliveries, ..Taken::default() }
     }
 
-    #[test]
-    fn a_million_deliveries_are_billed_by_what_was_counted() {
-        let prices = Prices::load(&e2e::workspace().join("testing/bench/prices.toml")).unwrap();
-        let setup = Setup {
+    fn setup() -> Setup {
+        Setup {
             ingest_memory_mb: 256.0,
             process_memory_mb: 512.0,
             arm64: false,
             log_retention_days: 30.0,
             session_retention_days: 90.0,
-        };
+            published: None,
+        }
+    }
+
+    /// Ten deliveries, processed in batches of two.
+    fn usage() -> Usage {
         let mut ingest = Taken { log_bytes: 4_000, seconds: 0.1, cpu_seconds: 0.01, ..taken(10, 10) };
         ingest.billed_64_kb.insert("SendMessage".to_owned(), 10);
-        let process = Taken { writes: 10, half_reads: 20, index_writes: 1, ..taken(5, 10) };
-        let usage = Usage { name: "ten, in batches of two".to_owned(), ingest, process, stored_bytes: 1000.0 };
-        let bill: BTreeMap<_, _> = per_million(&usage, setup, &prices).unwrap().into_iter().collect();
-        let near = |name: &str, dollars: f64| assert!((bill[name] - dollars).abs() < 1e-6, "{name}: {}", bill[name]);
-        near("DynamoDB writes", 0.625);
-        near("DynamoDB index writes", 0.0625);
-        near("DynamoDB reads", 0.125);
-        near("DynamoDB storage and backup", 1.0 * 3.0 * 0.45);
-        near("SQS requests", 0.5 + 0.25 + 0.25);
-        near("Lambda requests", 0.2 + 0.1);
-        near("Logs written", 0.4 * 0.5);
+        let mut process = Taken { writes: 10, half_reads: 20, index_writes: 1, ..taken(5, 10) };
+        process.calls.insert("PutItem".to_owned(), 5);
+        process.events = [("meeting.joining".to_owned(), 3), ("meeting.ended".to_owned(), 1)].into();
+        Usage { name: "ten, in batches of two".to_owned(), ingest, process, stored_bytes: 1000.0 }
+    }
+
+    fn bill(usage: &Usage, setup: &Setup) -> BTreeMap<&'static str, f64> {
+        let prices = Prices::load(&e2e::workspace().join("testing/bench/prices.toml")).unwrap();
+        prices.at_list_price(&per_million(usage, setup)).unwrap().into_iter().collect()
+    }
+
+    fn near(bill: &BTreeMap<&str, f64>, name: &str, dollars: f64) {
+        assert!((bill[name] - dollars).abs() < 1e-6, "{name}: {}", bill[name]);
+    }
+
+    #[test]
+    fn a_million_deliveries_are_billed_by_what_was_counted() {
+        let bill = bill(&usage(), &setup());
+        near(&bill, "DynamoDB writes", 0.625);
+        near(&bill, "DynamoDB index writes", 0.0625);
+        near(&bill, "DynamoDB reads", 0.125);
+        near(&bill, "DynamoDB storage and backup", 1.0 * 3.0 * 0.45);
+        near(&bill, "SQS requests", 0.5 + 0.25 + 0.25);
+        near(&bill, "Lambda requests", 0.2 + 0.1);
+        near(&bill, "Logs written", 0.4 * 0.5);
+        near(&bill, "EventBridge events", 0.4);
         let ingest_seconds = 0.09 + 0.01 * 1769.0 / 256.0 + 10.0 * 0.0005;
-        near("Lambda time", (ingest_seconds * 0.25 + 5.0 * 0.0005 * 0.5) * 16.6667e-6 * 1e5);
+        near(&bill, "Lambda time", (ingest_seconds * 0.25 + 5.0 * 0.0005 * 0.5) * 16.6667e-6 * 1e5);
+    }
+
+    #[test]
+    fn only_published_kinds_are_billed() {
+        let only = |kinds: &[&str]| Some(kinds.iter().map(|kind| (*kind).to_owned()).collect());
+        let limited = Setup { published: only(&["meeting.ended", "transcript.ready"]), ..setup() };
+        near(&bill(&usage(), &limited), "EventBridge events", 0.1);
+        near(&bill(&usage(), &Setup { published: only(&[]), ..setup() }), "EventBridge events", 0.0);
+    }
+
+    #[test]
+    fn the_floor_is_three_requests_and_a_write_a_group() {
+        let bill = bill(&usage().floor(), &Setup::floor());
+        near(&bill, "SQS requests", 0.5 + 0.25 + 0.25);
+        near(&bill, "Lambda requests", 0.2 + 0.1);
+        near(&bill, "DynamoDB writes", 0.5 * 0.625);
+        near(&bill, "Lambda time", 15.0 * 0.0055 * 0.125 * 13.3334e-6 * 1e5);
+        let known = ["SQS requests", "Lambda requests", "DynamoDB writes", "Lambda time"];
+        let rest: BTreeMap<_, _> = bill.iter().filter(|(name, _)| !known.contains(name)).collect();
+        assert!(rest.values().all(|dollars| **dollars == 0.0), "{rest:?}");
     }
 }

@@ -1,29 +1,29 @@
 //! `docs/COST.md` and `make cost`: measured usage, list prices, and the reader's own numbers.
 
-use crate::bars::figure;
-use crate::bill::{Idle, Prices, Setup, Usage, idle_month, per_million, total, within_free_tiers};
+use crate::bars::Bar;
+use crate::bill::{Idle, Setup, Usage, idle_month, per_million};
 use crate::pipeline::{Taken, Worker, queued};
+use crate::prices::{Prices, total};
 use crate::program::Program;
 use crate::queue::{Fifo, Shape};
-use crate::report::table;
-use crate::rounds::CALL;
-use crate::sink::Sink;
+use crate::sink::{CALL, Sink};
 use crate::{events, table as store};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use e2e::statistics::as_f64;
 use e2e::template::Template;
 use e2e::workspace;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// The reader's own numbers.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Yours {
-    /// Webhooks a month
-    #[arg(long, default_value_t = 1e6)]
-    pub events: f64,
+    /// Meetings a month, of 12 webhooks each
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub meetings: u32,
     /// Memory of ingest, in MB [default: the template's]
     #[arg(long)]
     pub ingest_memory: Option<u32>,
@@ -39,31 +39,49 @@ pub struct Yours {
     /// Days that sessions are kept [default: the template's]
     #[arg(long)]
     pub session_days: Option<u32>,
+    /// The kinds of events that are published, with commas between them [default: all]
+    #[arg(long, value_delimiter = ',')]
+    pub published: Option<Vec<String>>,
 }
 
 impl Yours {
-    /// A million webhooks, and everything else as in the template.
+    /// Everything as in the template.
     #[must_use]
     pub fn of_the_template() -> Self {
         Self {
-            events: 1e6,
+            meetings: 5000,
             ingest_memory: None,
             process_memory: None,
             arm64: false,
             log_days: None,
             session_days: None,
+            published: None,
         }
     }
+}
+
+/// Webhooks of a meeting, from the joining to what the provider has made of it.
+pub const WEBHOOKS_OF_A_MEETING: u32 = 12;
+
+/// A choice of kinds for `PublishedKinds` that leaves a consumer with what a meeting came to: that the bot was in it, how it ended,
+/// and what there is of it.
+pub const LIMITED: [&str; 6] =
+    ["meeting.joined", "meeting.ended", "transcript.ready", "recording.ready", "artifact.unavailable", "data.deleted"];
+
+/// [`LIMITED`] as a setup has it.
+#[must_use]
+pub fn limited() -> BTreeSet<String> {
+    LIMITED.map(str::to_owned).into()
 }
 
 /// What a million deliveries cost that took so much of process, ingest and fixed costs apart.
 ///
 /// # Errors
 /// If the price list lacks a price.
-pub fn dollars_per_million(process: Taken, setup: Setup, prices: &Prices) -> Result<f64> {
+pub fn dollars_per_million(process: Taken, setup: &Setup, prices: &Prices) -> Result<f64> {
     let ingest = Taken { deliveries: process.deliveries, ..Taken::default() };
     let usage = Usage { name: String::new(), ingest, process, stored_bytes: 0.0 };
-    Ok(total(&per_million(&usage, setup, prices)?))
+    Ok(total(&prices.at_list_price(&per_million(&usage, setup))?))
 }
 
 /// Kinds of traffic: their name, how full batches are, how many bots are busy at a time, and events of a bot.
@@ -141,9 +159,13 @@ pub fn prices() -> Result<Prices> {
 /// The functions as the template sets them up, but for the reader's own numbers.
 ///
 /// # Errors
-/// If the template lacks a parameter.
-pub fn setup(yours: Yours) -> Result<Setup> {
+/// If the template lacks a parameter, or a kind of event is none.
+pub fn setup(yours: &Yours) -> Result<Setup> {
     let template = Template::load()?;
+    for kind in yours.published.iter().flatten() {
+        let schema = workspace().join("docs/schemas").join(format!("{kind}.json"));
+        ensure!(schema.exists(), "no event is called {kind:?}: docs/schemas has one file for each kind");
+    }
     let parameter = |own: Option<u32>, name: &str| match own {
         Some(own) => Ok(f64::from(own)),
         None => Ok::<_, anyhow::Error>(f64::from(u32::try_from(template.number(&json!({"Ref": name}))?)?)),
@@ -154,6 +176,7 @@ pub fn setup(yours: Yours) -> Result<Setup> {
         arm64: yours.arm64,
         log_retention_days: parameter(yours.log_days, "LogRetentionDays")?,
         session_retention_days: parameter(yours.session_days, "SessionRetentionDays")?,
+        published: yours.published.as_ref().map(|kinds| kinds.iter().cloned().collect::<BTreeSet<_>>()),
     })
 }
 
@@ -168,89 +191,14 @@ const RECEIVES_PER_MINUTE: f64 = 15.0;
 /// Queries of the index `by_due` in each sweep, one for each of its parts.
 const QUERIES_PER_SWEEP: f64 = 6.0;
 
-/// The bill of every kind of traffic, and of none, in Markdown.
+/// The sweep looks into the spool every fifth minute, unless it found something the time before.
+const SPOOL_LOOKS_PER_MINUTE: f64 = 1.0 / 5.0;
+
+/// What a month without any webhook takes.
 ///
 /// # Errors
-/// If something is missing.
-pub fn markdown(usages: &[Usage], yours: Yours) -> Result<String> {
-    let (prices, setup) = (prices()?, setup(yours)?);
-    let bills = usages.iter().map(|usage| per_million(usage, setup, &prices)).collect::<Result<Vec<_>>>()?;
-    let mut head = vec!["$ for a million webhooks"];
-    head.extend(usages.iter().map(|usage| usage.name.as_str()));
-    let dollars = |amount: f64| format!("${amount:.2}");
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    for (at, (name, _)) in bills.first().context("nothing is measured")?.iter().enumerate() {
-        let amounts: Vec<_> = bills.iter().filter_map(|bill| bill.get(at)).map(|(_, amount)| *amount).collect();
-        if amounts.iter().any(|amount| *amount >= 0.005) {
-            let mut row = vec![(*name).to_owned()];
-            row.extend(amounts.into_iter().map(dollars));
-            rows.push(row);
-        }
-    }
-    let summed = |name: &str, of: &dyn Fn(f64) -> f64| {
-        let mut row = vec![format!("**{name}**")];
-        row.extend(bills.iter().map(|bill| dollars(of(total(bill)))));
-        row
-    };
-    rows.push(summed("sum", &|sum| sum));
-    let free = within_free_tiers(idle(setup)?, &prices)?;
-    let idle = idle_month(idle(setup)?, &prices)?;
-    let months = format!("{} webhooks a month, with the fixed ${:.2}", figure(yours.events), total(&idle));
-    rows.push(summed(&months, &|sum| sum * yours.events / 1e6 + total(&idle)));
-    let both = idle
-        .iter()
-        .zip(&free)
-        .map(|((name, list), (_, free))| vec![(*name).to_owned(), dollars(*list), dollars(*free)]);
-    let sums = vec!["**sum**".to_owned(), dollars(total(&idle)), dollars(total(&free))];
-    let fixed: Vec<_> = both.chain([sums]).collect();
-    let arm = if setup.arm64 { "arm64" } else { "x86_64" };
-    let what = format!(
-        "Prices of {} as of {}; ingest {} MB, process {} MB, {arm}; logs kept {} days, sessions {}.",
-        prices.region,
-        prices.date,
-        setup.ingest_memory_mb,
-        setup.process_memory_mb,
-        setup.log_retention_days,
-        setup.session_retention_days,
-    );
-    let measured =
-        table(&["measured for one webhook", "low", "medium", "high", "high, talking"], &per_delivery(usages));
-    Ok([
-        what,
-        table(&head, &rows),
-        "Fixed, for a month without any webhook:".to_owned(),
-        table(&["", "list price", "within the free tiers"], &fixed),
-        measured,
-    ]
-    .join("\n\n"))
-}
-
-fn per_delivery(usages: &[Usage]) -> Vec<Vec<String>> {
-    let row = |name: &str, of: &dyn Fn(&Usage) -> f64| {
-        let mut row = vec![name.to_owned()];
-        row.extend(usages.iter().map(|usage| figure(of(usage))));
-        row
-    };
-    let count = |number: u64| as_f64(usize::try_from(number).unwrap_or(usize::MAX));
-    let calls = |usage: &Usage, name: &str| {
-        usage.process.per_delivery(count(usage.process.calls.get(name).copied().unwrap_or(0)))
-    };
-    vec![
-        row("invocations of process", &|usage| usage.process.per_delivery(count(usage.process.invocations))),
-        row("reads of a session", &|usage| calls(usage, "GetItem")),
-        row("writes", &|usage| calls(usage, "PutItem")),
-        row("write units, without indexes", &|usage| usage.process.per_delivery(count(usage.process.writes))),
-        row("write units of indexes", &|usage| usage.process.per_delivery(count(usage.process.index_writes))),
-        row("read units", &|usage| usage.process.per_delivery(count(usage.process.half_reads) / 2.0)),
-        row("log bytes of ingest", &|usage| usage.ingest.per_delivery(count(usage.ingest.log_bytes))),
-        row("log bytes of process", &|usage| usage.process.per_delivery(count(usage.process.log_bytes))),
-        row("ms of ingest, calls of 5 ms", &|usage| usage.ingest.per_delivery(usage.ingest.seconds) * 1e3),
-        row("ms of process, calls of 5 ms", &|usage| usage.process.per_delivery(usage.process.seconds) * 1e3),
-        row("bytes left in the table", &|usage| usage.stored_bytes),
-    ]
-}
-
-fn idle(setup: Setup) -> Result<Idle> {
+/// If there is no template.
+pub fn idle() -> Result<Idle> {
     // An alarm with a condition is one that somebody asked for.
     let alarms = Template::load()?.of_type("AWS::CloudWatch::Alarm");
     let alarms = alarms.iter().filter(|alarm| alarm.attribute("Condition").is_null()).count();
@@ -258,9 +206,45 @@ fn idle(setup: Setup) -> Result<Idle> {
         alarms,
         metrics: METRICS,
         receives_per_minute: RECEIVES_PER_MINUTE,
+        spool_looks_per_minute: SPOOL_LOOKS_PER_MINUTE,
         queries_per_sweep: QUERIES_PER_SWEEP,
-        process_memory_mb: setup.process_memory_mb,
     })
+}
+
+/// The traffic of an ordinary day, and that of full batches.
+///
+/// # Errors
+/// If one of them was not measured.
+pub fn low_and_full(usages: &[Usage]) -> Result<(&Usage, &Usage)> {
+    let find = |(name, ..): &(&str, Shape, usize, usize)| {
+        usages.iter().find(|usage| usage.name == *name).with_context(|| format!("{name:?} was not measured"))
+    };
+    let [low, _, full, _] = &TRAFFIC;
+    Ok((find(low)?, find(full)?))
+}
+
+/// The bars of the bill, in dollars, with everything as the template sets it up. What is made dearer than these fails the tests.
+///
+/// # Errors
+/// If something is missing.
+pub fn bars(usages: &[Usage]) -> Result<Vec<Bar>> {
+    let (prices, setup, idle) = (prices()?, setup(&Yours::of_the_template())?, idle()?);
+    let (low, full) = low_and_full(usages)?;
+    let limited = Setup { published: Some(limited()), ..setup.clone() };
+    let million = |usage: &Usage, setup: &Setup| {
+        Ok::<_, anyhow::Error>(total(&prices.at_list_price(&per_million(usage, setup))?))
+    };
+    let month = idle_month(idle, &setup);
+    let more = "a call, a write unit or a log field more for each delivery";
+    let fixed = "an alarm, a metric or a call more in each sweep";
+    Ok(vec![
+        Bar::at_most("C1", "$ a month without webhooks", total(&prices.at_list_price(&month)?), 2.40, fixed),
+        Bar::at_most("C2", "$ of it within the free tiers", total(&prices.within_free_tiers(&month)?), 0.70, fixed),
+        Bar::at_most("C3", "$ for a million webhooks, low", million(low, &setup)?, 4.85, more),
+        Bar::at_most("C4", "$ for a million webhooks, full batches", million(full, &setup)?, 3.10, more),
+        Bar::at_most("C5", "$ for a million webhooks, low, a few kinds published", million(low, &limited)?, 4.25, more),
+        Bar::at_most("C6", "$ the same in full batches", million(full, &limited)?, 2.50, more),
+    ])
 }
 
 #[cfg(test)]
@@ -268,11 +252,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_month_without_webhooks_costs_no_more_than_this() {
-        let (prices, setup) = (prices().unwrap(), setup(Yours::of_the_template()).unwrap());
-        let idle = idle(setup).unwrap();
-        let (list, free) =
-            (total(&idle_month(idle, &prices).unwrap()), total(&within_free_tiers(idle, &prices).unwrap()));
-        assert!(list <= 2.50 && free <= 0.80, "{list} at list price, {free} within the free tiers");
+    fn the_bill_holds_its_bars() {
+        for bar in bars(&kept().unwrap()).unwrap() {
+            assert!(bar.holds(), "{bar}");
+        }
+    }
+
+    #[test]
+    fn the_kinds_of_the_limited_choice_are_kinds() {
+        let yours = Yours { published: Some(LIMITED.map(str::to_owned).into()), ..Yours::of_the_template() };
+        assert_eq!(setup(&yours).unwrap().published.unwrap().len(), LIMITED.len());
+        let wrong = Yours { published: Some(vec!["meeting.stopped".to_owned()]), ..Yours::of_the_template() };
+        assert!(setup(&wrong).unwrap_err().to_string().contains("\"meeting.stopped\""));
     }
 }

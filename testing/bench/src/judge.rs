@@ -3,8 +3,8 @@
 use crate::bars::Bar;
 use crate::program::Program;
 use crate::results::{Curves, Exact, Results, Row};
-use crate::rounds::CALL;
 use crate::scale::Point;
+use crate::sink::CALL;
 use e2e::statistics::growth;
 use std::collections::BTreeMap;
 

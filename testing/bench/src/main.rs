@@ -8,7 +8,7 @@ use bench::program::{Program, Valgrind};
 use bench::results::{Exact, Results};
 use bench::scale::Point;
 use bench::sink::Sink;
-use bench::{chart, cost, events, exact, judge, pipeline, report, rounds, scale};
+use bench::{bill_page, chart, cost, events, exact, judge, pipeline, report, rounds, scale};
 use clap::{Parser, Subcommand};
 use e2e::workspace;
 use std::io::Write;
@@ -73,7 +73,7 @@ async fn main() -> Result<()> {
         What::Side { rounds, warm } => side(rounds, warm).await,
         What::All { rounds, warm, backlog, forbidden } => all(rounds, warm, backlog, forbidden).await,
         What::Profile { function } => profile(&function).await,
-        What::Cost { yours, write } => bill(yours, write),
+        What::Cost { yours, write } => bill(&yours, write),
         What::Usage => usage().await,
     }
 }
@@ -81,7 +81,7 @@ async fn main() -> Result<()> {
 /// Measures only what the bill is reckoned from, and writes the bill.
 async fn usage() -> Result<()> {
     cost::keep(&cost::measure(&Sink::start().await?).await?)?;
-    bill(Yours::of_the_template(), true)
+    bill(&Yours::of_the_template(), true)
 }
 
 async fn bars() -> Result<()> {
@@ -158,15 +158,15 @@ async fn all(rounds: usize, warm: usize, backlog: usize, forbidden: usize) -> Re
 
 async fn curves(sink: &Sink, results: &mut Results, backlog: usize) -> Result<()> {
     let curves = &mut results.curves;
-    let (prices, setup) = (cost::prices()?, cost::setup(Yours::of_the_template())?);
+    let (prices, setup) = (cost::prices()?, cost::setup(&Yours::of_the_template())?);
     for events in [10, 30, 100, 300, 1000] {
         let taken = scale::events_per_bot(sink, events).await?;
         let point = |took| Point { work: e2e::statistics::as_f64(events), took };
         curves.cpu_per_event.push(point(taken.per_delivery(taken.cpu_seconds) * 1e3));
         curves.writes_per_event.push(point(taken.per_delivery(taken.units())));
-        curves.dollars_per_million.push(point(cost::dollars_per_million(taken, setup, &prices)?));
+        curves.dollars_per_million.push(point(cost::dollars_per_million(taken, &setup, &prices)?));
     }
-    curves.batch = scale::bots_per_batch(sink, rounds::CALL, 15).await?;
+    curves.batch = scale::bots_per_batch(sink, bench::sink::CALL, 15).await?;
     for bytes in [250, 1_000, 4_000, 16_000, 64_000, 256_000, 500_000, 1_000_000] {
         curves.body.push(scale::body_size(sink, bytes, 60).await?);
     }
@@ -183,13 +183,13 @@ fn write(results: &Results, bars: &[Bar]) -> Result<()> {
     report::insert(&docs.join("PERFORMANCE.md"), "measured", &text)?;
     chart::draw(results, &docs.join("performance.svg"))?;
     cost::keep(&results.usages)?;
-    let bill = cost::markdown(&results.usages, Yours::of_the_template())?;
+    let bill = bill_page::markdown(&results.usages, &Yours::of_the_template())?;
     report::insert(&docs.join("COST.md"), "measured", &bill)?;
     say(&bill)
 }
 
-fn bill(yours: Yours, write: bool) -> Result<()> {
-    let bill = cost::markdown(&cost::kept()?, yours)?;
+fn bill(yours: &Yours, write: bool) -> Result<()> {
+    let bill = bill_page::markdown(&cost::kept()?, yours)?;
     if write {
         report::insert(&workspace().join("docs/COST.md"), "measured", &bill)?;
     }

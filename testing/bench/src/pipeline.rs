@@ -33,8 +33,10 @@ pub struct Taken {
     pub log_bytes: u64,
     /// Calls to AWS by operation.
     pub calls: BTreeMap<String, u64>,
-    /// Those calls as they are billed: one for each 64 KB begun, of events one for each event.
+    /// Those calls as they are billed: one for each 64 KB begun.
     pub billed_64_kb: BTreeMap<String, u64>,
+    /// Events as they are billed, by their kind: one for each 64 KB begun of each event.
+    pub events: BTreeMap<String, u64>,
     /// Half units of reading from the table.
     pub half_reads: u64,
     /// Units of writing to the table.
@@ -58,14 +60,18 @@ impl Taken {
 
     fn count(&mut self, call: &Call) {
         *self.calls.entry(call.operation.clone()).or_default() += 1;
-        // An event is billed as one of its own, however many share a request.
-        let least = if call.operation == "PutEvents" { call.entries } else { 1 };
-        let chunks = u64::try_from(call.request_bytes.div_ceil(64 * 1024).max(least)).unwrap_or(1);
-        *self.billed_64_kb.entry(call.operation.clone()).or_default() += chunks;
+        *self.billed_64_kb.entry(call.operation.clone()).or_default() += chunks_of_64_kb(call.request_bytes);
+        for (kind, bytes) in &call.events {
+            *self.events.entry(kind.clone()).or_default() += chunks_of_64_kb(*bytes);
+        }
         self.half_reads += call.units.half_reads;
         self.writes += call.units.writes;
         self.index_writes += call.units.index_writes;
     }
+}
+
+fn chunks_of_64_kb(bytes: usize) -> u64 {
+    u64::try_from(bytes.div_ceil(64 * 1024).max(1)).unwrap_or(1)
 }
 
 /// A function at work, and what it has taken so far.

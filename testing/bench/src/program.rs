@@ -2,6 +2,7 @@
 
 use crate::sink::Sink;
 use anyhow::{Context, Result, ensure};
+use e2e::binary;
 use e2e::runtime_api::FunctionSpec;
 use e2e::template::Template;
 use e2e::workspace;
@@ -154,12 +155,16 @@ impl Valgrind {
     }
 }
 
-/// A binary of the release profile, which is what runs on Lambda.
+/// A binary of the release profile, which is what runs on Lambda. A test has those of its own profile instead: what they call, write
+/// and log is the same.
 ///
 /// # Errors
 /// If it is not built.
 pub fn release(name: &str) -> Result<PathBuf> {
     let harness = std::env::current_exe()?;
+    if harness.parent().is_some_and(|folder| folder.ends_with("deps")) {
+        return binary::built(name);
+    }
     let target = harness.ancestors().nth(2).context("the harness is not in a target folder")?;
     let binary = target.join("release").join(name);
     ensure!(binary.exists(), "{} is not built: `make bench` builds it", binary.display());

@@ -7,7 +7,7 @@ use crate::one_processor::OneProcessor;
 use crate::pipeline::batch_of_bots;
 use crate::program::Program;
 use crate::results::Row;
-use crate::sink::Sink;
+use crate::sink::{CALL, Sink};
 use anyhow::Result;
 use e2e::statistics::{median, milliseconds, quantile};
 use std::collections::BTreeMap;
@@ -15,9 +15,6 @@ use std::time::Duration;
 
 /// Further starts of each program in each round, without warm events.
 const STARTS: usize = 2;
-
-/// How long a call to AWS takes where that matters.
-pub const CALL: Duration = Duration::from_millis(5);
 
 /// Lives of `programs`, `rounds` of each, one after the other, with so many warm events.
 ///

@@ -18,6 +18,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+/// How long a call to AWS takes where that matters.
+pub const CALL: Duration = Duration::from_millis(5);
+
 /// One call, as the sink saw it.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -25,8 +28,8 @@ pub struct Call {
     pub operation: String,
     /// How long the body of the request was, in bytes.
     pub request_bytes: usize,
-    /// How many messages, events or entries it carried.
-    pub entries: usize,
+    /// The events that it carried: their kind, and how long each is, in bytes.
+    pub events: Vec<(String, usize)>,
     /// What DynamoDB would bill for it.
     pub units: Units,
     /// How long the sink held the answer back.
@@ -174,19 +177,16 @@ async fn answer(state: Arc<State>, request: HttpRequest<Incoming>) -> Result<Res
 impl State {
     fn carry_out(&self, call: &Request, began: Instant) -> Result<(u16, Value)> {
         if call.operation == "SendMessage" && *lock(&self.only_confirms) {
-            self.record(call, Units::default(), 1, began);
+            self.record(call, Units::default(), Vec::new(), began);
             return Ok((200, json!({"MessageId": MESSAGE_ID})));
         }
         let request = match call.service {
             Service::S3 => Value::Null,
             _ => serde_json::from_slice(&call.body).context("not JSON")?,
         };
-        let (mut units, mut entries) = (Units::default(), 1);
+        let (mut units, mut events) = (Units::default(), Vec::new());
         let (status, answer) = match &call.service {
-            Service::Sqs => {
-                entries = request.get("Entries").and_then(Value::as_array).map_or(1, Vec::len);
-                (200, self.queue(&call.operation, &request)?)
-            }
+            Service::Sqs => (200, self.queue(&call.operation, &request)?),
             Service::DynamoDb if *lock(&self.agrees_to_everything) => (200, json!({})),
             Service::DynamoDb => {
                 let (status, answer, billed) = lock(&self.table).answer(&call.operation, &request)?;
@@ -194,21 +194,23 @@ impl State {
                 (status, answer)
             }
             Service::EventBridge => {
-                entries = request.get("Entries").and_then(Value::as_array).map_or(0, Vec::len);
-                (200, json!({"FailedEntryCount": 0, "Entries": vec![json!({"EventId": "0"}); entries]}))
+                let entries = request["Entries"].as_array().context("no entries")?;
+                let kind = |entry: &Value| entry["DetailType"].as_str().unwrap_or_default().to_owned();
+                events = entries.iter().map(|entry| (kind(entry), entry.to_string().len())).collect();
+                (200, json!({"FailedEntryCount": 0, "Entries": vec![json!({"EventId": "0"}); entries.len()]}))
             }
             Service::S3 => {
                 (if matches!(call.operation.as_str(), "GetObject" | "HeadObject") { 404 } else { 200 }, Value::Null)
             }
             Service::Other(service) => bail!("the sink does not know {service}"),
         };
-        self.record(call, units, entries, began);
+        self.record(call, units, events, began);
         Ok((status, answer))
     }
 
-    fn record(&self, call: &Request, units: Units, entries: usize, began: Instant) {
+    fn record(&self, call: &Request, units: Units, events: Vec<(String, usize)>, began: Instant) {
         let (operation, request_bytes) = (call.operation.clone(), call.body.len());
-        lock(&self.calls).push(Call { operation, request_bytes, entries, units, held: began.elapsed() });
+        lock(&self.calls).push(Call { operation, request_bytes, events, units, held: began.elapsed() });
     }
 
     fn queue(&self, operation: &str, request: &Value) -> Result<Value> {
