@@ -1,12 +1,17 @@
-"""What the check of the pages finds, and what it leaves alone."""
+"""What the check of the pages finds and leaves alone; and pages that must agree with the template, the scripts and the schemas."""
 
 from __future__ import annotations
 
+import json
+import re
 import tempfile
 import unittest
 from pathlib import Path
 
 import pages
+import parameters
+import secret
+from tools import ROOT
 
 FILES = {
     "Makefile": "test: tools ## everything\n",
@@ -21,7 +26,7 @@ class Pages(unittest.TestCase):
     """One page in a small repository."""
 
     def check(self, page: str, *expected: str) -> None:
-        """Compares what is found in a page with what should be, by the words between the backticks or parentheses."""
+        """Compares what is found in a page with what should be, line by line."""
         with tempfile.TemporaryDirectory() as folder:
             for path, text in (FILES | {"docs/PAGE.md": page}).items():
                 file = Path(folder) / path
@@ -46,3 +51,33 @@ class Pages(unittest.TestCase):
         self.check("| cell | `shared/src/lib.rs`: `test_it_is_so` |", "`shared/src/lib.rs` has no test `test_it_is_so`")
         self.check("```sh\nmake nothing\n```\nMake do; `make never STACK=x`", "`make never`", "`make nothing`")
         self.check("[a](GONE.md) [b](OTHER.md#no-heading) [c](#gone)", "(GONE.md)", "(OTHER.md#no-heading)", "(#gone)")
+
+
+class Agreement(unittest.TestCase):
+    """What pages say in tables and samples."""
+
+    def test_every_setting_is_on_the_configuration_page_with_its_default(self) -> None:
+        template = parameters.load(ROOT / "template.yaml")["Parameters"]
+        page = (ROOT / "docs" / "CONFIGURATION.md").read_text().split("\n## ")
+        settings, credentials = (next(part for part in page if part.startswith(name)) for name in ("Settings", "Credentials"))
+        said = {}
+        for names, defaults in re.findall(r"^\| (`[A-Z]\w+`(?:, `[A-Z]\w+`)*) \| ([^|]*)\|", settings, re.MULTILINE):
+            each = [re.sub(r" \(.*\)|`", "", one).strip() for one in defaults.split(",")]
+            listed = names.replace("`", "").split(", ")
+            said |= dict(zip(listed, each if len(each) == len(listed) else each * len(listed), strict=True))
+        self.assertEqual(said.keys(), template.keys())
+        for name, default in said.items():
+            if default not in ("", "the providers'"):
+                self.assertEqual("" if default == "none" else default, str(template[name]["Default"]), name)
+        self.assertEqual(set(re.findall(r"^\| `([a-z_]+)` \|", credentials, re.MULTILINE)), secret.RANDOM.keys())
+
+    def test_the_sample_event_has_the_form_of_its_schema(self) -> None:
+        page = (ROOT / "docs" / "CONSUMING.md").read_text()
+        event = json.loads(re.search(r"```json\n(.*?)```", page, re.DOTALL)[1])
+        schema = json.loads((ROOT / "docs" / "schemas" / f"{event['detail-type']}.json").read_text())
+        self.assertEqual(event["source"], "rollcall")
+        self.assertLessEqual(set(schema["required"]), event["detail"].keys())
+        for name, value in event["detail"].items():
+            rule = schema["properties"][name]
+            self.assertIn(value, rule.get("enum", [value]))
+            self.assertRegex(str(value), rule.get("pattern", "."))
