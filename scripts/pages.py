@@ -23,7 +23,9 @@ CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"[\w.*-]+(?:/[\w.*-]+)*/?")
 SOURCE = re.compile(r".*\.(?:rs|py|toml|yaml)")
 CITED = re.compile(r"`([\w./-]+\.(?:rs|py))`:? *\(?((?:`\w+`(?:, | and |,? )?)+)")
-NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+){2,}")
+NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)+")
+TEST = r"""\b(?:fn|def) {0}\b|["']{0}["']"""
+"""What a name of four words or more must be: a test, or a text such as a reason in the log."""
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TARGET = re.compile(r"\bmake ([a-z]+)\b")
 
@@ -99,9 +101,9 @@ def wrong(page: str, tree: Tree) -> Iterator[str]:
     for word in words:
         if is_path(word, tree) and not tree.has(word):
             yield f"there is no file or folder `{word}`"
-        if NAME.fullmatch(word) and not re.search(rf"\b(?:fn|def) {word}\b|[\"']{word}[\"']", tree.sources()):
+        if NAME.fullmatch(word) and not re.search(TEST.format(word) if word.count("_") > 2 else rf"\b{word}\b", tree.sources()):
             like = difflib.get_close_matches(word, re.findall(r"\b(?:fn|def) (\w+)", tree.sources()), n=1, cutoff=0.7)
-            yield f"the sources have no test `{word}`, and nothing else of that name{f'; is it `{like[0]}` now?' if like else ''}"
+            yield f"nothing in the sources is called `{word}`{f'; is it `{like[0]}` now?' if like else ''}"
     for path, names in CITED.findall(prose):
         for name in re.findall(r"`(\w+)`", names):
             if NAME.fullmatch(name) and tree.has(path) and not tree.defines(path, name):

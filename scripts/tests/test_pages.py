@@ -41,12 +41,12 @@ class Pages(unittest.TestCase):
     def test_what_is_there_is_left_alone(self) -> None:
         self.check("`shared/src/one.rs`: `it_holds_in_the_end`; `shared/`, `src/one.rs`, `scripts/tests/*.py`, `no_event_name`")
         self.check("`make test`, [a part](OTHER.md#a-part-of-it), [here](#here), [out](https://example.org/x#y)\n\n# Here\n")
-        self.check("`quarantine/`, `a/b/<c>`, `meetstream/*`, `state_of`, `test_it_is_so`")
+        self.check("`quarantine/`, `a/b/<c>`, `meetstream/*`, `REASON`, `test_it_is_so`")
 
     def test_what_is_not_there_is_found(self) -> None:
         self.check("`shared/src/two.rs`", "`shared/src/two.rs`")
         self.check("`two.rs` and `shared/gone/`", "`two.rs`", "`shared/gone/`")
-        self.check("`it_holds_no_longer`", "`it_holds_no_longer`")
+        self.check("`it_holds_to_the_end`, `no_name`", "`it_holds_to_the_end`; is it `it_holds_in_the_end` now?", "`no_name`")
         self.check("`shared/src/lib.rs`:\n`it_holds_in_the_end`", "`shared/src/lib.rs` has no test `it_holds_in_the_end`")
         self.check("| cell | `shared/src/lib.rs`: `test_it_is_so` |", "`shared/src/lib.rs` has no test `test_it_is_so`")
         self.check("```sh\nmake nothing\n```\nMake do; `make never STACK=x`", "`make never`", "`make nothing`")

@@ -2,6 +2,17 @@
 //!
 //! A message that fits travels whole. The body of a larger one is stored first, and the message carries a [`Claim`] to it
 //! (the claim-check pattern): [`QueueMessage::pack`] decides which.
+//!
+//! The text of a message is a line of JSON that says how the delivery came, and after it the body as it was sent:
+//!
+//! ```text
+//! {"v":1,"accept_id":"5f0c","endpoint":"meetstream-callback","received_at":1791212102000,"body":"text"}
+//! {"a":1}
+//! ```
+//!
+//! `received_at` is in milliseconds since the Unix epoch. `body` is `text`, `base64` where SQS does not take the bytes as they are,
+//! or the claim to a stored body. The body is not a text inside of the JSON, because each quote in it would be escaped there, and
+//! once more in the request to SQS.
 
 mod claim;
 mod head;
