@@ -19,7 +19,7 @@ use serde::Serialize;
 use shared::{
     OccurredAt, Provider, ReceivedAt, Session,
     ids::Subject,
-    session::{Entry, State},
+    session::{State, TimelineLine},
 };
 
 /// List the bots and calendars of the last days, newest first
@@ -63,7 +63,7 @@ pub struct Line {
     pub confirmed: bool,
     pub outcome: Option<&'static str>,
     pub last_event: Option<LastEvent>,
-    pub holes: usize,
+    pub missing: usize,
     /// The last that was heard of a calendar's connection: for the table.
     #[serde(skip)]
     pub connection: Option<&'static str>,
@@ -132,7 +132,7 @@ impl Line {
             confirmed: session.is_confirmed(),
             outcome: session.outcome().map(shared::event::Outcome::as_str),
             last_event: session.timeline().last().map(LastEvent::of),
-            holes: session.holes().len(),
+            missing: session.missing().len(),
             connection: session
                 .calendar()
                 .and_then(|calendar| calendar.connection.as_ref())
@@ -142,7 +142,7 @@ impl Line {
 }
 
 impl LastEvent {
-    fn of(entry: &Entry) -> Self {
+    fn of(entry: &TimelineLine) -> Self {
         Self {
             kind: entry.kind.clone(),
             name: entry.name.clone(),
@@ -163,10 +163,10 @@ fn render(lines: &[Line], look: Look) -> String {
             Some(what) => (format!("calendar, connection {}", connection_name(what)), connection_tone(what)),
             None => ("calendar".to_owned(), Tone::Plain),
         };
-        let state = match line.holes {
+        let state = match line.missing {
             0 if !line.confirmed => (format!("{state} (unverified)"), Tone::Odd),
             0 => (state, tone),
-            holes => (format!("{state} ({holes} missing)"), Tone::Bad),
+            missing => (format!("{state} ({missing} missing)"), Tone::Bad),
         };
         sheet.push([
             (line.first_seen_at.map(seconds).unwrap_or_default(), Tone::Plain),

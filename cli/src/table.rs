@@ -8,9 +8,9 @@ use crate::{escape, failure::Failure, stack::Stack};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use shared::{
     Session, SessionId,
-    session::{Disposition, Document, Entry, Unreadable},
+    session::{Disposition, Document, TimelineLine, Unreadable},
     table::{
-        DOCUMENT, ENTRY_SORT_KEY_PREFIX, EVENT_SORT_KEY_PREFIX, EXPIRES_AT, IDS, PK, SESSION_SORT_KEY, SK, VERSION,
+        DOCUMENT, ENTRY_SORT_KEY_PREFIX, EXPIRES_AT, IDS, LINE_SORT_KEY_PREFIX, PK, SESSION_SORT_KEY, SK, VERSION,
         partition_key,
     },
 };
@@ -24,7 +24,7 @@ pub struct Known {
     /// The session and how often it was written. One of which only unimportant things were heard has none.
     pub session: Option<(Session, u64)>,
     /// Its deliveries, in the session and beside it, by time of receipt and then of occurrence.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<TimelineLine>,
     /// How many entries of a calendar are mirrored beside it.
     pub mirrored: usize,
 }
@@ -63,7 +63,7 @@ impl Known {
                 Some(SESSION_SORT_KEY) => {
                     session = Some((session_of(item)?, number(item, VERSION).unwrap_or_default()))
                 }
-                Some(key) if key.starts_with(EVENT_SORT_KEY_PREFIX) => beside.push(entry_of(item)?),
+                Some(key) if key.starts_with(LINE_SORT_KEY_PREFIX) => beside.push(entry_of(item)?),
                 Some(key) if key.starts_with(ENTRY_SORT_KEY_PREFIX) => mirrored += 1,
                 _ => {}
             }
@@ -77,13 +77,13 @@ impl Known {
 
 /// One line for each delivery. A crash between two writes can leave one in the session and beside it; then the session is
 /// right.
-fn merged(inside: &[Entry], mut beside: Vec<Entry>) -> Vec<Entry> {
+fn merged(inside: &[TimelineLine], mut beside: Vec<TimelineLine>) -> Vec<TimelineLine> {
     beside.sort_by_key(|entry| entry.disposition != Disposition::Applied);
     let mut seen = HashSet::new();
-    let mut entries: Vec<Entry> = inside.iter().cloned().chain(beside).collect();
+    let mut entries: Vec<TimelineLine> = inside.iter().cloned().chain(beside).collect();
     entries.retain(|entry| seen.insert((entry.key.clone(), entry.accept_id.clone())));
     entries.sort_by(|a, b| {
-        let order = |entry: &Entry| (entry.received_at, entry.occurred_at.clone(), entry.key.clone());
+        let order = |entry: &TimelineLine| (entry.received_at, entry.occurred_at.clone(), entry.key.clone());
         order(a).cmp(&order(b))
     });
     entries
@@ -97,8 +97,8 @@ fn session_of(item: &Item) -> Result<Session, Failure> {
     document(item).session(text(item, PK).unwrap_or_default()).map_err(|error| unreadable(item, &error))
 }
 
-fn entry_of(item: &Item) -> Result<Entry, Failure> {
-    document(item).entry().map_err(|error| unreadable(item, &error))
+fn entry_of(item: &Item) -> Result<TimelineLine, Failure> {
+    document(item).line().map_err(|error| unreadable(item, &error))
 }
 
 fn document(item: &Item) -> Document {

@@ -164,7 +164,7 @@ impl Known {
 
     /// How many deliveries are missing from the session, because they were parked.
     #[must_use]
-    pub fn holes(&self) -> usize {
-        self.session.as_ref().map_or(0, |(session, _)| session.holes().len())
+    pub fn missing(&self) -> usize {
+        self.session.as_ref().map_or(0, |(session, _)| session.missing().len())
     }
 }

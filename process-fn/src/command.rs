@@ -194,7 +194,7 @@ mod tests {
         event::{ArtifactStatus, Fact},
         message::Head,
         provider,
-        session::{Announcement, advance},
+        session::{PublishedEvent, advance},
     };
     use std::sync::Mutex;
 
@@ -222,7 +222,7 @@ mod tests {
     struct Nobody;
 
     impl Publisher for Nobody {
-        async fn publish(&self, _: &[Announcement]) -> Result<(), PublishError> {
+        async fn publish(&self, _: &[PublishedEvent]) -> Result<(), PublishError> {
             Ok(())
         }
     }

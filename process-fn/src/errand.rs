@@ -23,7 +23,7 @@ use crate::{
 use shared::{
     Event, ReceivedAt, Session, SessionId,
     event::Artifact,
-    session::{Announcement, Copy, Errand, Heard, Mark, Progress, Seen, Stored, advance},
+    session::{Copy, Errand, Heard, Mark, Progress, PublishedEvent, Seen, Stored, advance},
 };
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -228,8 +228,8 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
                 self.remove_artifacts(id).await?;
                 return Ok(vec![]);
             }
-            let (next, announcements) = self.concluded(&session, errand, mark, end, now).await?;
-            if self.publisher.publish(&announcements).await.is_err() {
+            let (next, published) = self.concluded(&session, errand, mark, end, now).await?;
+            if self.publisher.publish(&published).await.is_err() {
                 return self.put_off_untold(id, errand, mark, end, now).await;
             }
             if self.save(&next, version, now).await? {
@@ -247,7 +247,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
         mark: Mark,
         end: &End,
         now: i64,
-    ) -> Result<(Session, Vec<Announcement>), StoreError> {
+    ) -> Result<(Session, Vec<PublishedEvent>), StoreError> {
         let settled = session.with_settled(errand, mark);
         let is_settled_beyond =
             || session.errands().get(&errand).is_some_and(|progress| progress.is_settled_beyond(mark));
@@ -257,25 +257,25 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
             End::Synced(seen, None) => (settled.with_seen(seen), vec![]),
             End::Synced(seen, Some(again_at)) => (session.with_seen(seen).with_rest(errand, *again_at), vec![]),
             End::Copied(artifact, copy) => {
-                let announcement = Announcement::of_copy(session.id(), *artifact, copy, mark);
-                (settled.with_copy(*artifact, copy.clone()), vec![announcement])
+                let event = PublishedEvent::of_copy(session.id(), *artifact, copy, mark);
+                (settled.with_copy(*artifact, copy.clone()), vec![event])
             }
             End::Told(events) => {
                 let mut next = settled;
-                let mut announcements = Vec::new();
+                let mut published = Vec::new();
                 for event in events {
                     let transition = advance(&next, event);
                     for entry in &transition.records {
                         self.store.record(session.id(), entry, now).await?;
                     }
-                    announcements.extend(transition.announcements);
+                    published.extend(transition.published);
                     next = transition.session.unwrap_or(next);
                 }
-                (next, announcements)
+                (next, published)
             }
             End::Done => (settled, vec![]),
             End::Erased(again_at) => {
-                let told = again_at.is_none().then(|| Announcement::of_erasure(session.id()));
+                let told = again_at.is_none().then(|| PublishedEvent::of_erasure(session.id()));
                 (session.with_erased(errand, mark, *again_at), told.into_iter().collect())
             }
         })

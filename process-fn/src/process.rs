@@ -23,7 +23,7 @@ use shared::{
     Event, ReceivedAt, Session, SessionId,
     message::{Carried, ClaimError},
     provider,
-    session::{Disposition, Entry, Errand, advance},
+    session::{Disposition, Errand, TimelineLine, advance},
 };
 use std::{panic::AssertUnwindSafe, time::Duration};
 use tokio::time::{Instant, timeout_at};
@@ -247,7 +247,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
             let (errands, outcome) = (session.errands().clone(), session.outcome());
             let mut changed = false;
             let mut outcomes = Vec::with_capacity(events.len());
-            let mut announcements = Vec::new();
+            let mut published = Vec::new();
             let mut records = Vec::new();
             for Understood { event, may_be_kept, .. } in events {
                 let transition = advance(&session, event);
@@ -259,7 +259,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
                     session = session.with_bytes_kept(event.received_at);
                     changed = true;
                 }
-                announcements.extend(transition.announcements);
+                published.extend(transition.published);
                 records.push(transition.records);
                 outcomes.push((transition.disposition, told(event)));
             }
@@ -271,8 +271,8 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
                 }
             }
             self.keep_carried(events, &session).await?;
-            if !announcements.is_empty() {
-                self.publisher.publish(&announcements).await?;
+            if !published.is_empty() {
+                self.publisher.publish(&published).await?;
             }
             if !changed {
                 return Ok(outcomes);
@@ -316,11 +316,11 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
     }
 
     /// Keeps an entry beside its session. `true` if another delivery had its place, so that it is a duplicate.
-    async fn record(&self, id: &SessionId, entry: &Entry, now: i64) -> Result<bool, ProcessError> {
+    async fn record(&self, id: &SessionId, entry: &TimelineLine, now: i64) -> Result<bool, ProcessError> {
         match self.store.record(id, entry, now).await? {
             Recorded::New | Recorded::Again => Ok(false),
             Recorded::Taken => {
-                let duplicate = Entry { disposition: Disposition::Duplicate, ..entry.clone() };
+                let duplicate = TimelineLine { disposition: Disposition::Duplicate, ..entry.clone() };
                 self.store.record(id, &duplicate, now).await?;
                 Ok(entry.disposition == Disposition::Ignored)
             }

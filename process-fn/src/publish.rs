@@ -4,17 +4,17 @@ mod event_bridge;
 
 pub use event_bridge::EventBridge;
 
-use shared::session::Announcement;
+use shared::session::PublishedEvent;
 use std::future::Future;
 
-/// Where announcements go.
+/// Where published events go.
 pub trait Publisher {
-    /// Hands the announcements over. Called before the session is saved, so consumers get each at least once; `Ok` means
+    /// Hands the events over. Called before the session is saved, so consumers get each at least once; `Ok` means
     /// that they will.
-    fn publish(&self, announcements: &[Announcement]) -> impl Future<Output = Result<(), PublishError>> + Send;
+    fn publish(&self, events: &[PublishedEvent]) -> impl Future<Output = Result<(), PublishError>> + Send;
 }
 
-/// The announcements were not taken; the delivery is tried again.
+/// The events were not taken; the delivery is tried again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the announcements were not taken")]
+#[error("the events were not taken")]
 pub struct PublishError;

@@ -8,7 +8,7 @@ pub(crate) mod memory;
 
 pub use dynamo::DynamoStore;
 
-use shared::{SenderId, Session, SessionId, api::CalendarEntry, session::Entry, table::Due};
+use shared::{SenderId, Session, SessionId, api::CalendarEntry, session::TimelineLine, table::Due};
 use std::future::Future;
 
 /// Which write of a session was read.
@@ -102,7 +102,7 @@ pub trait SessionStore {
     fn record(
         &self,
         id: &SessionId,
-        entry: &Entry,
+        entry: &TimelineLine,
         now: i64,
     ) -> impl Future<Output = Result<Recorded, StoreError>> + Send;
 }

@@ -22,7 +22,7 @@ use shared::{
     event::Artifact,
     message::Head,
     provider,
-    session::{Announcement, Copy, advance},
+    session::{Copy, PublishedEvent, advance},
     url::DownloadUrl,
 };
 use std::{
@@ -149,7 +149,7 @@ impl Commands for Queue {
 }
 
 impl Publisher for Queue {
-    async fn publish(&self, _: &[Announcement]) -> Result<(), PublishError> {
+    async fn publish(&self, _: &[PublishedEvent]) -> Result<(), PublishError> {
         sleep(Duration::from_millis(20)).await;
         Ok(())
     }

@@ -249,7 +249,7 @@ class Deploys(unittest.TestCase):
     def put_session(self, table: str, bot: str, state: str, document: str) -> None:
         """Puts a session into a table, and a delivery beside it."""
         item = {"state": {"S": state}, "document": {"S": document}, "version": {"N": "3"}}
-        for sk in ("session", "event#k"):
+        for sk in ("session", "line#k"):
             key = {"pk": {"S": f"meetstream#{bot}"}, "sk": {"S": sk}}
             self.deployment.client("dynamodb").put_item(TableName=table, Item=key | item)
 
@@ -262,18 +262,18 @@ class Deploys(unittest.TestCase):
         client, table = self.deployment.client("dynamodb"), outputs(self.deployment.describe())["TableName"]
         for bot in ("lost", "same", "changed", "deleted"):
             self.put_session(table, bot, "ended", "then")
-        client.put_item(TableName=table, Item={"pk": {"S": "meetstream#old"}, "sk": {"S": "event#k"}, "expires_at": {"N": "1"}, "document": {"S": "then"}})
+        client.put_item(TableName=table, Item={"pk": {"S": "meetstream#old"}, "sk": {"S": "line#k"}, "expires_at": {"N": "1"}, "document": {"S": "then"}})
         at = datetime.datetime.now(datetime.timezone.utc)
         # The local AWS makes the copy of the present, whatever time is asked for; so the copy is made here, and then time goes on.
         copy = f"{table}-then"
         client.restore_table_to_point_in_time(SourceTableName=table, TargetTableName=copy, UseLatestRestorableTime=True)
         client.get_waiter("table_exists").wait(TableName=copy)
-        for sk in ("session", "event#k"):
+        for sk in ("session", "line#k"):
             client.delete_item(TableName=table, Key={"pk": {"S": "meetstream#lost"}, "sk": {"S": sk}})
-        client.delete_item(TableName=table, Key={"pk": {"S": "meetstream#old"}, "sk": {"S": "event#k"}})
+        client.delete_item(TableName=table, Key={"pk": {"S": "meetstream#old"}, "sk": {"S": "line#k"}})
         self.put_session(table, "changed", "ended", "now")
         self.put_session(table, "deleted", "deleted", "tombstone")
-        client.delete_item(TableName=table, Key={"pk": {"S": "meetstream#deleted"}, "sk": {"S": "event#k"}})
+        client.delete_item(TableName=table, Key={"pk": {"S": "meetstream#deleted"}, "sk": {"S": "line#k"}})
         before = self.documents(table)
 
         def bring_back(**how: bool) -> Counter[str]:
@@ -291,10 +291,10 @@ class Deploys(unittest.TestCase):
             self.assertEqual(bring_back(overwrite=False, drill=True), wanted)
             self.assertEqual(self.documents(table), before, "a drill changes nothing")
             self.assertEqual(bring_back(overwrite=False, drill=False), wanted)
-            back = before | {"lost session": "then", "lost event#k": "then"}
+            back = before | {"lost session": "then", "lost line#k": "then"}
             self.assertEqual(self.documents(table), back)
             bring_back(overwrite=True, drill=False)
-            self.assertEqual(self.documents(table), back | {"changed session": "then", "changed event#k": "then"})
+            self.assertEqual(self.documents(table), back | {"changed session": "then", "changed line#k": "then"})
         session = client.get_item(TableName=table, Key={"pk": {"S": "meetstream#changed"}, "sk": {"S": "session"}})["Item"]
         self.assertEqual(session["version"]["N"], "4", "a writer at work sees another version")
         client.delete_table(TableName=copy)

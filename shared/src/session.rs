@@ -14,21 +14,21 @@
 //! meeting. How far a session has come counts claims too, because many bots have nothing but an unsigned callback; whether
 //! that much is proven is a question of its own, [`Session::is_confirmed`].
 
-mod announcement;
 mod calendar;
 mod document;
 mod erasure;
 mod errand;
 mod intents;
+mod published_event;
 mod set_aside;
 mod timeline;
 mod view;
 
-pub use announcement::{About, Announcement};
 pub use calendar::{CalendarFacts, ConnectionFact, Heard, Seen};
 pub use document::{Document, Unreadable};
 pub use errand::{Copy, Errand, Mark, Progress, Stored};
-pub use timeline::{Disposition, Entry, Hole};
+pub use published_event::{About, PublishedEvent};
+pub use timeline::{Disposition, MissingDelivery, TimelineLine};
 
 use crate::{
     event::{Artifact, ArtifactStatus, Certainty, Event, EventKind, Outcome},
@@ -116,9 +116,9 @@ pub struct Session {
     #[serde(default, skip_serializing_if = "is_default")]
     calendar: Option<CalendarFacts>,
     first_received_at: ReceivedAt,
-    timeline: Vec<Entry>,
+    timeline: Vec<TimelineLine>,
     #[serde(default, skip_serializing_if = "is_default")]
-    holes: Vec<Hole>,
+    missing: Vec<MissingDelivery>,
     #[serde(default, skip_serializing_if = "is_default")]
     errands: BTreeMap<Errand, Progress>,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -185,9 +185,9 @@ pub struct Transition {
     /// The session to save, if the event changes it.
     pub session: Option<Session>,
     /// Entries to keep beside the session.
-    pub records: Vec<Entry>,
+    pub records: Vec<TimelineLine>,
     /// What to tell the rest of the system, before the session is saved.
-    pub announcements: Vec<Announcement>,
+    pub published: Vec<PublishedEvent>,
 }
 
 /// Moves `session` by `event`. Pure: the answer is the whole effect.
@@ -198,45 +198,50 @@ pub fn advance(session: &Session, event: &Event) -> Transition {
         // Whatever comes after a deletion, or came before it, leaves no word of anybody's.
         transition.records.iter_mut().for_each(|entry| entry.reason = None);
         transition.session = transition.session.map(Session::without_words);
-        transition.announcements.iter_mut().for_each(Announcement::forget_words);
+        transition.published.iter_mut().for_each(PublishedEvent::forget_words);
     }
     transition
 }
 
 fn moved(session: &Session, event: &Event) -> Transition {
     let mut next = session.clone();
-    next.fill_hole(&event.accept_id);
-    let without_effect = |next: Session, disposition, records, end: Option<Announcement>| Transition {
+    next.arrived(&event.accept_id);
+    let without_effect = |next: Session, disposition, records, end: Option<PublishedEvent>| Transition {
         disposition,
         session: (next != *session).then_some(next),
         records,
-        announcements: end.into_iter().collect(),
+        published: end.into_iter().collect(),
     };
     if !event.kind.acts() {
-        return without_effect(next, Disposition::Ignored, vec![Entry::of(event, Disposition::Ignored)], None);
+        return without_effect(next, Disposition::Ignored, vec![TimelineLine::of(event, Disposition::Ignored)], None);
     }
     // What a duplicate says is merged all the same. Its key says that it is about the same thing, not that it says the same of
     // it; and which of two comes first must not matter.
     next.merge(event);
     // Even a duplicate may correct how the session ended, and whoever was told of the end must hear of the correction.
-    let end = Announcement::of_end(session, &next, event);
+    let end = PublishedEvent::of_end(session, &next, event);
     let seen = session.timeline.iter().find(|line| line.key == event.key);
     if seen.is_some_and(|seen| seen.accept_id == event.accept_id) {
         // Our own queue delivered it again, after a crash between the save and the acknowledgement.
         return without_effect(next, Disposition::Duplicate, vec![], end);
     }
     let adds = next.substance() != session.substance();
-    let says_as_much = |line: &Entry| line.key == event.key || (line.tells_of(event) && !adds);
+    let says_as_much = |line: &TimelineLine| line.key == event.key || (line.tells_of(event) && !adds);
     if session.timeline.iter().any(|line| line.trust() >= event.trust && says_as_much(line)) {
-        return without_effect(next, Disposition::Duplicate, vec![Entry::of(event, Disposition::Duplicate)], end);
+        return without_effect(
+            next,
+            Disposition::Duplicate,
+            vec![TimelineLine::of(event, Disposition::Duplicate)],
+            end,
+        );
     }
     let displaced = timeline::displace(&mut next.timeline, event);
-    let spilled = timeline::insert(&mut next.timeline, Entry::of(event, Disposition::Applied));
+    let spilled = timeline::insert(&mut next.timeline, TimelineLine::of(event, Disposition::Applied));
     Transition {
         disposition: Disposition::Applied,
         session: Some(next),
         records: displaced.into_iter().chain(spilled).collect(),
-        announcements: Announcement::of(event, end),
+        published: PublishedEvent::of(event, end),
     }
 }
 
@@ -257,7 +262,7 @@ impl Session {
             calendar: None,
             first_received_at,
             timeline: Vec::new(),
-            holes: Vec::new(),
+            missing: Vec::new(),
             errands: BTreeMap::new(),
             copies: BTreeMap::new(),
         }

@@ -3,7 +3,7 @@
 //! | item | `pk` | `sk` | attributes |
 //! |---|---|---|---|
 //! | session | `<provider>#<encoded bot id>` | `session` | [`DOCUMENT`] and [`IDS`]: the [`Session`](crate::Session) as a [`Document`](crate::session::Document); [`VERSION`]; [`STATE`] and [`OUTCOME`] for reading; [`FIRST_SEEN_DAY`] and [`FIRST_SEEN_AT`] for one index, [`DUE_SHARD`] and [`DUE_AT`] for the other; [`EXPIRES_AT`] |
-//! | a delivery beside it | the same | `event#<delivery key>`, or with `#<accept id>`, or with `#quarantined` behind that | [`DOCUMENT`] and [`IDS`]: the [`Entry`] as a [`Document`](crate::session::Document); [`DISPOSITION`] for reading; [`EXPIRES_AT`] |
+//! | a delivery beside it | the same | `line#<delivery key>`, or with `#<accept id>`, or with `#quarantined` behind that | [`DOCUMENT`] and [`IDS`]: the [`TimelineLine`] as a [`Document`](crate::session::Document); [`DISPOSITION`] for reading; [`EXPIRES_AT`] |
 //! | an entry of a calendar | the same | `entry#<encoded id>` | [`DOCUMENT`]: the [`CalendarEntry`](crate::api::CalendarEntry) as JSON; [`EXPIRES_AT`] |
 //!
 //! An item whose [`EXPIRES_AT`] has passed counts as absent: `DynamoDB` deletes it days later.
@@ -11,7 +11,7 @@
 use crate::{
     ids::SessionId,
     sender_id::SenderId,
-    session::{Disposition, Entry, Session},
+    session::{Disposition, Session, TimelineLine},
     time::ReceivedAt,
 };
 
@@ -51,7 +51,7 @@ pub const BY_FIRST_SEEN: &str = "by_first_seen";
 /// The sort key of a session.
 pub const SESSION_SORT_KEY: &str = "session";
 /// What the sort keys of deliveries begin with.
-pub const EVENT_SORT_KEY_PREFIX: &str = "event#";
+pub const LINE_SORT_KEY_PREFIX: &str = "line#";
 
 /// What the sort keys of a calendar's entries begin with.
 pub const ENTRY_SORT_KEY_PREFIX: &str = "entry#";
@@ -72,12 +72,12 @@ pub fn partition_key(id: &SessionId) -> String {
 /// all others there may be several with that key, so theirs has the accept id too. That of a quarantined one leaves room for
 /// what becomes of the delivery when it is put back.
 #[must_use]
-pub fn event_sort_key(entry: &Entry) -> String {
+pub fn line_sort_key(entry: &TimelineLine) -> String {
     match entry.disposition {
-        Disposition::Applied | Disposition::Ignored => format!("{EVENT_SORT_KEY_PREFIX}{}", entry.key),
-        Disposition::Duplicate => format!("{EVENT_SORT_KEY_PREFIX}{}#{}", entry.key, entry.accept_id),
+        Disposition::Applied | Disposition::Ignored => format!("{LINE_SORT_KEY_PREFIX}{}", entry.key),
+        Disposition::Duplicate => format!("{LINE_SORT_KEY_PREFIX}{}#{}", entry.key, entry.accept_id),
         Disposition::Quarantined | Disposition::Parked => {
-            format!("{EVENT_SORT_KEY_PREFIX}{}#{}#{}", entry.key, entry.accept_id, entry.disposition.as_str())
+            format!("{LINE_SORT_KEY_PREFIX}{}#{}#{}", entry.key, entry.accept_id, entry.disposition.as_str())
         }
     }
 }

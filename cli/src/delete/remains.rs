@@ -14,7 +14,7 @@ use shared::{
     Session, SessionId, artifacts,
     bucket::Folder,
     ids::Subject,
-    session::{Entry, Errand},
+    session::{Errand, TimelineLine},
 };
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -140,8 +140,9 @@ impl Remains {
     /// How many items are kept beside the session.
     fn beside(&self) -> usize {
         let inside = self.session().map_or(&[][..], Session::timeline);
-        let is_inside =
-            |entry: &Entry| inside.iter().any(|line| (&line.key, &line.accept_id) == (&entry.key, &entry.accept_id));
+        let is_inside = |entry: &TimelineLine| {
+            inside.iter().any(|line| (&line.key, &line.accept_id) == (&entry.key, &entry.accept_id))
+        };
         self.known.iter().flat_map(|known| &known.entries).filter(|entry| !is_inside(entry)).count()
     }
 }
@@ -155,7 +156,7 @@ fn words(session: &Session) -> Vec<String> {
     let counted = [
         (reasons, "reason"),
         (session.copies().len(), "record of an artifact"),
-        (session.holes().len(), "mark of a parked delivery"),
+        (session.missing().len(), "mark of a parked delivery"),
     ];
     let attributes = session.custom_attributes().map(|_| "custom attributes".to_owned());
     let counted = counted.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| many(count, what));
@@ -184,7 +185,7 @@ mod tests {
             let mut document = json!({"id": bot(), "first_received_at": 0, "timeline": []});
             document.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
             let session: Session = serde_json::from_value(document).unwrap();
-            let beside: Entry = serde_json::from_value(entry("k", "beside", 1, "bot.error")).unwrap();
+            let beside: TimelineLine = serde_json::from_value(entry("k", "beside", 1, "bot.error")).unwrap();
             let entries = session.timeline().iter().cloned().chain([beside]).collect();
             Known { session: Some((session, 3)), entries, ..Known::default() }
         });

@@ -40,7 +40,7 @@ pub struct Followed {
 /// What became of it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Ending {
-    /// Its bot's timeline has it, and no hole.
+    /// Its bot's timeline has it, and does not call it missing.
     Seen(Disposition),
     /// It failed again, and is kept again.
     Kept(Folder),
@@ -141,8 +141,8 @@ impl Followed {
             return Some(Ending::Kept(folder));
         }
         let known = known?;
-        let holes = known.session.as_ref().map(|(session, _)| session.holes()).unwrap_or_default();
-        if holes.iter().any(|hole| hole.accept_id == self.accept_id) {
+        let missing = known.session.as_ref().map(|(session, _)| session.missing()).unwrap_or_default();
+        if missing.iter().any(|missing| missing.accept_id == self.accept_id) {
             return None;
         }
         // A note that it was quarantined may be of the first time.
@@ -209,13 +209,13 @@ mod tests {
         Followed { accept_id: AcceptId::new("a"), group: "g".to_owned(), session: Some(id) }
     }
 
-    fn known(timeline: &[Value], holes: &[&str], beside: &[Value]) -> Known {
+    fn known(timeline: &[Value], missing: &[&str], beside: &[Value]) -> Known {
         let mut document = session("b", timeline);
-        let holes: Vec<_> = holes
+        let missing: Vec<_> = missing
             .iter()
             .map(|id| json!({"accept_id": id, "received_at": 0, "parked_as": format!("parked/g/{id}"), "reason": "r"}))
             .collect();
-        document["holes"] = holes.into();
+        document["missing"] = missing.into();
         let entries = timeline.iter().chain(beside).map(|entry| serde_json::from_value(entry.clone()).unwrap());
         Known {
             session: Some((serde_json::from_value(document).unwrap(), 1)),
@@ -241,9 +241,9 @@ mod tests {
         let applied = Some(Ending::Seen(Disposition::Applied));
         check("nothing known", None, &[], None);
         check("applied", Some(&known(&[line("a")], &[], &[])), &[], applied.clone());
-        check("another's hole", Some(&known(&[line("a")], &["other"], &[])), &[], applied);
+        check("another one is missing", Some(&known(&[line("a")], &["other"], &[])), &[], applied);
         check("only others", Some(&known(&[line("other")], &[], &[])), &[], None);
-        check("its hole is still there", Some(&known(&[], &["a"], &[beside("ignored")])), &[], None);
+        check("it is still called missing", Some(&known(&[], &["a"], &[beside("ignored")])), &[], None);
         let duplicate = Some(Ending::Seen(Disposition::Duplicate));
         check("a duplicate", Some(&known(&[line("other")], &[], &[beside("duplicate")])), &[], duplicate);
         check("quarantined the first time", Some(&known(&[], &[], &[beside("quarantined")])), &[], None);

@@ -142,7 +142,7 @@ impl Account {
         let mut nameless = 0;
         let mut found: BTreeMap<&str, usize> = BTreeMap::new();
         if let Some(known) = &self.known {
-            nameless = known.holes();
+            nameless = known.missing();
             for entry in &known.entries {
                 if entry.name.is_empty() {
                     nameless += 1;
@@ -221,8 +221,8 @@ impl Findings {
             for entry in &known.entries {
                 *self.deliveries.entry(entry.disposition.as_str()).or_default() += 1;
             }
-            if known.holes() > 0 {
-                *self.deliveries.entry(Disposition::Parked.as_str()).or_default() += known.holes();
+            if known.missing() > 0 {
+                *self.deliveries.entry(Disposition::Parked.as_str()).or_default() += known.missing();
             }
         }
         let missing = account.unaccounted().into_iter();
@@ -291,7 +291,7 @@ mod tests {
     use super::*;
     use crate::table::tests::{entry, session};
     use serde_json::{Value, json};
-    use shared::{Provider, SenderId, session::Entry};
+    use shared::{Provider, SenderId, session::TimelineLine};
     use simulator::{BotPlan, Knobs, Simulator};
     use std::time::Duration;
 
@@ -307,7 +307,7 @@ mod tests {
             found.iter().enumerate().map(|(at, name)| entry(&format!("k{at}"), &format!("a{at}"), 1, name)).collect();
         let known = Known {
             session: (!found.is_empty()).then(|| (serde_json::from_value(session("b", &entries[..1])).unwrap(), 1)),
-            entries: entries.into_iter().map(|entry| serde_json::from_value::<Entry>(entry).unwrap()).collect(),
+            entries: entries.into_iter().map(|entry| serde_json::from_value::<TimelineLine>(entry).unwrap()).collect(),
             ..Known::default()
         };
         Account {
@@ -349,8 +349,8 @@ mod tests {
     fn parked_deliveries_are_accounted_for() {
         let mut parked = account(vec![sent("bot.joining", Some(200)); 2], &["bot.joining"]);
         let mut document = session("b", &[entry("k0", "a0", 1, "bot.joining")]);
-        let hole = json!({ "accept_id": "a1", "received_at": 1, "parked_as": "parked/x", "reason": "y" });
-        document["holes"] = json!([hole]);
+        let missing = json!({ "accept_id": "a1", "received_at": 1, "parked_as": "parked/x", "reason": "y" });
+        document["missing"] = json!([missing]);
         parked.known.as_mut().unwrap().session = Some((serde_json::from_value(document).unwrap(), 1));
         check("parked", &parked, &[], 0, true);
         assert_eq!(

@@ -32,7 +32,7 @@ pub(crate) fn session(bot_id: &str, timeline: &[Value]) -> Value {
 /// An item of a session or an entry, or with any other text for a document.
 fn item(pk: &str, sk: &str, said: &Value, expires_at: i64) -> Item {
     let session = serde_json::from_value(said.clone()).map(|session| Document::of_session(&session).unwrap());
-    let entry = serde_json::from_value(said.clone()).map(|entry| Document::of_entry(&entry).unwrap());
+    let entry = serde_json::from_value(said.clone()).map(|entry| Document::of_line(&entry).unwrap());
     let document = session.or(entry).unwrap_or_else(|_| Document { text: said.to_string(), ids: Vec::new() });
     Item::from([
         (PK.to_owned(), AttributeValue::S(pk.to_owned())),
@@ -68,8 +68,8 @@ fn a_bot_is_its_session_and_what_lies_beside_it() {
     };
     let whole =
         in_partition("session", &session("b", &[entry("k1", "a1", 10, "bot.joining"), entry("k2", "a2", 30, "x")]));
-    let ignored = in_partition("event#k3", &with("k3", "a3", 20, "ignored"));
-    let repeated = in_partition("event#k1#a4", &with("k1", "a4", 20, "duplicate"));
+    let ignored = in_partition("line#k3", &with("k3", "a3", 20, "ignored"));
+    let repeated = in_partition("line#k1#a4", &with("k1", "a4", 20, "duplicate"));
     check("nothing", &[], None);
     check("a session", std::slice::from_ref(&whole), Some(&[("a1", Applied), ("a2", Applied)]));
     check("only what is ignored", std::slice::from_ref(&ignored), Some(&[("a3", Ignored)]));
@@ -80,13 +80,13 @@ fn a_bot_is_its_session_and_what_lies_beside_it() {
     );
     check(
         "in the session and beside it, after a crash between two writes",
-        &[whole.clone(), in_partition("event#k1#a1", &with("k1", "a1", 10, "duplicate"))],
+        &[whole.clone(), in_partition("line#k1#a1", &with("k1", "a1", 10, "duplicate"))],
         Some(&[("a1", Applied), ("a2", Applied)]),
     );
     let expired = |sk, document: &Value| item("meetstream#b", sk, document, NOW);
     check(
         "expired",
-        &[expired("session", &session("b", &[])), expired("event#k3", &with("k3", "a3", 1, "ignored"))],
+        &[expired("session", &session("b", &[])), expired("line#k3", &with("k3", "a3", 1, "ignored"))],
         None,
     );
     check("of another kind", &[in_partition("later#x", &json!({}))], None);
@@ -110,7 +110,7 @@ async fn every_page_of_a_partition_is_read() {
                 && request.exclusive_start_key().is_none()
         })
         .then_output(move || {
-            let item = in_partition("event#k", &entry("k", "a", 1, "x"));
+            let item = in_partition("line#k", &entry("k", "a", 1, "x"));
             QueryOutput::builder().items(item).set_last_evaluated_key(key()).build()
         });
     let second = mock!(Client::query)

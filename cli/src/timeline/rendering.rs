@@ -1,6 +1,6 @@
 //! The report for people.
 
-use super::report::{ArtifactReport, CalendarReport, EventReport, HoleReport, Report};
+use super::report::{ArtifactReport, CalendarReport, EventReport, MissingReport, Report};
 use crate::{
     escape,
     screen::{Look, Sheet, Tone},
@@ -100,8 +100,8 @@ fn facts(report: &Report, look: Look) -> Vec<(&'static str, String)> {
         facts.push((std::mem::take(&mut label), artifact_line(name, artifact, look)));
     }
     let mut label = "missing";
-    for hole in &report.holes {
-        facts.push((std::mem::take(&mut label), hole_line(hole, look)));
+    for missing in &report.missing {
+        facts.push((std::mem::take(&mut label), missing_line(missing, look)));
     }
     facts
 }
@@ -167,10 +167,10 @@ fn artifact_line(name: &str, artifact: &ArtifactReport, look: Look) -> String {
     }
 }
 
-fn hole_line(hole: &HoleReport, look: Look) -> String {
-    let received = hole.received_at.map(seconds).unwrap_or_default();
-    let reason = escape::text(&hole.reason);
-    format!("{}, received {received}: {reason}", look.paint(&escape::text(&hole.parked_as), Tone::Bad))
+fn missing_line(missing: &MissingReport, look: Look) -> String {
+    let received = missing.received_at.map(seconds).unwrap_or_default();
+    let reason = escape::text(&missing.reason);
+    format!("{}, received {received}: {reason}", look.paint(&escape::text(&missing.parked_as), Tone::Bad))
 }
 
 fn row(event: &EventReport, dates: Dates) -> [(String, Tone); 7] {

@@ -8,7 +8,9 @@ use shared::{
     OccurredAt, SessionId,
     event::Artifact,
     ids::Subject,
-    session::{ArtifactFact, CalendarFacts, ConnectionFact, Disposition, Entry, Heard, Hole, Session},
+    session::{
+        ArtifactFact, CalendarFacts, ConnectionFact, Disposition, Heard, MissingDelivery, Session, TimelineLine,
+    },
 };
 use std::collections::BTreeMap;
 
@@ -42,7 +44,7 @@ pub struct Report {
     /// What is known of it as a calendar; `null` for a bot.
     pub calendar: Option<CalendarReport>,
     /// Deliveries that are missing.
-    pub holes: Vec<HoleReport>,
+    pub missing: Vec<MissingReport>,
     /// How often the session was written; absent where there is none.
     pub version: Option<u64>,
     /// The deliveries, by time of receipt.
@@ -90,7 +92,7 @@ pub struct Moment(#[serde(serialize_with = "rfc3339")] pub Option<Timestamp>);
 /// One missing delivery.
 #[derive(Clone, PartialEq, Serialize, Debug)]
 #[expect(missing_docs, reason = "as in the session")]
-pub struct HoleReport {
+pub struct MissingReport {
     pub accept_id: String,
     #[serde(serialize_with = "milliseconds")]
     pub received_at: Option<Timestamp>,
@@ -137,7 +139,7 @@ impl Report {
             artifacts: session.map(artifacts).unwrap_or_default(),
             calendar: (id.subject == Subject::Calendar)
                 .then(|| session.and_then(Session::calendar).map(CalendarReport::of).unwrap_or_default()),
-            holes: session.map(Session::holes).unwrap_or_default().iter().map(HoleReport::of).collect(),
+            missing: session.map(Session::missing).unwrap_or_default().iter().map(MissingReport::of).collect(),
             version: known.session.as_ref().map(|(_, version)| *version),
             events: known.entries.iter().map(EventReport::of).collect(),
         }
@@ -201,13 +203,13 @@ impl ConnectionReport {
     }
 }
 
-impl HoleReport {
-    fn of(hole: &Hole) -> Self {
+impl MissingReport {
+    fn of(missing: &MissingDelivery) -> Self {
         Self {
-            accept_id: hole.accept_id.as_str().to_owned(),
-            received_at: hole.received_at.timestamp(),
-            parked_as: hole.parked_as.clone(),
-            reason: hole.reason.clone(),
+            accept_id: missing.accept_id.as_str().to_owned(),
+            received_at: missing.received_at.timestamp(),
+            parked_as: missing.parked_as.clone(),
+            reason: missing.reason.clone(),
         }
     }
 }
@@ -215,7 +217,7 @@ impl HoleReport {
 impl EventReport {
     /// What there is to say of a delivery.
     #[must_use]
-    pub fn of(entry: &Entry) -> Self {
+    pub fn of(entry: &TimelineLine) -> Self {
         Self {
             kind: entry.kind.clone(),
             name: entry.name.clone(),

@@ -14,7 +14,7 @@ use shared::{
     auth::{AuthMode, Credentials, PathTokens},
     message::{Carried, MAX_MESSAGE_BYTES, MAX_WHOLE_BYTES, Packed},
     provider,
-    session::{Announcement, Disposition, Errand, Hole, State},
+    session::{Disposition, Errand, MissingDelivery, PublishedEvent, State},
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{
@@ -45,8 +45,8 @@ impl Redelivery for Asked {
 struct Heard(Mutex<Vec<String>>);
 
 impl Publisher for Heard {
-    async fn publish(&self, announcements: &[Announcement]) -> Result<(), PublishError> {
-        self.0.lock().unwrap().extend(announcements.iter().map(|announcement| announcement.id.clone()));
+    async fn publish(&self, events: &[PublishedEvent]) -> Result<(), PublishError> {
+        self.0.lock().unwrap().extend(events.iter().map(|event| event.id.clone()));
         Ok(())
     }
 }
@@ -362,11 +362,12 @@ async fn on_its_last_receive_a_record_is_parked_and_its_group_goes_on() {
     let kept: Vec<_> = function.vault.kept().into_iter().collect();
     let [(key, kept)] = kept.as_slice() else { panic!("{kept:?}") };
     assert!(key.starts_with("parked/") && kept.reason == "panicked" && kept.bytes == poison, "{kept:?}");
-    let holes: Vec<_> = session.holes().iter().map(|hole| (hole.accept_id.as_str(), hole.parked_as.as_str())).collect();
-    assert_eq!(holes, [("1", key.as_str())]);
+    let missing: Vec<_> =
+        session.missing().iter().map(|missing| (missing.accept_id.as_str(), missing.parked_as.as_str())).collect();
+    assert_eq!(missing, [("1", key.as_str())]);
 
     invoke(&function, vec![record("1", 1, &poison)]).await;
-    assert_eq!(function.store.session(&bot("b")).unwrap().holes(), [], "put back, it fills its hole");
+    assert_eq!(function.store.session(&bot("b")).unwrap().missing(), [], "put back, it is missing no more");
 }
 
 #[tokio::test]
@@ -689,19 +690,19 @@ async fn a_parked_claim_takes_its_body_along() {
 }
 
 #[tokio::test]
-async fn a_parked_delivery_that_cannot_be_read_after_all_leaves_no_hole() {
+async fn a_parked_delivery_that_cannot_be_read_after_all_is_not_missing() {
     let function = function();
     let session = Session::new(bot("b"), ReceivedAt(1));
-    let hole = Hole {
+    let missing = MissingDelivery {
         accept_id: AcceptId::new("1"),
         received_at: ReceivedAt(1),
         parked_as: "parked/g/1".to_owned(),
         reason: "panicked".to_owned(),
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    function.store.save(&session.with_hole(hole), Version::Absent, now.cast_signed()).await.unwrap();
+    function.store.save(&session.with_missing(missing), Version::Absent, now.cast_signed()).await.unwrap();
     assert_eq!(invoke(&function, vec![record("1", 1, br#"{"bot_id":"b","surprise":true}"#)]).await, [""; 0]);
-    assert_eq!(function.store.session(&bot("b")).unwrap().holes(), []);
+    assert_eq!(function.store.session(&bot("b")).unwrap().missing(), []);
 }
 
 #[tokio::test]

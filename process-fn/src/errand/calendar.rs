@@ -10,7 +10,7 @@ use crate::{
 use shared::{
     SenderId, Session, SessionId,
     api::{CalendarEntries, CalendarEntry},
-    session::{Announcement, Heard, Seen},
+    session::{Heard, PublishedEvent, Seen},
 };
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -117,7 +117,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
 
     async fn mirror(&self, id: &SessionId, entry: &CalendarEntry, now: i64) -> Result<(), Setback> {
         if self.store.calendar_entry(id, &entry.id, now).await?.as_ref() != Some(entry) {
-            self.publisher.publish(&[Announcement::of_entry(id, entry)]).await?;
+            self.publisher.publish(&[PublishedEvent::of_entry(id, entry)]).await?;
             self.store.mirror(id, entry, now).await?;
         }
         Ok(())
@@ -125,7 +125,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
 
     async fn take_away(&self, id: &SessionId, entry: &SenderId, now: i64) -> Result<(), Setback> {
         if self.store.calendar_entry(id, entry, now).await?.is_some() {
-            self.publisher.publish(&[Announcement::of_gone_entry(id, entry)]).await?;
+            self.publisher.publish(&[PublishedEvent::of_gone_entry(id, entry)]).await?;
             self.store.unmirror(id, entry).await?;
         }
         Ok(())

@@ -29,16 +29,16 @@ const DAY: i64 = 86_400;
 /// A publisher that remembers, and refuses as it is told. Its clones are the same.
 #[derive(Clone, Default)]
 struct Heard {
-    told: Arc<Mutex<Vec<Announcement>>>,
+    told: Arc<Mutex<Vec<PublishedEvent>>>,
     is_refusing: Arc<Mutex<bool>>,
 }
 
 impl Publisher for Heard {
-    async fn publish(&self, announcements: &[Announcement]) -> Result<(), PublishError> {
+    async fn publish(&self, events: &[PublishedEvent]) -> Result<(), PublishError> {
         if *self.is_refusing.lock().unwrap() {
             return Err(PublishError);
         }
-        self.told.lock().unwrap().extend_from_slice(announcements);
+        self.told.lock().unwrap().extend_from_slice(events);
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use shared::{
     bucket::Folder,
     message::{Claim, ClaimError},
     provider,
-    session::{Disposition, Entry, Hole},
+    session::{Disposition, MissingDelivery, TimelineLine},
 };
 use std::panic::AssertUnwindSafe;
 use tokio::time::timeout_at;
@@ -34,7 +34,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
         self.vault.keep(&Kept::delivery(Folder::Quarantine, &record.group_hash(), message, reason)).await?;
         let peek = provider::peek_message(message);
         if let (Some(session), Some(key)) = (&peek.session, &peek.key) {
-            let entry = Entry::unread(message, key.clone(), Disposition::Quarantined, reason);
+            let entry = TimelineLine::unread(message, key.clone(), Disposition::Quarantined, reason);
             let noted = AssertUnwindSafe(self.note(session, &entry, now)).catch_unwind().await;
             match noted.unwrap_or(Err(StoreError::Unavailable)) {
                 // The bytes are safe, so a note that cannot be made does not park them a second time.
@@ -61,7 +61,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
         Ok((Disposition::Quarantined, told_of(record, reason)))
     }
 
-    /// Keeps the bytes of a record that failed on every try, and marks the hole in its session.
+    /// Keeps the bytes of a record that failed on every try, and marks it as missing in its session.
     pub(super) async fn park(
         &self,
         record: &Record,
@@ -72,13 +72,13 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
         let keeping = self.keep_parked(record, reason);
         let (key, message) = timeout_at(invocation.deadline, keeping).await.map_err(|_| ProcessError::OutOfTime)??;
         if let Some(message) = &message {
-            let hole = Hole {
+            let missing = MissingDelivery {
                 accept_id: message.accept_id().clone(),
                 received_at: message.received_at(),
                 parked_as: key,
                 reason: reason.to_owned(),
             };
-            let marked = AssertUnwindSafe(self.mark_hole(message, hole, invocation.now)).catch_unwind();
+            let marked = AssertUnwindSafe(self.mark_missing(message, missing, invocation.now)).catch_unwind();
             // The bytes are safe and listed by their key. If the table refuses the mark in the session, a command tells the session
             // later, and the group goes on. Only if that command cannot be sent either, the record comes again.
             if !matches!(timeout_at(invocation.deadline, marked).await, Ok(Ok(Ok(())))) {
@@ -118,7 +118,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
 
     /// Notes an unreadable delivery beside its session, and takes away the mark that it left there if it was parked before. What
     /// is kept of a bot whose data was deleted is erased again.
-    async fn note(&self, id: &SessionId, entry: &Entry, now: i64) -> Result<(), StoreError> {
+    async fn note(&self, id: &SessionId, entry: &TimelineLine, now: i64) -> Result<(), StoreError> {
         self.store.record(id, entry, now).await?;
         for _ in 0..MAX_ATTEMPTS {
             let Loaded { session: Some(session), version } = self.store.load(id, now).await? else { return Ok(()) };
@@ -131,11 +131,11 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
         Err(StoreError::Conflict)
     }
 
-    async fn mark_hole(&self, message: &QueueMessage, hole: Hole, now: i64) -> Result<(), StoreError> {
+    async fn mark_missing(&self, message: &QueueMessage, missing: MissingDelivery, now: i64) -> Result<(), StoreError> {
         let Some(id) = provider::peek_message(message).session else { return Ok(()) };
         for _ in 0..MAX_ATTEMPTS {
             let (session, version) = self.load_or_new(&id, message.received_at(), now).await?;
-            match self.store.save(&session.with_hole(hole.clone()), version, now).await {
+            match self.store.save(&session.with_missing(missing.clone()), version, now).await {
                 Ok(_) => return Ok(()),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error),

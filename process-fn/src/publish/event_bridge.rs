@@ -2,7 +2,7 @@ use super::{PublishError, Publisher};
 use crate::log;
 use aws_sdk_eventbridge::{Client, types::PutEventsRequestEntry};
 use aws_smithy_types::DateTime;
-use shared::session::Announcement;
+use shared::session::PublishedEvent;
 use std::{ops::Range, time::Duration};
 use tokio::time::sleep;
 
@@ -38,14 +38,14 @@ impl EventBridge {
         Self { client: Client::new(connection), bus_name }
     }
 
-    fn entry(&self, announcement: &Announcement) -> Result<PutEventsRequestEntry, PublishError> {
-        let detail = serde_json::to_string(announcement).map_err(|_| PublishError)?;
-        let moment = announcement.occurred_at.as_ref().map(|at| at.moment().as_millisecond());
+    fn entry(&self, event: &PublishedEvent) -> Result<PutEventsRequestEntry, PublishError> {
+        let detail = serde_json::to_string(event).map_err(|_| PublishError)?;
+        let moment = event.occurred_at.as_ref().map(|at| at.moment().as_millisecond());
         let time = moment.filter(|moment| TIMES.contains(moment)).map(DateTime::from_millis);
         let entry = PutEventsRequestEntry::builder()
             .event_bus_name(&self.bus_name)
             .source(SOURCE)
-            .detail_type(announcement.name)
+            .detail_type(event.name)
             .detail(detail)
             .set_time(time);
         Ok(entry.build())
@@ -78,9 +78,9 @@ impl EventBridge {
 }
 
 impl Publisher for EventBridge {
-    async fn publish(&self, announcements: &[Announcement]) -> Result<(), PublishError> {
-        for some in announcements.chunks(MAX_ENTRIES) {
-            self.put(some.iter().map(|announcement| self.entry(announcement)).collect::<Result<_, _>>()?).await?;
+    async fn publish(&self, events: &[PublishedEvent]) -> Result<(), PublishError> {
+        for some in events.chunks(MAX_ENTRIES) {
+            self.put(some.iter().map(|event| self.entry(event)).collect::<Result<_, _>>()?).await?;
         }
         Ok(())
     }
@@ -93,11 +93,11 @@ mod tests {
     use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
     use shared::{OccurredAt, Provider, SenderId, SessionId};
 
-    fn announcements(count: usize) -> Vec<Announcement> {
+    fn published(count: usize) -> Vec<PublishedEvent> {
         (0..count)
             .map(|n| {
                 let id = SenderId::try_from(format!("bot-{n}").as_str()).unwrap();
-                Announcement::of_erasure(&SessionId::bot(Provider::MeetStream, id))
+                PublishedEvent::of_erasure(&SessionId::bot(Provider::MeetStream, id))
             })
             .collect()
     }
@@ -112,7 +112,7 @@ mod tests {
 
     async fn publish(rules: &[&Rule], count: usize) -> Result<(), PublishError> {
         let client = mock_client!(aws_sdk_eventbridge, RuleMode::Sequential, rules);
-        EventBridge { client, bus_name: "bus".to_owned() }.publish(&announcements(count)).await
+        EventBridge { client, bus_name: "bus".to_owned() }.publish(&published(count)).await
     }
 
     #[tokio::test]
@@ -140,7 +140,7 @@ mod tests {
         let told = |time: &str| {
             let occurred_at = OccurredAt::parse(time).unwrap();
             let entry =
-                bus.entry(&Announcement { occurred_at: Some(occurred_at), ..announcements(1).remove(0) }).unwrap();
+                bus.entry(&PublishedEvent { occurred_at: Some(occurred_at), ..published(1).remove(0) }).unwrap();
             assert!(entry.detail().unwrap().contains(time), "the sender's own text is in the detail");
             entry.time().map(|time| time.secs())
         };

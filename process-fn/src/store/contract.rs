@@ -6,7 +6,7 @@ use shared::{
     DeliveryKey, Provider, ReceivedAt, SenderId, Session, SessionId, Source,
     endpoint::Endpoint,
     ids::AcceptId,
-    session::{Disposition, Entry, Hole},
+    session::{Disposition, MissingDelivery, TimelineLine},
 };
 
 /// Seconds in a day.
@@ -34,7 +34,7 @@ async fn a_session_is_read_as_it_was_saved(store: &impl SessionStore, session: &
     let absent = store.load(session.id(), now).await.expect("a load");
     assert_eq!((absent.session, absent.version), (None, Version::Absent));
     let version = store.save(session, Version::Absent, now).await.expect("a first save");
-    let changed = session.with_hole(Hole {
+    let changed = session.with_missing(MissingDelivery {
         accept_id: AcceptId::new("1"),
         received_at: ReceivedAt(1),
         parked_as: "parked/\u{7f}\u{1F916}".to_owned(),
@@ -63,7 +63,7 @@ async fn an_expired_session_counts_as_absent(store: &impl SessionStore, session:
 
 async fn an_entry_keeps_its_place_for_a_week(store: &impl SessionStore, id: &SessionId, now: i64, tells: bool) {
     let redelivered = if tells { Recorded::Again } else { Recorded::Taken };
-    let entry = |accept_id: &str, disposition| Entry {
+    let entry = |accept_id: &str, disposition| TimelineLine {
         key: key(),
         accept_id: AcceptId::new(accept_id),
         kind: "unknown".to_owned(),

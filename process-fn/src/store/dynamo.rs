@@ -10,11 +10,11 @@ use aws_sdk_dynamodb::{
 use shared::{
     SenderId, Session, SessionId,
     api::CalendarEntry,
-    session::{Document, Entry, Unreadable},
+    session::{Document, TimelineLine, Unreadable},
     table::{
-        BY_DUE, DISPOSITION, DOCUMENT, DUE_AT, DUE_SHARD, Due, ENTRY_SORT_KEY_PREFIX, EVENT_SORT_KEY_PREFIX,
-        EXPIRES_AT, FIRST_SEEN_AT, FIRST_SEEN_DAY, IDS, OUTCOME, PK, SESSION_SORT_KEY, SK, STATE, VERSION, day,
-        due_shard, entry_sort_key, event_sort_key, partition_key,
+        BY_DUE, DISPOSITION, DOCUMENT, DUE_AT, DUE_SHARD, Due, ENTRY_SORT_KEY_PREFIX, EXPIRES_AT, FIRST_SEEN_AT,
+        FIRST_SEEN_DAY, IDS, LINE_SORT_KEY_PREFIX, OUTCOME, PK, SESSION_SORT_KEY, SK, STATE, VERSION, day, due_shard,
+        entry_sort_key, line_sort_key, partition_key,
     },
 };
 use std::{collections::HashMap, time::Duration};
@@ -208,17 +208,17 @@ impl SessionStore for DynamoStore {
     }
 
     async fn forget_entries(&self, id: &SessionId) -> Result<(), StoreError> {
-        for kind in [EVENT_SORT_KEY_PREFIX, ENTRY_SORT_KEY_PREFIX] {
+        for kind in [LINE_SORT_KEY_PREFIX, ENTRY_SORT_KEY_PREFIX] {
             self.forget(id, kind).await?;
         }
         Ok(())
     }
 
-    async fn record(&self, id: &SessionId, entry: &Entry, now: i64) -> Result<Recorded, StoreError> {
-        let written = Document::of_entry(entry).map_err(|_| StoreError::Invalid)?;
+    async fn record(&self, id: &SessionId, entry: &TimelineLine, now: i64) -> Result<Recorded, StoreError> {
+        let written = Document::of_line(entry).map_err(|_| StoreError::Invalid)?;
         let item = Item::from([
             (PK.to_owned(), text(partition_key(id))),
-            (SK.to_owned(), text(event_sort_key(entry))),
+            (SK.to_owned(), text(line_sort_key(entry))),
             (DOCUMENT.to_owned(), text(written.text)),
             (IDS.to_owned(), AttributeValue::B(Blob::new(written.ids))),
             (DISPOSITION.to_owned(), text(entry.disposition.as_str())),
@@ -232,7 +232,7 @@ impl SessionStore for DynamoStore {
             Err(error) => error,
         };
         if let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
-            let in_the_way = failed.item().map(|item| document(item).and_then(|document| document.entry()));
+            let in_the_way = failed.item().map(|item| document(item).and_then(|document| document.line()));
             let again = in_the_way.is_some_and(|other| other.is_ok_and(|other| other.accept_id == entry.accept_id));
             return Ok(if again { Recorded::Again } else { Recorded::Taken });
         }

@@ -4,8 +4,8 @@ use super::{DUE_PER_SHARD, ENTRY_RETENTION_SECONDS, Loaded, Recorded, SessionSto
 use shared::{
     SenderId, Session, SessionId,
     api::CalendarEntry,
-    session::Entry,
-    table::{Due, entry_sort_key, event_sort_key, partition_key},
+    session::TimelineLine,
+    table::{Due, entry_sort_key, line_sort_key, partition_key},
 };
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ type Fault = Box<dyn FnMut(&str, &SessionId) -> Result<(), StoreError> + Send>;
 #[derive(Default)]
 struct Tables {
     sessions: BTreeMap<String, (Session, u64, i64)>,
-    entries: BTreeMap<(String, String), (Entry, i64)>,
+    entries: BTreeMap<(String, String), (TimelineLine, i64)>,
     mirrored: BTreeMap<(String, String), (CalendarEntry, i64)>,
     calls: Vec<String>,
 }
@@ -53,7 +53,7 @@ impl MemoryStore {
 
     /// The entries kept beside this session, in order of their keys.
     #[must_use]
-    pub fn entries(&self, id: &SessionId) -> Vec<Entry> {
+    pub fn entries(&self, id: &SessionId) -> Vec<TimelineLine> {
         let pk = partition_key(id);
         self.tables().entries.iter().filter(|((of, _), _)| *of == pk).map(|(_, (entry, _))| entry.clone()).collect()
     }
@@ -68,7 +68,7 @@ impl MemoryStore {
 
     /// All entries beside sessions that have not expired by `now`, each with its partition key.
     #[must_use]
-    pub fn all_entries(&self, now: i64) -> Vec<(String, Entry)> {
+    pub fn all_entries(&self, now: i64) -> Vec<(String, TimelineLine)> {
         let tables = self.tables();
         let live = tables.entries.iter().filter(|(_, (_, expires_at))| *expires_at > now);
         live.map(|((pk, _), (entry, _))| (pk.clone(), entry.clone())).collect()
@@ -171,10 +171,10 @@ impl SessionStore for MemoryStore {
         Ok(())
     }
 
-    async fn record(&self, id: &SessionId, entry: &Entry, now: i64) -> Result<Recorded, StoreError> {
+    async fn record(&self, id: &SessionId, entry: &TimelineLine, now: i64) -> Result<Recorded, StoreError> {
         self.begin("record", id)?;
         let mut tables = self.tables();
-        let key = (partition_key(id), event_sort_key(entry));
+        let key = (partition_key(id), line_sort_key(entry));
         match tables.entries.get(&key) {
             Some((other, expires_at)) if *expires_at > now => {
                 Ok(if other.accept_id == entry.accept_id { Recorded::Again } else { Recorded::Taken })

@@ -13,7 +13,8 @@ mod lines;
 
 use self::lines::{Line, Lines};
 use super::{
-    ArtifactFact, CalendarFacts, Copy, Dated, Deletion, Ending, Entry, Errand, Hole, Progress, Session, State,
+    ArtifactFact, CalendarFacts, Copy, Dated, Deletion, Ending, Errand, MissingDelivery, Progress, Session, State,
+    TimelineLine,
 };
 use crate::{
     event::{Artifact, ArtifactStatus, Certainty, Outcome},
@@ -84,7 +85,7 @@ impl Document {
             calendar,
             first_received_at,
             timeline,
-            holes,
+            missing,
             errands,
             copies,
         } = session;
@@ -111,7 +112,7 @@ impl Document {
             attributes_are_unverified: entered.is_some_and(|(trust, _)| *trust == Trust::Unverified),
             calendar: calendar.clone(),
             lines,
-            holes: holes.clone(),
+            missing: missing.clone(),
             errands: errands.clone(),
             copies: copies.clone(),
         };
@@ -148,7 +149,7 @@ impl Document {
             calendar: text.calendar,
             first_received_at: text.first.unwrap_or(said.first),
             timeline,
-            holes: text.holes,
+            missing: text.missing,
             errands: text.errands,
             copies: text.copies,
         })
@@ -158,7 +159,7 @@ impl Document {
     ///
     /// # Errors
     /// Never: texts, numbers and lists of them always serialise.
-    pub fn of_entry(delivery: &Entry) -> Result<Self, serde_json::Error> {
+    pub fn of_line(delivery: &TimelineLine) -> Result<Self, serde_json::Error> {
         let Lines { mut lines, ids } = Lines::of(std::slice::from_ref(delivery));
         let text = EntryText { form: FORM, line: lines.pop().unwrap_or_default() };
         Ok(Self { text: serde_json::to_string(&text)?, ids })
@@ -168,7 +169,7 @@ impl Document {
     ///
     /// # Errors
     /// [`Unreadable`].
-    pub fn entry(&self) -> Result<Entry, Unreadable> {
+    pub fn line(&self) -> Result<TimelineLine, Unreadable> {
         let text: EntryText = read(&self.text)?;
         let mut entries = Lines { lines: vec![text.line], ids: self.ids.clone() }.entries()?;
         entries.pop().ok_or_else(|| Unreadable::Damaged("it has no line".to_owned()))
@@ -242,7 +243,7 @@ struct SessionText {
     calendar: Option<CalendarFacts>,
     lines: Vec<Line>,
     #[serde(default, skip_serializing_if = "super::is_default")]
-    holes: Vec<Hole>,
+    missing: Vec<MissingDelivery>,
     #[serde(default, skip_serializing_if = "super::is_default")]
     errands: BTreeMap<Errand, Progress>,
     #[serde(default, skip_serializing_if = "super::is_default")]
@@ -283,7 +284,7 @@ struct Said {
 }
 
 impl Said {
-    fn by(lines: &[Entry]) -> Self {
+    fn by(lines: &[TimelineLine]) -> Self {
         let mut said = Self { first: lines.first().map_or(ReceivedAt(0), |line| line.received_at), ..Self::default() };
         for line in lines {
             said.hear(line);
@@ -291,7 +292,7 @@ impl Said {
         said
     }
 
-    fn hear(&mut self, line: &Entry) {
+    fn hear(&mut self, line: &TimelineLine) {
         let trust = line.trust();
         let dated = || line.occurred_at.clone().map(|at| Dated { trust, at });
         let (topic, what) = line.kind.split_once('.').unwrap_or_default();

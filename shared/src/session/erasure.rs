@@ -22,7 +22,7 @@ impl Session {
     #[must_use]
     pub fn with_erased(&self, errand: Errand, mark: Mark, again_at: Option<i64>) -> Self {
         let mut next = self.with_settled(errand, mark);
-        next.holes.clear();
+        next.missing.clear();
         // A second round that has its time keeps it: else whoever goes on sending would keep the deletion from being told.
         if let Some(again_at) = again_at.filter(|_| next.pending(Errand::EraseAgain).is_none()) {
             next.errands.insert(Errand::EraseAgain, Progress::new(mark).not_before(again_at));

@@ -1,16 +1,16 @@
 //! Deliveries whose bytes are in the bucket: those that are missing from a session, and those that are not to come back.
 
-use super::{Entry, Errand, Hole, Mark, Progress, Session, timeline};
+use super::{Errand, Mark, MissingDelivery, Progress, Session, TimelineLine, timeline};
 use crate::{ids::AcceptId, time::ReceivedAt, trust::Trust};
 
 impl Session {
     /// The session with a delivery marked as missing, its bytes being parked. Marking it twice changes nothing, and neither does
     /// marking one that is not missing: it may have been saved by a call whose answer was lost.
     #[must_use]
-    pub fn with_hole(&self, hole: Hole) -> Self {
-        let mut next = self.with_bytes_kept(hole.received_at);
-        if !self.timeline.iter().any(|entry| entry.accept_id == hole.accept_id) {
-            timeline::insert_hole(&mut next.holes, hole);
+    pub fn with_missing(&self, missing: MissingDelivery) -> Self {
+        let mut next = self.with_bytes_kept(missing.received_at);
+        if !self.timeline.iter().any(|entry| entry.accept_id == missing.accept_id) {
+            timeline::insert_missing(&mut next.missing, missing);
         }
         next
     }
@@ -18,9 +18,9 @@ impl Session {
     /// The session after the bytes of a delivery were set aside for good: it is missing no longer, if it was, and of a bot
     /// whose data was deleted it must be erased. `None` if that changes nothing.
     #[must_use]
-    pub fn with_set_aside(&self, entry: &Entry) -> Option<Self> {
+    pub fn with_set_aside(&self, entry: &TimelineLine) -> Option<Self> {
         let mut next = self.clone();
-        next.fill_hole(&entry.accept_id);
+        next.arrived(&entry.accept_id);
         let next = next.with_bytes_kept(entry.received_at);
         (next != *self).then_some(next)
     }
@@ -42,7 +42,7 @@ impl Session {
         next
     }
 
-    pub(super) fn fill_hole(&mut self, accept_id: &AcceptId) {
-        self.holes.retain(|hole| hole.accept_id != *accept_id);
+    pub(super) fn arrived(&mut self, accept_id: &AcceptId) {
+        self.missing.retain(|missing| missing.accept_id != *accept_id);
     }
 }

@@ -35,7 +35,7 @@ impl Delivery {
 
 /// A session but for which of several deliveries of a fact has its line: the fields, and which facts have one.
 fn settled(mut session: Session) -> (Session, BTreeSet<(String, Trust, Option<Timestamp>)>) {
-    let recurs = |line: &Entry| {
+    let recurs = |line: &TimelineLine| {
         let recurring = ["session.joining", "session.recording_paused", "session.recording_resumed"];
         recurring.contains(&line.kind.as_str()) || line.kind.starts_with("transcript.")
     };
@@ -371,9 +371,9 @@ fn the_same_fact_through_two_channels_counts_once() {
     let twin = callback("2", completed(resent, None));
     let repeated = advance(&session, &twin.event());
     let records: Vec<_> = repeated.records.iter().map(|r| (r.accept_id.as_str(), r.disposition)).collect();
-    assert_eq!((records, repeated.announcements), (vec![("2", Duplicate)], vec![]), "on record, and not told again");
+    assert_eq!((records, repeated.published), (vec![("2", Duplicate)], vec![]), "on record, and not told again");
     let ids = |delivery: &Delivery| {
-        advance(&empty(), &delivery.event()).announcements.into_iter().map(|told| told.id).collect::<Vec<_>>()
+        advance(&empty(), &delivery.event()).published.into_iter().map(|told| told.id).collect::<Vec<_>>()
     };
     assert_eq!(ids(&first), ids(&twin), "and if it were, it would be under the same ids");
 }
@@ -388,7 +388,7 @@ fn a_conclusion_is_several_facts_at_once() {
     assert_eq!(ready, [(Artifact::Video, ArtifactStatus::Ready), (Artifact::Transcript, ArtifactStatus::Ready)]);
     assert_eq!(session.custom_attributes(), Some(r#"{"customer_id":"c-19"}"#));
 
-    let told = advance(&empty(), &webhook("1", completed("2026-08-20T09:31:04Z", None)).event()).announcements;
+    let told = advance(&empty(), &webhook("1", completed("2026-08-20T09:31:04Z", None)).event()).published;
     let told: Vec<_> = told.iter().map(|told| told.name).collect();
     assert_eq!(told, ["meeting.joined", "meeting.ended", "meeting.done"]);
 
@@ -448,8 +448,8 @@ fn every_run_of_a_v1_transcription_counts() {
 }
 
 #[test]
-fn an_announcement_is_about_the_fact_and_not_the_delivery() {
-    let id = |delivery: Delivery| advance(&empty(), &delivery.event()).announcements[0].id.clone();
+fn a_published_event_is_about_the_fact_and_not_the_delivery() {
+    let id = |delivery: Delivery| advance(&empty(), &delivery.event()).published[0].id.clone();
     let body = stopped("bot.kicked", "2026-01-01T10:30:00Z");
     let other_time = stopped("bot.kicked", "2026-01-01T10:30:01Z");
     assert_eq!(id(signed("1", body.clone())), id(signed("2", other_time)));
@@ -463,8 +463,8 @@ fn ends_told(deliveries: &[Delivery]) -> Vec<(u64, String, bool, String)> {
     for delivery in deliveries {
         let transition = advance(&session, &delivery.event());
         session = transition.session.unwrap_or(session);
-        for announcement in transition.announcements.iter().filter(|told| told.name == "meeting.ended") {
-            let detail = serde_json::to_value(announcement).unwrap();
+        for event in transition.published.iter().filter(|told| told.name == "meeting.ended") {
+            let detail = serde_json::to_value(event).unwrap();
             let text = |name: &str| detail[name].as_str().unwrap().to_owned();
             let confirmed = detail["confirmed"].as_bool().unwrap();
             told.push((detail["revision"].as_u64().unwrap(), text("outcome"), confirmed, text("id")));
@@ -498,19 +498,23 @@ fn a_corrected_end_is_told_under_an_id_of_its_own() {
 
 #[test]
 fn a_hole_is_marked_once_and_filled_by_its_delivery() {
-    let hole = |id: &str| Hole {
+    let missing = |id: &str| MissingDelivery {
         accept_id: AcceptId::new(id),
         received_at: ReceivedAt(0),
         parked_as: "parked/g/1".to_owned(),
         reason: "store_unavailable".to_owned(),
     };
-    let session = empty().with_hole(hole("1")).with_hole(hole("1")).with_hole(hole("2"));
-    assert_eq!(session.holes().len(), 2);
+    let session = empty().with_missing(missing("1")).with_missing(missing("1")).with_missing(missing("2"));
+    assert_eq!(session.missing().len(), 2);
     let joining = advance(&session, &signed("1", event("bot.joining", "2026-01-01T10:00:00Z")).event());
     let session = joining.session.unwrap();
-    assert_eq!(session.holes(), [hole("2")]);
+    assert_eq!(session.missing(), [missing("2")]);
     let ignored = advance(&session, &signed("2", event("bot.error", "2026-01-01T10:00:00Z")).event());
-    assert_eq!(ignored.session.unwrap().holes(), [], "a delivery that changes nothing else still fills its hole");
+    assert_eq!(
+        ignored.session.unwrap().missing(),
+        [],
+        "a delivery that changes nothing else is missing no more all the same"
+    );
 }
 
 #[test]
@@ -539,12 +543,12 @@ fn a_full_timeline_gives_up_detail_and_keeps_the_end() {
 
 #[test]
 fn from_a_full_timeline_claims_move_out_first_and_ends_last_and_of_each_the_oldest() {
-    let line = |n: usize, endpoint, kind: &str| Entry {
+    let line = |n: usize, endpoint, kind: &str| TimelineLine {
         kind: kind.to_owned(),
         accept_id: AcceptId::new(n.to_string()),
         received_at: ReceivedAt(n.cast_signed() as i64),
         source: crate::source::Source::Delivered(endpoint),
-        ..Entry::of(&signed("x", event("bot.joining", "2026-01-01T10:00:00Z")).event(), Disposition::Applied)
+        ..TimelineLine::of(&signed("x", event("bot.joining", "2026-01-01T10:00:00Z")).event(), Disposition::Applied)
     };
     let (proved, said) = (Endpoint::MeetStream, Endpoint::MeetStreamCallback);
     // In order of receipt; only the first of them are few, so that the next one that comes shows what moves out.
@@ -666,7 +670,7 @@ proptest! {
         for (n, event) in events.iter().enumerate() {
             let transition = advance(&session, event);
             session = transition.session.unwrap_or(session);
-            let told = serde_json::to_string(&(&session, &transition.records, &transition.announcements)).unwrap();
+            let told = serde_json::to_string(&(&session, &transition.records, &transition.published)).unwrap();
             let is_deleted = session.is_erased();
             prop_assert!(is_deleted || n < at);
             for word in ["acme", "in other words", "in the callback", "(Stopped)"] {

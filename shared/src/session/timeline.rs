@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 /// The most entries that a session holds. A meeting has about 15; every write of the session pays for all of them.
 const MAX_ENTRIES: usize = 64;
 
-/// The most holes that a session holds; the parked bytes are listed in S3 all the same.
-const MAX_HOLES: usize = 32;
+/// The most missing deliveries that a session names; the parked bytes are listed in S3 all the same.
+const MAX_MISSING: usize = 32;
 
 /// What became of a delivery.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ impl Disposition {
 
 /// One delivery, without its body. The names on the wire are short because every write of a session pays for them.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Entry {
+pub struct TimelineLine {
     /// What makes it the same delivery as another.
     #[serde(rename = "k")]
     pub key: DeliveryKey,
@@ -79,7 +79,7 @@ pub struct Entry {
     pub reason: Option<String>,
 }
 
-impl Entry {
+impl TimelineLine {
     /// The entry for an event that met this end.
     #[must_use]
     pub fn of(event: &Event, disposition: Disposition) -> Self {
@@ -137,7 +137,7 @@ impl Entry {
 /// A delivery that is missing from the session, because it failed on every try.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Hole {
+pub struct MissingDelivery {
     /// Which accepted request it was.
     pub accept_id: AcceptId,
     /// When we took it.
@@ -149,17 +149,18 @@ pub struct Hole {
 }
 
 /// Takes out the lines that a better trusted delivery of the same fact replaces, and gives them back as its duplicates.
-pub(super) fn displace(timeline: &mut Vec<Entry>, event: &Event) -> Vec<Entry> {
-    let is_displaced = |line: &mut Entry| line.trust() < event.trust && (line.key == event.key || line.tells_of(event));
+pub(super) fn displace(timeline: &mut Vec<TimelineLine>, event: &Event) -> Vec<TimelineLine> {
+    let is_displaced =
+        |line: &mut TimelineLine| line.trust() < event.trust && (line.key == event.key || line.tells_of(event));
     let displaced = timeline.extract_if(.., is_displaced);
-    displaced.map(|line| Entry { disposition: Disposition::Duplicate, ..line }).collect()
+    displaced.map(|line| TimelineLine { disposition: Disposition::Duplicate, ..line }).collect()
 }
 
 /// Adds an entry, keeps the list in order of receipt, and gives back the entry that no longer fits: unverified ones before
 /// verified ones, of those everything else before the ends, the oldest first. What a spilled entry said stays in the
 /// session's fields; only its line moves out, and with it the memory that its fact was told.
-pub(super) fn insert(timeline: &mut Vec<Entry>, entry: Entry) -> Option<Entry> {
-    let order = |entry: &Entry| (entry.received_at, entry.key.clone());
+pub(super) fn insert(timeline: &mut Vec<TimelineLine>, entry: TimelineLine) -> Option<TimelineLine> {
+    let order = |entry: &TimelineLine| (entry.received_at, entry.key.clone());
     let at = timeline.partition_point(|other| order(other) < order(&entry));
     timeline.insert(at, entry);
     if timeline.len() <= MAX_ENTRIES {
@@ -169,13 +170,13 @@ pub(super) fn insert(timeline: &mut Vec<Entry>, entry: Entry) -> Option<Entry> {
     Some(timeline.remove(at))
 }
 
-/// Adds a hole once; at the bound the oldest gives way.
-pub(super) fn insert_hole(holes: &mut Vec<Hole>, hole: Hole) {
-    if holes.iter().any(|other| other.accept_id == hole.accept_id) {
+/// Adds a missing delivery once; at the bound the oldest gives way.
+pub(super) fn insert_missing(all: &mut Vec<MissingDelivery>, missing: MissingDelivery) {
+    if all.iter().any(|other| other.accept_id == missing.accept_id) {
         return;
     }
-    holes.push(hole);
-    if holes.len() > MAX_HOLES {
-        holes.remove(0);
+    all.push(missing);
+    if all.len() > MAX_MISSING {
+        all.remove(0);
     }
 }

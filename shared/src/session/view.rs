@@ -1,6 +1,6 @@
 //! What a session says of its bot.
 
-use super::{ArtifactFact, CalendarFacts, Copy, Deletion, Ending, Entry, Hole, Session, State};
+use super::{ArtifactFact, CalendarFacts, Copy, Deletion, Ending, MissingDelivery, Session, State, TimelineLine};
 use crate::{
     event::{Artifact, Outcome},
     ids::SessionId,
@@ -84,14 +84,14 @@ impl Session {
 
     /// The deliveries it was made from, by time of receipt.
     #[must_use]
-    pub fn timeline(&self) -> &[Entry] {
+    pub fn timeline(&self) -> &[TimelineLine] {
         &self.timeline
     }
 
     /// The deliveries that are missing from it, because they were parked.
     #[must_use]
-    pub fn holes(&self) -> &[Hole] {
-        &self.holes
+    pub fn missing(&self) -> &[MissingDelivery] {
+        &self.missing
     }
 
     /// What became of its artifacts with us.

@@ -8,7 +8,7 @@ use aws_sdk_sqs::types::{Message, QueueAttributeName};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::session::Document;
-use shared::table::{DOCUMENT, EVENT_SORT_KEY_PREFIX, IDS, PK, SESSION_SORT_KEY, SK};
+use shared::table::{DOCUMENT, IDS, LINE_SORT_KEY_PREFIX, PK, SESSION_SORT_KEY, SK};
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -252,7 +252,7 @@ fn said(item: &HashMap<String, AttributeValue>) -> Result<Option<Value>> {
     let document = Document { text: document.to_owned(), ids: ids.unwrap_or_default() };
     Ok(Some(match text(SK) {
         Some(SESSION_SORT_KEY) => serde_json::to_value(document.session(text(PK).unwrap_or_default())?)?,
-        Some(key) if key.starts_with(EVENT_SORT_KEY_PREFIX) => serde_json::to_value(document.entry()?)?,
+        Some(key) if key.starts_with(LINE_SORT_KEY_PREFIX) => serde_json::to_value(document.line()?)?,
         _ => serde_json::from_str(&document.text)?,
     }))
 }

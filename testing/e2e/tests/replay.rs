@@ -99,8 +99,8 @@ async fn meanwhile<T>(pipeline: &Pipeline, doing: impl Future<Output = Result<T>
     done
 }
 
-fn holes(session: &Value) -> usize {
-    session.pointer("/document/holes").and_then(Value::as_array).map_or(0, Vec::len)
+fn missing(session: &Value) -> usize {
+    session.pointer("/document/missing").and_then(Value::as_array).map_or(0, Vec::len)
 }
 
 fn timeline(session: &Value) -> usize {
@@ -144,7 +144,7 @@ async fn after_an_outage_one_command_brings_every_session_to_its_fault_free_end(
     let expected = fault_free(&bots, meeting).await?;
     let pipeline = Pipeline::start().await?;
     let operator = Operator::of(&pipeline.scratch)?;
-    // Of two bots the table takes no save at all, so not even the holes are marked; of the others it refuses one delivery.
+    // Of two bots the table takes no save at all, so not even the missing deliveries are marked; of the others it refuses one delivery.
     for bot in &bots[..2] {
         pipeline.process_proxy.when(saves().mentioning(bot)).then(Decision::Refuse(Refusal::Internal));
     }
@@ -155,7 +155,7 @@ async fn after_an_outage_one_command_brings_every_session_to_its_fault_free_end(
     }
     pipeline.drain(Duration::from_secs(120)).await?;
     pipeline.process_proxy.pass_everything();
-    assert_eq!(holes(&pipeline.session("bot-3").await?.context("no session")?), 1);
+    assert_eq!(missing(&pipeline.session("bot-3").await?.context("no session")?), 1);
 
     let parked = operator.list(&["parked", "list"]).await?;
     assert_eq!(parked.len(), 2 * 5 + 2, "{parked:?}");
@@ -175,7 +175,11 @@ async fn after_an_outage_one_command_brings_every_session_to_its_fault_free_end(
     assert!(answer.stdout.starts_with("12 put back into the events queue\nof these: 12 applied"), "{answer:?}");
     assert!(answer.stderr.lines().filter(|line| line.starts_with("put back: parked/")).count() == 12, "{answer:?}");
     pipeline.drain(SOON).await?;
-    assert_eq!(essences(&pipeline, &bots).await?, expected, "no holes, and every session as if nothing had happened");
+    assert_eq!(
+        essences(&pipeline, &bots).await?,
+        expected,
+        "nothing missing, and every session as if nothing had happened"
+    );
     assert!(pipeline.kept("").await?.is_empty());
 
     let again = operator.run(&["parked", "replay", "--all"]).await?;
@@ -213,7 +217,7 @@ async fn one_poisoned_bot_among_a_hundred_delays_none_of_the_others() -> Result<
     assert!(pipeline.kept("").await?.is_empty());
     for bot in &bots {
         let session = pipeline.session(bot).await?.context("no session")?;
-        assert_eq!((timeline(&session), holes(&session), &session["state"]), (2, 0, &json!("in_call")), "{bot}");
+        assert_eq!((timeline(&session), missing(&session), &session["state"]), (2, 0, &json!("in_call")), "{bot}");
     }
     pipeline.scratch.remove().await
 }

@@ -214,7 +214,7 @@ pub(crate) fn save(scenario: &Scenario, state: &mut State, ids: Set, was_tried: 
     }
 }
 
-/// `Session::with_hole`.
+/// `Session::with_missing`.
 pub(crate) fn mark_hole(scenario: &Scenario, session: &mut Session, id: Id) {
     if !session.applied.has(id) {
         session.holes.insert(id);

@@ -16,7 +16,7 @@ use crate::delivery::{Delivery, Tampering};
 use shared::{
     AcceptId, Endpoint, Event, QueueMessage, ReceivedAt, Session,
     provider::{Peek, parse, peek_message},
-    session::Entry,
+    session::TimelineLine,
 };
 use std::collections::BTreeMap;
 use traces::Traces;
@@ -65,7 +65,7 @@ pub struct Stored {
     /// All sessions.
     pub sessions: Vec<Session>,
     /// All entries beside sessions, with their partition keys.
-    pub entries: Vec<(String, Entry)>,
+    pub entries: Vec<(String, TimelineLine)>,
     /// All objects, by key.
     pub objects: BTreeMap<String, Object>,
     /// The texts of all messages in the events queue.
@@ -165,11 +165,11 @@ const TOLD_BY_ERRANDS: [&str; 5] =
 #[must_use]
 pub fn published(announced: &Announced, heard: &BTreeMap<String, String>) -> Vec<String> {
     let unheard = announced.due.iter().filter(|id| !heard.contains_key(*id));
-    let unheard = unheard.map(|id| format!("announcement {id} was never published"));
+    let unheard = unheard.map(|id| format!("the event {id} was never published"));
     let invented = heard
         .iter()
         .filter(|(id, name)| !announced.possible.contains(*id) && !TOLD_BY_ERRANDS.contains(&name.as_str()));
-    unheard.chain(invented.map(|(id, name)| format!("announcement {id}, {name}, says what never happened"))).collect()
+    unheard.chain(invented.map(|(id, name)| format!("the event {id}, {name}, says what never happened"))).collect()
 }
 
 /// No forged request is answered 2xx, and no authentic one as if it were forged.
@@ -195,7 +195,7 @@ fn left_over(evidence: &Evidence<'_>, traces: &Traces) -> Vec<String> {
         let is_readable = one.event.is_some() && one.tampering.is_none();
         for place in traces.at(&one.accept_id) {
             let waits = match place {
-                Place::Parked | Place::Dead | Place::Queued | Place::Spooled | Place::Hole(_) => true,
+                Place::Parked | Place::Dead | Place::Queued | Place::Spooled | Place::Missing(_) => true,
                 Place::Quarantined => is_readable,
                 Place::Line(..) | Place::Beside(..) | Place::Claimed => false,
             };

@@ -77,9 +77,9 @@ async fn play(schedule: &Schedule) -> Result<Run> {
         run.violations.extend(surroundings.end().await);
     }
     let heard = world.heard();
-    run.violations.extend(expected.due.difference(&heard).map(|id| format!("announcement {id} was never published")));
+    run.violations.extend(expected.due.difference(&heard).map(|id| format!("the event {id} was never published")));
     run.violations
-        .extend(heard.difference(&expected.possible).map(|id| format!("announcement {id} says what never happened")));
+        .extend(heard.difference(&expected.possible).map(|id| format!("the event {id} says what never happened")));
     run.count_answers(&sent);
     run.struck = world.struck().into_iter().map(|((call, fault), n)| ((format!("{call:?}"), fault), n)).collect();
     Ok(run)

@@ -40,7 +40,7 @@ impl Run {
         for (ending, folder) in [("parked", "parked/"), ("quarantined", "quarantine/"), ("claimed", "claims/")] {
             count(ending, stored.objects.keys().filter(|key| key.starts_with(folder)).count());
         }
-        count("holes", stored.sessions.iter().map(|session| session.holes().len()).sum());
+        count("missing", stored.sessions.iter().map(|session| session.missing().len()).sum());
         count("dead letters", stored.dead.len());
     }
 

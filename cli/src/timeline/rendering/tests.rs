@@ -35,7 +35,7 @@ fn kicked() -> Report {
         "transcript": { "trust": "unverified", "status": "failed", "occurred_at": null, "reason": "no credit" },
     });
     session["custom_attributes"] = json!(["verified", r#"{"tenant":"acme"}"#]);
-    session["holes"] = json!([
+    session["missing"] = json!([
         { "accept_id": "a9", "received_at": 1_791_212_104_000_i64, "parked_as": "parked/x/a9", "reason": "unavailable" },
     ]);
     report(Some(session), vec![ended, warning])
@@ -93,7 +93,7 @@ fn programs_see_the_same() {
             "transcript": { "status": "failed", "trust": "unverified", "occurred_at": null, "reason": "no credit" },
         },
         "calendar": null,
-        "holes": [{
+        "missing": [{
             "accept_id": "a9", "received_at": "2026-10-05T14:55:04.000Z", "parked_as": "parked/x/a9",
             "reason": "unavailable",
         }],

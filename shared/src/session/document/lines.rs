@@ -4,7 +4,7 @@
 //! later we took it, what happened, through which endpoint, and the sender's name for it. What the line before said is left out:
 //! the day, and the endpoint. So are `+00:00`, and `session.` before what happened; a `?` stands behind a time without an offset.
 
-use super::{super::Entry, Unreadable};
+use super::{super::TimelineLine, Unreadable};
 use crate::{
     ids::{AcceptId, DeliveryKey},
     session::Disposition,
@@ -43,7 +43,7 @@ struct Before {
 }
 
 impl Lines {
-    pub(super) fn of(entries: &[Entry]) -> Self {
+    pub(super) fn of(entries: &[TimelineLine]) -> Self {
         let mut before = Before::default();
         let (mut lines, mut ids) = (Vec::with_capacity(entries.len()), Vec::with_capacity(32 * entries.len()));
         for entry in entries {
@@ -60,7 +60,7 @@ impl Lines {
         Self { lines, ids }
     }
 
-    pub(super) fn entries(self) -> Result<Vec<Entry>, Unreadable> {
+    pub(super) fn entries(self) -> Result<Vec<TimelineLine>, Unreadable> {
         let (ids, rest) = self.ids.as_chunks::<16>();
         let (ids, odd) = ids.as_chunks::<2>();
         if !rest.is_empty() || !odd.is_empty() || ids.len() != self.lines.len() {
@@ -82,7 +82,7 @@ impl Lines {
 }
 
 impl Before {
-    fn line(&mut self, entry: &Entry) -> String {
+    fn line(&mut self, entry: &TimelineLine) -> String {
         let (occurred, received) = match &entry.occurred_at {
             Some(at) => {
                 let late = entry.received_at.0.wrapping_sub(at.moment().as_millisecond());
@@ -112,7 +112,13 @@ impl Before {
         line
     }
 
-    fn entry(&mut self, line: &str, key: DeliveryKey, accept_id: AcceptId, reason: Option<String>) -> Option<Entry> {
+    fn entry(
+        &mut self,
+        line: &str,
+        key: DeliveryKey,
+        accept_id: AcceptId,
+        reason: Option<String>,
+    ) -> Option<TimelineLine> {
         let mut fields = line.splitn(4, ' ');
         let (occurred, received, what) = (fields.next()?, fields.next()?, fields.next()?);
         let occurred_at =
@@ -133,7 +139,7 @@ impl Before {
             None => format!("session.{kind}"),
         };
         let disposition = disposition.map(|name| Disposition::deserialize(name.into_deserializer()));
-        Some(Entry {
+        Some(TimelineLine {
             key,
             accept_id,
             kind,

@@ -97,9 +97,9 @@ fn the_stored_form_is_what_it_was() {
     let ids = life.timeline()[0].key.to_string() + &life.timeline()[0].accept_id.as_str().replace('-', "");
     assert_eq!(hex::encode(&document.ids[..32]), ids);
     assert_eq!(document.ids.len(), 12 * 32);
-    let entry = Entry { disposition: Disposition::Duplicate, ..life.timeline()[6].clone() };
-    let document = Document::of_entry(&entry).unwrap();
-    assert_eq!(document.entry().unwrap(), entry);
+    let entry = TimelineLine { disposition: Disposition::Duplicate, ..life.timeline()[6].clone() };
+    let document = Document::of_line(&entry).unwrap();
+    assert_eq!(document.line().unwrap(), entry);
     insta::assert_snapshot!(document.text, @r#"{"form":1,"line":["2026-10-05T14:47:12.771503 +447 ended@meetstream!duplicate bot.stopped","bot.stopped (Stopped): Bot left the meeting"]}"#);
 }
 
@@ -133,7 +133,7 @@ fn full() -> Session {
     .with_copy(Artifact::Audio, stored)
     .with_settled(Errand::FetchAudio, mark)
     .with_reminder(Errand::FetchAudio, 7)
-    .with_hole(Hole {
+    .with_missing(MissingDelivery {
         accept_id: AcceptId::new("1"),
         received_at: ReceivedAt(1),
         parked_as: "parked/\u{7f}\u{1F916}".to_owned(),
@@ -186,9 +186,9 @@ fn what_another_version_wrote_is_not_read() {
     assert!(matches!(newer, Err(Unreadable::Form(form)) if form == FORM + 1), "other fields");
     let none = changed(|text| drop(text.as_object_mut().unwrap().remove("form")));
     assert!(matches!(none, Err(Unreadable::Damaged(_))));
-    let entry = Document::of_entry(&life().timeline()[0]).unwrap();
+    let entry = Document::of_line(&life().timeline()[0]).unwrap();
     let newer = Document { text: entry.text.replace("\"form\":1", "\"form\":2"), ..entry };
-    assert!(matches!(newer.entry(), Err(Unreadable::Form(2))));
+    assert!(matches!(newer.line(), Err(Unreadable::Form(2))));
 }
 
 /// A field that is dropped in silence would be missing from the next write.
@@ -254,7 +254,7 @@ fn times() -> impl Strategy<Value = String> {
         .prop_map(|(day, t, time, zone)| format!("{day}{t}{time}{zone}"))
 }
 
-fn entries() -> impl Strategy<Value = Entry> {
+fn entries() -> impl Strategy<Value = TimelineLine> {
     let kinds = [
         "session.joining",
         "session.ended",
@@ -291,7 +291,7 @@ fn entries() -> impl Strategy<Value = Entry> {
         proptest::sample::select(dispositions.to_vec()),
         proptest::option::of("(?s).{0,20}"),
     )
-        .prop_map(|(key, accept_id, kind, name, time, received, source, disposition, reason)| Entry {
+        .prop_map(|(key, accept_id, kind, name, time, received, source, disposition, reason)| TimelineLine {
             key: crate::DeliveryKey::from_bytes(key),
             accept_id: AcceptId::new(accept_id),
             kind: kind.to_owned(),
@@ -311,8 +311,8 @@ proptest! {
         let document = written(&session);
         prop_assert_eq!(document.session(&bot().encoded()).unwrap(), session, "{}", document.text);
         for entry in entries {
-            let document = Document::of_entry(&entry).unwrap();
-            prop_assert_eq!(document.entry().unwrap(), entry, "{}", document.text);
+            let document = Document::of_line(&entry).unwrap();
+            prop_assert_eq!(document.line().unwrap(), entry, "{}", document.text);
         }
     }
 
@@ -329,7 +329,7 @@ proptest! {
         let of_line = json!({"form": 1, "lines": [line]}).to_string();
         for text in [text, of_line, json!({"form": 1, "line": line}).to_string()] {
             let document = Document { text, ids: ids.clone() };
-            let _ = (document.session("meetstream#b"), document.entry());
+            let _ = (document.session("meetstream#b"), document.line());
         }
     }
 }

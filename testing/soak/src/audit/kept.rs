@@ -6,11 +6,11 @@ use shared::{
     AcceptId, QueueMessage,
     bucket::{Folder, Restored, group_of, name_of, restore},
     message::Carried,
-    session::Hole,
+    session::MissingDelivery,
 };
 use std::collections::BTreeMap;
 
-/// Objects whose bytes, or what stands beside them, are not those of their delivery; and holes that lead nowhere.
+/// Objects whose bytes, or what stands beside them, are not those of their delivery; and missing deliveries whose key leads nowhere.
 pub(super) fn wrong(evidence: &Evidence<'_>) -> Vec<String> {
     let sent: BTreeMap<_, _> = evidence.sent.iter().map(|one| (one.accept_id.clone(), one)).collect();
     let mut wrong = Vec::new();
@@ -22,10 +22,11 @@ pub(super) fn wrong(evidence: &Evidence<'_>) -> Vec<String> {
     }
     wrong.extend(texts(&evidence.stored, &sent));
     for session in &evidence.stored.sessions {
-        for Hole { accept_id, parked_as, .. } in session.holes() {
+        for MissingDelivery { accept_id, parked_as, .. } in session.missing() {
             let ours = name_of(parked_as) == Some(accept_id.as_str());
             if !ours || !evidence.stored.objects.contains_key(parked_as) {
-                wrong.push(format!("the hole of {accept_id} leads to {parked_as}, and there is nothing of it"));
+                wrong
+                    .push(format!("the missing delivery {accept_id} leads to {parked_as}, and there is nothing of it"));
             }
         }
     }

@@ -61,7 +61,7 @@ impl Reference {
     pub(super) fn announced(&self) -> Announced {
         let empty = Session::new(self.session.id().clone(), ReceivedAt(i64::MAX));
         let alone = |event: &Event| advance(&empty, event);
-        let ids = |transition: Transition| transition.announcements.into_iter().map(|announcement| announcement.id);
+        let ids = |transition: Transition| transition.published.into_iter().map(|event| event.id);
         let revision = |event: &Event| alone(event).session.and_then(|session| session.ending().map(Ending::revision));
         // With the best witness first, the others have the least to add.
         let mut events: Vec<_> = self.events.values().collect();

@@ -8,7 +8,7 @@ use super::{
 use serde_json::Value;
 use shared::{
     AcceptId, Event, ReceivedAt, Session, SessionId, Source,
-    session::{Disposition, Entry},
+    session::{Disposition, TimelineLine},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ pub(super) fn wrong(evidence: &Evidence<'_>, traces: &Traces) -> Vec<String> {
 }
 
 /// Whether an entry is one that its delivery may have.
-fn judge(one: &Sent, pk: &str, entry: &Entry, is_line: bool) -> Result<(), &'static str> {
+fn judge(one: &Sent, pk: &str, entry: &TimelineLine, is_line: bool) -> Result<(), &'static str> {
     let Some(peek) = &one.peek else { return Ok(()) };
     if peek.session.as_ref().map(|session| session.encoded()).as_deref() != Some(pk) {
         return Err("is on record at another bot");
@@ -142,7 +142,7 @@ fn first_received(reference: &Reference, found: &Session, set_aside: &[Option<Re
 fn fields(session: &Session) -> Value {
     let mut value = serde_json::to_value(session).unwrap_or_default();
     if let Some(value) = value.as_object_mut() {
-        for apart in ["timeline", "holes", "first_received_at", "errands", "copies"] {
+        for apart in ["timeline", "missing", "first_received_at", "errands", "copies"] {
             value.remove(apart);
         }
     }

@@ -4,7 +4,7 @@ use fastrand::Rng;
 use shared::{
     OccurredAt, SessionId,
     bucket::{Folder, beside_a_delivery, key},
-    session::{Disposition, Hole, advance},
+    session::{Disposition, MissingDelivery, advance},
 };
 use std::collections::BTreeSet;
 
@@ -95,7 +95,7 @@ fn a_delivery_on_record_without_its_effect_is_seen() {
     check("the state", state, "and should be");
     let swap = |run: &mut Honest| {
         let message = run.message("bot.recording");
-        let entry = Entry::of(&parse(&message).unwrap(), Disposition::Duplicate);
+        let entry = TimelineLine::of(&parse(&message).unwrap(), Disposition::Duplicate);
         run.change_session(|session| {
             let lines = session["timeline"].as_array_mut().unwrap();
             lines.retain(|line| line["a"] != message.accept_id().as_str());
@@ -147,17 +147,17 @@ fn nothing_waits_once_all_has_been_put_back() {
         run.stored.dead.push(text);
     };
     check("dead", dead, "is still Dead");
-    let hole = |run: &mut Honest| {
-        let hole = Hole {
+    let missing = |run: &mut Honest| {
+        let missing = MissingDelivery {
             accept_id: AcceptId::new("accepted-0"),
             received_at: ReceivedAt(1),
             parked_as: "parked/g/accepted-0".to_owned(),
             reason: "x".to_owned(),
         };
-        run.change_session(|session| session["holes"] = serde_json::json!([hole]));
+        run.change_session(|session| session["missing"] = serde_json::json!([missing]));
     };
-    check("a hole", hole, "is still Hole");
-    check("a hole that leads nowhere", hole, "leads to parked/g/accepted-0, and there is nothing");
+    check("a missing delivery", missing, "is still Missing");
+    check("a missing delivery that leads nowhere", missing, "leads to parked/g/accepted-0, and there is nothing");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn an_unanswered_delivery_may_be_stored_or_not_but_not_by_halves() {
 }
 
 #[test]
-fn announcements_are_those_of_a_run_without_faults() {
+fn published_events_are_those_of_a_run_without_faults() {
     let run = honest();
     let ids = announced(&Evidence { sent: &run.sent, stored: run.stored.clone(), is_final: true });
     let kinds: BTreeSet<_> = run.stored.sessions[0]

@@ -4,7 +4,7 @@ use super::{Sent, Stored};
 use shared::{
     AcceptId, QueueMessage,
     bucket::{Folder, name_of},
-    session::{Disposition, Entry},
+    session::{Disposition, TimelineLine},
 };
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Place {
     /// A line of a session.
-    Line(String, Entry),
+    Line(String, TimelineLine),
     /// An entry beside a session.
-    Beside(String, Entry),
-    /// The mark of a hole in a session.
-    Hole(String),
+    Beside(String, TimelineLine),
+    /// The mark of a missing delivery in a session.
+    Missing(String),
     /// An object in quarantine.
     Quarantined,
     /// A parked object.
@@ -38,7 +38,7 @@ impl Place {
             // A quarantined delivery's note does not stand for its bytes.
             Self::Beside(_, entry) => entry.disposition != Disposition::Quarantined,
             Self::Line(..) | Self::Quarantined | Self::Parked | Self::Dead => true,
-            Self::Hole(_) | Self::Spooled | Self::Claimed | Self::Queued => false,
+            Self::Missing(_) | Self::Spooled | Self::Claimed | Self::Queued => false,
         }
     }
 }
@@ -55,8 +55,8 @@ impl Traces {
             for line in session.timeline() {
                 traces.add(&line.accept_id, Place::Line(pk.clone(), line.clone()));
             }
-            for hole in session.holes() {
-                traces.add(&hole.accept_id, Place::Hole(hole.parked_as.clone()));
+            for missing in session.missing() {
+                traces.add(&missing.accept_id, Place::Missing(missing.parked_as.clone()));
             }
         }
         for (pk, entry) in &stored.entries {

@@ -13,7 +13,7 @@ use shared::{
     Command, SenderId, Session, SessionId,
     api::CalendarEntry,
     bucket::{Folder, metadata},
-    session::{Announcement, Entry},
+    session::{PublishedEvent, TimelineLine},
     table::Due,
 };
 use std::{collections::BTreeMap, future::pending, panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -204,7 +204,7 @@ impl SessionStore for Sandbox {
         self.call(Call::Save, Some(&session.id().encoded()), effect, refusal).await
     }
 
-    async fn record(&self, id: &SessionId, entry: &Entry, now: i64) -> Result<Recorded, StoreError> {
+    async fn record(&self, id: &SessionId, entry: &TimelineLine, now: i64) -> Result<Recorded, StoreError> {
         let effect = || {
             let (table, id, entry) = (self.world.table.clone(), id.clone(), entry.clone());
             async move { table.record(&id, &entry, now).await }
@@ -300,8 +300,8 @@ impl Requeue for Sandbox {
 }
 
 impl Publisher for Sandbox {
-    async fn publish(&self, announcements: &[Announcement]) -> Result<(), PublishError> {
-        let ids: Vec<_> = announcements.iter().map(|announcement| announcement.id.clone()).collect();
+    async fn publish(&self, events: &[PublishedEvent]) -> Result<(), PublishError> {
+        let ids: Vec<_> = events.iter().map(|event| event.id.clone()).collect();
         let effect = || {
             let (world, ids) = (Arc::clone(&self.world), ids.clone());
             async move {

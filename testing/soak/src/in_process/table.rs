@@ -3,7 +3,7 @@
 mod wire;
 
 use process_fn::{DynamoStore, Loaded, MemoryStore, Recorded, SessionStore, StoreError, Version};
-use shared::{SenderId, Session, SessionId, api::CalendarEntry, session::Entry, table::Due};
+use shared::{SenderId, Session, SessionId, api::CalendarEntry, session::TimelineLine, table::Due};
 use std::{sync::Arc, time::Duration};
 pub(super) use wire::Items;
 
@@ -43,7 +43,7 @@ impl Table {
 
     /// Every entry beside a session that has not expired by `now`, with its partition key.
     #[must_use]
-    pub(super) fn entries(&self, now: i64) -> Vec<(String, Entry)> {
+    pub(super) fn entries(&self, now: i64) -> Vec<(String, TimelineLine)> {
         match self {
             Self::Memory(store) => store.all_entries(now),
             Self::Dynamo(_, items) => items.entries(now),
@@ -74,7 +74,7 @@ impl SessionStore for Table {
         }
     }
 
-    async fn record(&self, id: &SessionId, entry: &Entry, now: i64) -> Result<Recorded, StoreError> {
+    async fn record(&self, id: &SessionId, entry: &TimelineLine, now: i64) -> Result<Recorded, StoreError> {
         match self {
             Self::Memory(store) => store.record(id, entry, now).await,
             Self::Dynamo(store, _) => store.record(id, entry, now).await,

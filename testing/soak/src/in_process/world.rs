@@ -180,12 +180,12 @@ impl World {
         self.bucket().put(key, Stored { bytes, metadata, stored_at: self.now_seconds() });
     }
 
-    /// Hears announcements.
+    /// Hears published events.
     pub(super) fn hear(&self, ids: Vec<String>) {
         lock(&self.heard).extend(ids);
     }
 
-    /// The ids of all announcements so far.
+    /// The ids of all published events so far.
     #[must_use]
     pub(super) fn heard(&self) -> BTreeSet<String> {
         lock(&self.heard).clone()

@@ -17,7 +17,7 @@ use e2e::condition::{self, Item};
 use serde_json::{Value, json};
 use shared::{
     Session,
-    session::{Document, Entry},
+    session::{Document, TimelineLine},
     table::{DOCUMENT, EXPIRES_AT, IDS, PK, SESSION_SORT_KEY, SK},
 };
 use std::{
@@ -49,10 +49,10 @@ impl Items {
         sessions.filter_map(|((pk, _), item)| document(item)?.session(pk).ok()).collect()
     }
 
-    pub(super) fn entries(&self, now: i64) -> Vec<(String, Entry)> {
+    pub(super) fn entries(&self, now: i64) -> Vec<(String, TimelineLine)> {
         let items = self.lock();
         let entries = items.iter().filter(|((_, sk), item)| sk != SESSION_SORT_KEY && !has_expired(item, now));
-        entries.filter_map(|((pk, _), item)| Some((pk.clone(), document(item)?.entry().ok()?))).collect()
+        entries.filter_map(|((pk, _), item)| Some((pk.clone(), document(item)?.line().ok()?))).collect()
     }
 
     pub(super) fn delete_expired(&self, now: i64) {

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 /// One thing that happened, for consumers outside. They get it at least once, with the same id each time.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Announcement {
+pub struct PublishedEvent {
     /// A hash of the session, what happened, whether that is proved and, where it can happen more than once, which time it is: by
     /// the sender's time, or by the delivery where it gives none. Of an end also which [`Ending::revision`] it is. Else it does
     /// not depend on the delivery, so the same fact through two channels has one id. 64 hexadecimal characters.
@@ -94,8 +94,8 @@ pub enum About {
     },
 }
 
-impl Announcement {
-    /// One for each fact that the event states and that outsiders are told. `end` is what [`Announcement::of_end`] says of it.
+impl PublishedEvent {
+    /// One for each fact that the event states and that outsiders are told. `end` is what [`PublishedEvent::of_end`] says of it.
     pub(super) fn of(event: &Event, mut end: Option<Self>) -> Vec<Self> {
         let announced = event.facts().into_iter().filter_map(|(kind, occurred_at)| {
             if matches!(kind, EventKind::Ended(_)) {
@@ -210,7 +210,7 @@ impl Announcement {
     }
 }
 
-/// What outsiders call it; `None` for what they are told elsewhere: an end by [`Announcement::of_end`], an artifact once we have
+/// What outsiders call it; `None` for what they are told elsewhere: an end by [`PublishedEvent::of_end`], an artifact once we have
 /// it, a deletion once it is done.
 fn told(kind: &EventKind) -> Option<(&'static str, About)> {
     let nothing = |name| Some((name, About::Nothing {}));
@@ -284,12 +284,12 @@ mod tests {
     }
 
     /// What outsiders are told when this is the first that is heard of a session.
-    fn announced(event: &Event) -> Vec<Announcement> {
-        advance(&Session::new(event.session.clone(), event.received_at), event).announcements
+    fn announced(event: &Event) -> Vec<PublishedEvent> {
+        advance(&Session::new(event.session.clone(), event.received_at), event).published
     }
 
     /// One of every kind of event that outsiders are told.
-    fn all() -> Vec<Announcement> {
+    fn all() -> Vec<PublishedEvent> {
         let calendar = SessionId::calendar(Provider::MeetingBaas, SenderId::try_from("c").unwrap());
         let kinds = [
             EventKind::Scheduled,
@@ -331,12 +331,12 @@ mod tests {
         };
         told.chain(changed)
             .chain([
-                Announcement::of_copy(&bot(), Artifact::Transcript, &stored, mark),
-                Announcement::of_copy(&bot(), Artifact::Audio, &stored, mark),
-                Announcement::of_copy(&bot(), Artifact::Audio, &Copy::Unavailable("no_key".to_owned()), mark),
-                Announcement::of_erasure(&bot()),
-                Announcement::of_entry(&calendar, &entry),
-                Announcement::of_gone_entry(&calendar, &entry.id),
+                PublishedEvent::of_copy(&bot(), Artifact::Transcript, &stored, mark),
+                PublishedEvent::of_copy(&bot(), Artifact::Audio, &stored, mark),
+                PublishedEvent::of_copy(&bot(), Artifact::Audio, &Copy::Unavailable("no_key".to_owned()), mark),
+                PublishedEvent::of_erasure(&bot()),
+                PublishedEvent::of_entry(&calendar, &entry),
+                PublishedEvent::of_gone_entry(&calendar, &entry.id),
             ])
             .collect()
     }
@@ -345,13 +345,13 @@ mod tests {
     fn every_event_has_its_schema() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schemas");
         let mut told = BTreeSet::new();
-        for announcement in all() {
-            let name = announcement.name;
+        for event in all() {
+            let name = event.name;
             let schema = fs::read_to_string(folder.join(format!("{name}.json"))).unwrap_or_else(|_| panic!("{name}"));
             let schema: Value = serde_json::from_str(&schema).unwrap();
             assert_eq!(schema["title"], name);
             let validator = jsonschema::validator_for(&schema).unwrap();
-            let detail = serde_json::to_value(&announcement).unwrap();
+            let detail = serde_json::to_value(&event).unwrap();
             let errors: Vec<_> = validator.iter_errors(&detail).map(|error| error.to_string()).collect();
             assert!(errors.is_empty(), "{name}: {detail}: {errors:?}");
             told.insert(format!("{name}.json"));
@@ -360,8 +360,8 @@ mod tests {
             fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
         assert_eq!(told, described, "and every schema its event");
         let page = fs::read_to_string(folder.join("../CONSUMING.md")).unwrap();
-        for announcement in all() {
-            assert!(page.contains(&format!("`{}`", announcement.name)), "{} is not in CONSUMING.md", announcement.name);
+        for event in all() {
+            assert!(page.contains(&format!("`{}`", event.name)), "{} is not in CONSUMING.md", event.name);
         }
     }
 
@@ -410,11 +410,11 @@ mod tests {
             updated_at: None,
         };
         let entries = [
-            Announcement::of_entry(&calendar, &entry("Standup")),
-            Announcement::of_entry(&calendar, &entry("Retro")),
-            Announcement::of_gone_entry(&calendar, &entry("Standup").id),
+            PublishedEvent::of_entry(&calendar, &entry("Standup")),
+            PublishedEvent::of_entry(&calendar, &entry("Retro")),
+            PublishedEvent::of_gone_entry(&calendar, &entry("Standup").id),
         ];
-        assert_eq!(entries[0], Announcement::of_entry(&calendar, &entry("Standup")));
+        assert_eq!(entries[0], PublishedEvent::of_entry(&calendar, &entry("Standup")));
         for told in &entries {
             assert_eq!((told.confirmed, &told.occurred_at), (true, &None), "the provider was asked; it gives no time");
             assert_eq!((told.calendar_id.as_deref(), &told.bot_id), (Some("c"), &None));
@@ -431,7 +431,7 @@ mod tests {
         assert_eq!(told, all());
         let copy = |seconds: i64| {
             let mark = Mark::new(Trust::Verified, None, ReceivedAt(seconds * 1000));
-            Announcement::of_copy(&bot(), Artifact::Audio, &Copy::Unavailable("gone".to_owned()), mark).id
+            PublishedEvent::of_copy(&bot(), Artifact::Audio, &Copy::Unavailable("gone".to_owned()), mark).id
         };
         assert_ne!(copy(1), copy(2), "an artifact that was made anew is told anew");
     }
