@@ -45,7 +45,7 @@ class Sick:
         self.outputs = json.loads(stack.outputs_file.read_text())
         self.functions, self.queues, self.bucket = stack.client("lambda"), stack.client("sqs"), stack.client("s3")
         self.table, self.alarms, self.logs = stack.client("dynamodb"), stack.client("cloudwatch"), stack.client("logs")
-        self.secrets, self.schedules = stack.client("secretsmanager"), stack.client("scheduler")
+        self.secrets, self.schedules, self.events = stack.client("secretsmanager"), stack.client("scheduler"), stack.client("events")
         resources = stack.client("cloudformation").describe_stack_resources(StackName=NAME)["StackResources"]
         self.physical = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
 
@@ -242,6 +242,27 @@ def logged_for_ever(sick: Sick) -> Undo:
     return lambda: sick.logs.put_retention_policy(logGroupName=group, retentionInDays=30)
 
 
+def tried_again(sick: Sick) -> Undo:
+    """Lets Lambda try failed sweeps again."""
+    where = {"FunctionName": sick.outputs["process_function"], "Qualifier": "live"}
+    sick.functions.put_function_event_invoke_config(**where, MaximumRetryAttempts=2, MaximumEventAgeInSeconds=60)
+    return lambda: sick.functions.put_function_event_invoke_config(**where, MaximumRetryAttempts=0, MaximumEventAgeInSeconds=60)
+
+
+def never_said(sick: Sick) -> Undo:
+    """Takes away what says that Lambda is to try no sweep again."""
+    where = {"FunctionName": sick.outputs["process_function"], "Qualifier": "live"}
+    sick.functions.delete_function_event_invoke_config(**where)
+    return lambda: sick.functions.put_function_event_invoke_config(**where, MaximumRetryAttempts=0, MaximumEventAgeInSeconds=60)
+
+
+def without_bus(sick: Sick) -> Undo:
+    """Deletes the event bus."""
+    name = sick.physical["EventBus"]
+    sick.events.delete_event_bus(Name=name)
+    return lambda: sick.events.create_event_bus(Name=name)
+
+
 def unscheduled(sick: Sick) -> Undo:
     """Switches the schedule off."""
     name = sick.physical["SweepSchedule"]
@@ -298,6 +319,9 @@ PLANTS = (
     Plant("bucket without TLS", "bucket.tls", "fail", "without TLS", plain),
     Plant("old versions", "bucket.versions", "fail", "keeps old versions", versioned),
     Plant("logs for ever", "process.logging", "fail", "kept for ever", logged_for_ever),
+    Plant("sweeps tried again", "process.invoked", "fail", "tries a failed sweep 2 times more", tried_again),
+    Plant("nothing said of failed sweeps", "process.invoked", "fail", "Lambda tries it twice more", never_said),
+    Plant("no event bus", "bus.exists", "fail", "there is no event bus", without_bus),
     Plant("no sweeps", "schedule.enabled", "fail", "is DISABLED", unscheduled),
     Plant("alarm deleted", "alarms.exist", "fail", "the alarm IngestNotDurableAlarm is gone", silenced),
     Plant("alarm rings", "alarms.quiet", "warn", "rings: planted", ringing),

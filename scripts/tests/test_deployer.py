@@ -1,17 +1,21 @@
-"""The rights in deployer.yaml, compared with what AWS's own resource schemas ask for and with what the scripts call.
+"""The rights in deployer.yaml, compared with what AWS's own resource schemas ask for and with what the scripts and the command call.
 
-The calls are those that test_deploys.py writes down while it takes a stack through its whole life, SAM's own among them.
+The scripts' calls are those that test_deploys.py writes down while it takes a stack through its whole life, SAM's own among them.
+Those of the command are read from its sources: every operation of a service that it has a client of.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import unittest
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import cfnlint
+from botocore import xform_name
 
 import parameters
 from tests.test_templates import translated
@@ -75,6 +79,11 @@ NOT_USED = {
 """Rights that the schemas name for features that the templates do not use."""
 
 IAM_NAMES = {
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "s3:CopyObject": "s3:PutObject",
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "lambda:Invoke": "lambda:InvokeFunction",
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:ListObjects": "s3:ListBucket",
@@ -135,6 +144,21 @@ def kinds() -> set[str]:
     return ours | {one["Type"] for one in parameters.load(ROOT / "front.yaml")["Resources"].values()}
 
 
+CLIENTS = {"cloudwatchlogs": "logs", "eventbridge": "events"}
+"""SDK crates whose service has another name in botocore, and with it in IAM."""
+
+
+def calls_of_the_command() -> set[str]:
+    """The operations that the sources of the command call, their tests aside."""
+    manifest = (ROOT / "cli" / "Cargo.toml").read_text().split("[dev-dependencies]")[0]
+    clients = [CLIENTS.get(crate, crate) for crate in re.findall(r"^aws-sdk-(\w+)", manifest, re.MULTILINE)]
+    files = [file for file in (ROOT / "cli" / "src").rglob("*.rs") if file.name != "tests.rs" and "tests" not in file.parts]
+    source = "".join(file.read_text().split("#[cfg(test)]")[0] for file in files)
+    called = set(re.findall(r"\.(\w+)\(\)", source))
+    models = {client: botocore.session.get_session().get_service_model(client) for client in clients}
+    return {f"{client}:{name}" for client, model in models.items() for name in model.operation_names if xform_name(name) in called}
+
+
 def uncovered_calls(recorded: set[str], policies: tuple[str, ...]) -> set[str]:
     """The recorded calls that none of these policies allows."""
     rights = {IAM_NAMES.get(call, call) for call in recorded} - NO_RIGHT_NEEDED
@@ -163,9 +187,22 @@ class Deployer(unittest.TestCase):
                 if any(fnmatchcase("s3:GetObject", action) for action in statement["Action"]):
                     self.assertIn("aws-sam-cli-managed-default", json.dumps(statement["Resource"]), statement["Sid"])
 
+    def test_the_command_may_do_what_it_calls_and_nothing_else(self) -> None:
+        calls = calls_of_the_command()
+        self.assertGreater(len(calls), 40, calls)
+        self.assertEqual(uncovered_calls(calls, ("Command",)), set())
+        needed = {IAM_NAMES.get(call, call) for call in calls}
+        self.assertEqual(set(actions("Command")) - needed, set(), "rights that no call needs")
+
+    def test_the_command_writes_no_artifact(self) -> None:
+        for statement in statements("Command"):
+            if {"s3:PutObject", "s3:DeleteObject"} & set(statement["Action"]):
+                folders = [resource["Fn::Sub"].rsplit("-*/", 1)[1] for resource in statement["Resource"]]
+                self.assertEqual(folders, ["claims/*", "parked/*", "quarantine/*", "spool/*"])
+
     def test_rights_are_bounded_by_the_stacks_name(self) -> None:
-        without = {"Quota", "TemplatesBeforeTheyAreAStack", "Triggers"}
-        for policy in ("Deploy", "Provision", "Operate"):
+        without = {"Quota", "TemplatesBeforeTheyAreAStack", "Triggers", "WhatKnowsNoResource"}
+        for policy in ("Deploy", "Provision", "Command", "Operate"):
             for statement in statements(policy):
                 self.assertEqual(statement["Effect"], "Allow")
                 self.assertEqual(statement["Resource"] == "*", statement["Sid"] in without, statement["Sid"])
@@ -175,7 +212,7 @@ class Deployer(unittest.TestCase):
                 self.assertEqual(policy == "Provision", through_cloudformation or passes_roles, statement["Sid"])
 
     def test_each_policy_is_as_small_as_iam_wants_it(self) -> None:
-        for policy in ("Deploy", "Provision", "Operate"):
+        for policy in ("Deploy", "Provision", "Command", "Operate"):
             document = DEPLOYER["Resources"][policy]["Properties"]["PolicyDocument"]
             text = json.dumps(document, separators=(",", ":")).replace('{"Fn::Sub":', "").replace("${StackName}", "r" * 41)
             for name, value in [("Partition", "aws"), ("Region", "ap-northeast-1"), ("AccountId", "1" * 12)]:

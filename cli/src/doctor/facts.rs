@@ -46,6 +46,10 @@ pub struct Facts {
     pub account: Seen<Account>,
     pub ingest: Function,
     pub process: Function,
+    /// What Lambda does with a sweep that failed; `Absent` is what it does by itself.
+    pub invoked: Seen<Invoked>,
+    /// Invocations of process that Lambda has stopped as endless loops, in two weeks.
+    pub loops: Seen<f64>,
     pub url: Seen<Url>,
     /// The statements of the policy on ingest's alias.
     pub permissions: Seen<Vec<Value>>,
@@ -54,6 +58,7 @@ pub struct Facts {
     pub commands: Source,
     pub table: TableFacts,
     pub bucket: BucketFacts,
+    pub bus: Seen<()>,
     pub alarms: Seen<Vec<Alarm>>,
     /// Who hears of alarms; `Absent` where there is no topic.
     pub subscriptions: Seen<Vec<Subscription>>,
@@ -128,6 +133,14 @@ pub struct Function {
     pub reserved: Seen<Option<i64>>,
     /// The days its log lines are kept; `None` is for ever.
     pub log_days: Seen<Option<i64>>,
+}
+
+/// What Lambda does with an event that it was given without anybody waiting for the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "as AWS has them")]
+pub struct Invoked {
+    pub retries: i64,
+    pub event_age_seconds: i64,
 }
 
 /// The alias `live`.

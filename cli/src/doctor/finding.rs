@@ -53,6 +53,8 @@ checks! {
     ProcessSettings = "process.settings",
     ProcessAlias = "process.alias",
     ProcessLogging = "process.logging",
+    ProcessInvoked = "process.invoked",
+    ProcessLoops = "process.loops",
     UrlConfig = "url.config",
     UrlPermissions = "url.permissions",
     SecretVersion = "secret.version",
@@ -73,6 +75,7 @@ checks! {
     BucketEncryption = "bucket.encryption",
     BucketRetention = "bucket.retention",
     BucketVersions = "bucket.versions",
+    BusExists = "bus.exists",
     AlarmsExist = "alarms.exist",
     AlarmsActions = "alarms.actions",
     AlarmsSubscription = "alarms.subscription",
@@ -80,6 +83,7 @@ checks! {
     AlarmsRing = "alarms.ring",
     ScheduleEnabled = "schedule.enabled",
     ScheduleSweeps = "schedule.sweeps",
+    BacklogWaiting = "backlog.waiting",
     BacklogDeliveries = "backlog.dead_deliveries",
     BacklogCommands = "backlog.dead_commands",
     BacklogSpool = "backlog.spool",
@@ -276,5 +280,22 @@ mod tests {
         let known: BTreeSet<&str> = Check::ALL.iter().map(|check| check.as_str()).collect();
         assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), known);
         assert_eq!(listed.len(), known.len(), "each one once");
+    }
+
+    #[test]
+    fn every_statement_that_rests_on_documentation_has_its_check() {
+        let page = include_str!("../../../docs/DOCTOR.md");
+        let (_, section) = page.split_once("## What only documentation says\n").unwrap();
+        let (section, _) = section.split_once("\n## ").unwrap();
+        let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+        assert!(rows.len() > 20, "{rows:#?}");
+        let known: BTreeSet<&str> = Check::ALL.iter().map(|check| check.as_str()).collect();
+        for row in rows {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            let [_, source, checks] = cells[..] else { panic!("{row} has three cells") };
+            assert!(source == "none" || source.starts_with('"'), "{row} names a page");
+            let checks: Vec<&str> = checks.split('`').skip(1).step_by(2).collect();
+            assert!(!checks.is_empty() && checks.iter().all(|check| known.contains(check)), "{row}");
+        }
     }
 }

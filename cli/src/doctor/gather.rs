@@ -50,19 +50,22 @@ pub async fn gather(stack: &Stack) -> Result<Facts, Failure> {
     let described = described(stack).await?;
     let (ingest, process) = (described.physical("IngestFunction"), described.physical("ProcessFunction"));
     let lambda = functions::Lambda::of(stack);
-    let (account, ingest, process, url, permissions) = tokio::join!(
+    let (account, ingest, process, invoked, loops, url, permissions) = tokio::join!(
         lambda.account(),
         lambda.function(ingest),
         lambda.function(process),
+        lambda.invoked(process),
+        watch::loops(stack, process),
         lambda.url(ingest),
         lambda.permissions(ingest),
     );
-    let (secret, events, commands, table, bucket) = tokio::join!(
+    let (secret, events, commands, table, bucket, bus) = tokio::join!(
         functions::secret(stack, described.parameter("SecretName"), [&ingest, &process]),
         queues::source(stack, &lambda, &stack.queue_url, &stack.dlq_url),
         queues::source(stack, &lambda, &stack.commands_url, &stack.commands_dlq_url),
         table(stack),
         bucket(stack),
+        stores::bus(stack, described.physical("EventBus")),
     );
     let (alarms, subscriptions, schedule, last_sweep, backlog) = tokio::join!(
         watch::alarms(stack, &described),
@@ -77,6 +80,8 @@ pub async fn gather(stack: &Stack) -> Result<Facts, Failure> {
         account,
         ingest,
         process,
+        invoked,
+        loops,
         url,
         permissions,
         secret,
@@ -84,6 +89,7 @@ pub async fn gather(stack: &Stack) -> Result<Facts, Failure> {
         commands,
         table,
         bucket,
+        bus,
         alarms,
         subscriptions,
         schedule,

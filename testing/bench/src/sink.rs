@@ -194,8 +194,9 @@ impl State {
                 (status, answer)
             }
             Service::EventBridge => {
-                let entries = request["Entries"].as_array().context("no entries")?;
-                let kind = |entry: &Value| entry["DetailType"].as_str().unwrap_or_default().to_owned();
+                let entries = request.get("Entries").and_then(Value::as_array).context("no entries")?;
+                let kind =
+                    |entry: &Value| entry.get("DetailType").and_then(Value::as_str).unwrap_or_default().to_owned();
                 events = entries.iter().map(|entry| (kind(entry), entry.to_string().len())).collect();
                 (200, json!({"FailedEntryCount": 0, "Entries": vec![json!({"EventId": "0"}); entries.len()]}))
             }

@@ -2,7 +2,7 @@
 
 use super::{seen, statements};
 use crate::{
-    doctor::facts::{Account, Function, Live, Mapping, SecretFacts, Seen, Settings, Url},
+    doctor::facts::{Account, Function, Invoked, Live, Mapping, SecretFacts, Seen, Settings, Url},
     stack::Stack,
 };
 use aws_sdk_lambda::{Client, operation::get_function_configuration::GetFunctionConfigurationOutput as Configuration};
@@ -72,6 +72,16 @@ impl<'a> Lambda<'a> {
         let doing = format!("reading the concurrency of {name}");
         seen(&self.stack.aws, &doing, "tell reserved concurrency", answer)
             .map(|found| found.reserved_concurrent_executions.map(i64::from))
+    }
+
+    pub(super) async fn invoked(&self, name: &str) -> Seen<Invoked> {
+        let answer = self.client.get_function_event_invoke_config().function_name(name).qualifier(LIVE).send().await;
+        let doing = format!("reading what becomes of failed invocations of {name}");
+        // What Lambda does where nothing is set ("Configuring error handling settings for asynchronous invocations").
+        seen(&self.stack.aws, &doing, "know asynchronous invocations", answer).map(|found| Invoked {
+            retries: found.maximum_retry_attempts.unwrap_or(2).into(),
+            event_age_seconds: found.maximum_event_age_in_seconds.unwrap_or(21_600).into(),
+        })
     }
 
     pub(super) async fn url(&self, name: &str) -> Seen<Url> {

@@ -121,3 +121,10 @@ pub(super) async fn is_versioned(stack: &Stack, client: &aws_sdk_s3::Client) -> 
     seen(&stack.aws, "reading whether the bucket keeps versions", "keep versions", answer)
         .map(|found| found.status == Some(BucketVersioningStatus::Enabled))
 }
+
+/// The event bus that everything is published on.
+pub(super) async fn bus(stack: &Stack, name: &str) -> Seen<()> {
+    let client = aws_sdk_eventbridge::Client::new(&stack.aws.config);
+    let answer = client.describe_event_bus().name(name).send().await;
+    seen(&stack.aws, &format!("describing the event bus {name}"), "know event buses", answer).map(drop)
+}

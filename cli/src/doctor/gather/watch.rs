@@ -8,6 +8,10 @@ use crate::{
     },
     stack::Stack,
 };
+use aws_sdk_cloudwatch::{
+    primitives::DateTime,
+    types::{Dimension, Statistic},
+};
 use jiff::Timestamp;
 
 /// As many as CloudWatch takes in one call.
@@ -15,6 +19,9 @@ const ALARMS_AT_A_TIME: usize = 100;
 
 /// How far back sweeps are looked for, in seconds.
 const LOOK_BACK_SECONDS: i64 = 900;
+
+/// How far back stopped loops are looked for, in seconds.
+const LOOPS_SECONDS: i64 = 14 * 86_400;
 
 /// The alarms of the stack that there are.
 pub(super) async fn alarms(stack: &Stack, described: &StackFacts) -> Seen<Vec<Alarm>> {
@@ -63,6 +70,28 @@ pub(super) async fn schedule(stack: &Stack, described: &StackFacts) -> Seen<Sche
         expression: found.schedule_expression.unwrap_or_default(),
         target: found.target.map(|target| target.arn).unwrap_or_default(),
     })
+}
+
+/// The invocations of a function that Lambda has stopped in two weeks, because it took them for endless loops.
+pub(super) async fn loops(stack: &Stack, function: &str) -> Seen<f64> {
+    if stack.aws.is_local() {
+        return Seen::NotLocally("look for endless loops");
+    }
+    let now = Timestamp::now().as_second();
+    let client = aws_sdk_cloudwatch::Client::new(&stack.aws.config);
+    let answer = client
+        .get_metric_statistics()
+        .namespace("AWS/Lambda")
+        .metric_name("RecursiveInvocationsDropped")
+        .dimensions(Dimension::builder().name("FunctionName").value(function).build())
+        .start_time(DateTime::from_secs(now - LOOPS_SECONDS))
+        .end_time(DateTime::from_secs(now))
+        .period(86_400)
+        .statistics(Statistic::Sum)
+        .send()
+        .await;
+    seen(&stack.aws, "reading the metric RecursiveInvocationsDropped", "count endless loops", answer)
+        .map(|found| found.datapoints().iter().filter_map(|point| point.sum()).sum())
 }
 
 /// The days that a function's log lines are kept.

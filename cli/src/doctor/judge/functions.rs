@@ -1,7 +1,7 @@
 //! The stack, the account, both functions, the URL and the secret.
 
 use crate::doctor::{
-    facts::{Account, Facts, Function, Live, SecretFacts, Seen, Settings, StackFacts, Url},
+    facts::{Account, Facts, Function, Invoked, Live, SecretFacts, Seen, Settings, StackFacts, Url},
     finding::{Check, Finding},
 };
 use serde_json::Value;
@@ -25,6 +25,8 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     findings.extend(function(stack, &facts.ingest, &ingest, checks));
     let checks = [Check::ProcessState, Check::ProcessSettings, Check::ProcessAlias, Check::ProcessLogging];
     findings.extend(function(stack, &facts.process, &process, checks));
+    findings.push(invoked(&facts.process, &facts.invoked));
+    findings.push(loops(&facts.process, &facts.loops));
     findings.push(url(&facts.ingest, &facts.url));
     findings.push(permissions(&facts.ingest, &facts.permissions));
     findings.push(version(stack, &facts.secret));
@@ -243,6 +245,50 @@ fn logging(stack: &StackFacts, function: &Function, live: &Settings, check: Chec
              `aws lambda update-function-configuration --logging-config` with a new version on the alias, or `make deploy`"
         ),
     )
+}
+
+/// As the template's `EventInvokeConfig` has it.
+const INVOKED: Invoked = Invoked { retries: 0, event_age_seconds: 60 };
+
+fn invoked(process: &Function, invoked: &Seen<Invoked>) -> Finding {
+    let check = Check::ProcessInvoked;
+    let Invoked { retries, event_age_seconds } = INVOKED;
+    let way_out = format!(
+        "`aws lambda put-function-event-invoke-config --function-name {} --qualifier live --maximum-retry-attempts {retries} \
+         --maximum-event-age-in-seconds {event_age_seconds}`",
+        process.name
+    );
+    let gone = "nothing says what becomes of a sweep that failed: Lambda tries it twice more, and one that was throttled for six hours, \
+                beside those of every minute";
+    invoked.judge(check, (gone, &way_out), |found| {
+        if *found == INVOKED {
+            return Finding::pass(check, "Lambda gives up a sweep that failed or was throttled; the next one makes up for it");
+        }
+        let what = format!(
+            "Lambda tries a failed sweep {} times more and a throttled one for {} s, not {retries} times and {event_age_seconds} s",
+            found.retries, found.event_age_seconds
+        );
+        Finding::fail(check, what, way_out.clone())
+    })
+}
+
+/// What one delivery or command leads to is a chain of invocations, and Lambda stops a chain at about the 16th.
+fn loops(process: &Function, loops: &Seen<f64>) -> Finding {
+    let check = Check::ProcessLoops;
+    let name = &process.name;
+    loops.judge(check, ("nobody counts the loops that Lambda stops", "try again"), |stopped| {
+        if *stopped == 0.0 {
+            return Finding::pass(check, format!("Lambda has stopped no invocation of {name} as an endless loop in two weeks"));
+        }
+        Finding::fail(
+            check,
+            format!("Lambda has stopped {stopped} invocations of {name} as endless loops in two weeks: their messages are dead letters"),
+            format!(
+                "`aws lambda put-function-recursion-config --function-name {name} --recursive-loop Allow`, then \
+                 `rollcall dlq`, and tell us: no chain should be so long"
+            ),
+        )
+    })
 }
 
 fn url(ingest: &Function, url: &Seen<Url>) -> Finding {

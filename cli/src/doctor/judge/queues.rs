@@ -10,8 +10,12 @@ use std::collections::BTreeMap;
 /// How often the sweep comes, in seconds, with some patience.
 const SWEEP_LATE_SECONDS: i64 = 180;
 
-/// The sweep empties the spool every minute; what is older than this it cannot get rid of.
-const SPOOL_OLD_SECONDS: i64 = 300;
+/// The sweep looks into the spool every fifth minute; what is older than this it cannot get rid of.
+const SPOOL_OLD_SECONDS: i64 = 900;
+
+/// So many messages SQS looks through for a group that it may hand out ("Avoid having a large backlog of messages with the same
+/// message group ID").
+const LOOKED_THROUGH: i64 = 120_000;
 
 /// Facts of AWS: a shorter visibility timeout lets a batch come again while it is still being worked on.
 const VISIBILITY_TIMES: i64 = 6;
@@ -31,6 +35,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     findings.push(sweeps(stack, &facts.last_sweep));
     let backlog = &facts.backlog;
     let flags = stack_flag(stack);
+    findings.push(waiting(&facts.events));
     findings.push(dead(&backlog.dead_deliveries, Check::BacklogDeliveries, "delivery", "", &flags));
     findings.push(dead(&backlog.dead_commands, Check::BacklogCommands, "command", " --commands", &flags));
     findings.push(spool(&backlog.spool, &flags));
@@ -242,6 +247,27 @@ fn sweeps(stack: &StackFacts, last: &Seen<Option<i64>>) -> Finding {
         }
         Some(seconds) => Finding::fail(check, format!("the last sweep was {} ago", span(*seconds)), way_out),
         None => Finding::fail(check, "no sweep for a quarter of an hour", way_out),
+    })
+}
+
+fn waiting(events: &Source) -> Finding {
+    let check = Check::BacklogWaiting;
+    events.queue.judge(check, ("there is no events queue", "see events.queue"), |queue| {
+        let number = |name: &str| queue.get(name).and_then(|value| value.parse::<i64>().ok()).unwrap_or(0);
+        let count = number("ApproximateNumberOfMessages") + number("ApproximateNumberOfMessagesNotVisible");
+        let waiting = format!("{} in the events queue", many(usize::try_from(count).unwrap_or(0), "message"));
+        let way_out = "docs/RUNBOOK.md, EventsOldestMessageAlarm: find out why processing does not keep up";
+        match count {
+            LOOKED_THROUGH.. => Finding::fail(
+                check,
+                format!(
+                    "{waiting}: SQS looks through {LOOKED_THROUGH} of them for a bot, so one bot may hold up all others"
+                ),
+                way_out,
+            ),
+            _ if count > LOOKED_THROUGH / 10 => Finding::warn(check, waiting, way_out),
+            _ => Finding::pass(check, waiting),
+        }
     })
 }
 

@@ -1,4 +1,4 @@
-//! The table and the bucket.
+//! The table, the bucket and the event bus.
 
 use crate::doctor::{
     facts::{Facts, Rule, Seen, StackFacts, TableDescription},
@@ -35,7 +35,16 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         bucket_encryption(stack, &bucket.encryption),
         retention(stack, &bucket.rules),
         versions(stack, &bucket.is_versioned),
+        bus(stack, &facts.bus),
     ]
+}
+
+fn bus(stack: &StackFacts, bus: &Seen<()>) -> Finding {
+    let check = Check::BusExists;
+    let name = stack.physical("EventBus");
+    let gone = format!("there is no event bus {name}: nothing is published, so no delivery gets through");
+    let way_out = format!("`aws events create-event-bus --name {name}`, and the rules of your consumers anew");
+    bus.judge(check, (&gone, &way_out), |()| Finding::pass(check, format!("the event bus {name} is there")))
 }
 
 fn keys(name: &str, found: &TableDescription) -> Finding {

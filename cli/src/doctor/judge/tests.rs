@@ -2,8 +2,8 @@ use super::*;
 use crate::{
     doctor::{
         facts::{
-            Account, Alarm, ApiAnswer, Asked, Backlog, BucketFacts, Function, Heap, Live, Mapping, Rule, Schedule,
-            SecretFacts, Settings, Source, StackFacts, Subscription, TableDescription, TableFacts, Url,
+            Account, Alarm, ApiAnswer, Asked, Backlog, BucketFacts, Function, Heap, Invoked, Live, Mapping, Rule,
+            Schedule, SecretFacts, Settings, Source, StackFacts, Subscription, TableDescription, TableFacts, Url,
         },
         finding::Verdict,
     },
@@ -128,6 +128,8 @@ pub(in crate::doctor) fn healthy() -> Facts {
         account: Seen::Here(Account { limit: 1000, unreserved: 1000 }),
         ingest: function("s-ingest", 256, 10),
         process: function("s-process", 512, 120),
+        invoked: Seen::Here(Invoked { retries: 0, event_age_seconds: 60 }),
+        loops: Seen::Here(0.0),
         url: Seen::Here(Url { url: "https://u.lambda-url.r.on.aws/".into(), auth: "NONE".into() }),
         permissions: Seen::Here(vec![
             statement("lambda:InvokeFunctionUrl", json!({"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}})),
@@ -159,6 +161,7 @@ pub(in crate::doctor) fn healthy() -> Facts {
             ]),
             is_versioned: Seen::Here(false),
         },
+        bus: Seen::Here(()),
         alarms: Seen::Here(vec![alarm("s-ParkedAlarm-1"), alarm("s-SpooledAlarm-1")]),
         subscriptions: Seen::Here(vec![Subscription {
             protocol: "email".into(),
@@ -240,6 +243,9 @@ const PLANTED: &[Planted] = &[
     (Check::ProcessLogging, Verdict::Fail, "the application's log level is ERROR", |f| live(&mut f.process).application_level = "ERROR".into()),
     (Check::ProcessLogging, Verdict::Fail, "kept for ever, not 30 days", |f| f.process.log_days = Seen::Here(None)),
     (Check::ProcessLogging, Verdict::Fail, "there is no log group", |f| f.process.log_days = Seen::Absent),
+    (Check::ProcessInvoked, Verdict::Fail, "for six hours", |f| f.invoked = Seen::Absent),
+    (Check::ProcessInvoked, Verdict::Fail, "tries a failed sweep 2 times more", |f| of(&mut f.invoked).retries = 2),
+    (Check::ProcessLoops, Verdict::Fail, "has stopped 3 invocations of s-process", |f| f.loops = Seen::Here(3.0)),
     (Check::UrlConfig, Verdict::Fail, "has no URL", |f| f.url = Seen::Absent),
     (Check::UrlConfig, Verdict::Fail, "asks for AWS_IAM", |f| of(&mut f.url).auth = "AWS_IAM".into()),
     (Check::UrlPermissions, Verdict::Fail, "nobody may call the URL", |f| f.permissions = Seen::Absent),
@@ -281,6 +287,7 @@ const PLANTED: &[Planted] = &[
     (Check::BucketRetention, Verdict::Fail, "deletes what is in parked/", |f| of(&mut f.bucket.rules).push(Rule { prefix: "park".into(), expires_days: Some(1), ..Rule::default() })),
     (Check::BucketRetention, Verdict::Fail, "deletes what is in spool/", |f| of(&mut f.bucket.rules)[2].expires_days = Some(365)),
     (Check::BucketVersions, Verdict::Fail, "keeps old versions", |f| f.bucket.is_versioned = Seen::Here(true)),
+    (Check::BusExists, Verdict::Fail, "there is no event bus", |f| f.bus = Seen::Absent),
     (Check::AlarmsExist, Verdict::Fail, "the alarm SpooledAlarm is gone", |f| { of(&mut f.alarms).pop(); }),
     (Check::AlarmsActions, Verdict::Fail, "s-ParkedAlarm-1 has no action", |f| of(&mut f.alarms)[0].actions.clear()),
     (Check::AlarmsActions, Verdict::Fail, "s-ParkedAlarm-1 are disabled", |f| of(&mut f.alarms)[0].actions_enabled = false),
@@ -294,6 +301,8 @@ const PLANTED: &[Planted] = &[
     (Check::ScheduleEnabled, Verdict::Fail, "there is no schedule", |f| f.schedule = Seen::Absent),
     (Check::ScheduleSweeps, Verdict::Fail, "was 10 minutes ago", |f| f.last_sweep = Seen::Here(Some(600))),
     (Check::ScheduleSweeps, Verdict::Fail, "no sweep for a quarter of an hour", |f| f.last_sweep = Seen::Here(None)),
+    (Check::BacklogWaiting, Verdict::Warn, "12001 messages in the events queue", |f| waiting(f, "12001")),
+    (Check::BacklogWaiting, Verdict::Fail, "one bot may hold up all others", |f| waiting(f, "120000")),
     (Check::BacklogDeliveries, Verdict::Fail, "2 deliveries in the dead-letter queue", |f| f.backlog.dead_deliveries = Seen::Here(2)),
     (Check::BacklogCommands, Verdict::Fail, "1 command in the dead-letter queue", |f| f.backlog.dead_commands = Seen::Here(1)),
     (Check::BacklogSpool, Verdict::Warn, "1 object of 9 bytes, the oldest 20 seconds old", |f| f.backlog.spool = Seen::Here(Heap { count: 1, bytes: 9, oldest_seconds: 20 })),
@@ -306,6 +315,10 @@ const PLANTED: &[Planted] = &[
     (Check::ApiMeetingBaas, Verdict::Warn, "no answer from https://api.meetingbaas.com: connection refused", |f| answer(f, Provider::MeetingBaas, ApiAnswer::Nothing("connection refused".into()))),
     (Check::ApiMeetingBaas, Verdict::Fail, "names another host than the provider's own", |f| { answer(f, Provider::MeetingBaas, ApiAnswer::Status { status: 200, is_json: false }); f.apis.get_mut(&Provider::MeetingBaas).unwrap().url = "https://example.org".into(); }),
 ];
+
+fn waiting(facts: &mut Facts, count: &str) {
+    of(&mut facts.events.queue).insert("ApproximateNumberOfMessages".into(), count.into());
+}
 
 fn answer(facts: &mut Facts, provider: Provider, answer: ApiAnswer) {
     facts.apis.get_mut(&provider).unwrap().answer = answer;
@@ -370,6 +383,7 @@ fn the_template_has_what_is_asked_for_by_name() {
         "CommandsQueue",
         "SweepSchedule",
         "AlarmTopic",
+        "EventBus",
         "Table",
         "Bucket",
     ] {
