@@ -8,8 +8,9 @@ use std::collections::{BTreeSet, HashSet};
 
 /// One pass over a queue: every message is shown at most once, and given back in the end.
 ///
-/// In a FIFO queue a group is locked while any of its messages is received ("Amazon SQS delivery logic for FIFO queues"). A receive
-/// gives ten messages, of one group if it can, and of several if it likes. So a receive of several groups may have left
+/// Messages of a FIFO queue that are received lock their group until they are deleted or visible again, and a receive gives ten: as
+/// many of one group as it can, and the rest of others ("FIFO queue delivery logic in Amazon SQS", under "Receiving messages"). So an
+/// eleventh message of a group is not handed out while ten are in flight, and a receive of several groups may have left
 /// messages of each of them behind: such a group is given back once and received by itself. What is behind the first ten of a
 /// group shows only when those are gone.
 #[derive(Debug)]

@@ -159,8 +159,17 @@ impl Pipeline {
     /// # Errors
     /// If the binary does not start.
     pub async fn second_process(&self) -> Result<SecondProcess> {
+        self.second_process_with(&[]).await
+    }
+
+    /// The same with further settings, as after a deploy.
+    ///
+    /// # Errors
+    /// If the binary does not start.
+    pub async fn second_process_with(&self, settings: &[(&str, &str)]) -> Result<SecondProcess> {
         let aws = &self.scratch.aws;
-        let function = self.process_spec.clone().env("AWS_ENDPOINT_URL", &aws.outputs.endpoint_url).start()?;
+        let spec = self.process_spec.clone().env("AWS_ENDPOINT_URL", &aws.outputs.endpoint_url);
+        let function = settings.iter().fold(spec, |spec, (name, value)| spec.env(name, *value)).start()?;
         function.ready(SOON).await?;
         let events = Pump::new(aws, &self.scratch.queue, &function);
         let commands = Pump::new(aws, &self.scratch.commands, &function);

@@ -243,7 +243,8 @@ async fn let_die(pipeline: &Pipeline) -> Result<()> {
 #[tokio::test]
 async fn dead_letters_come_back_and_every_session_is_at_its_fault_free_end() -> Result<()> {
     let bots = bots(3);
-    // More of one bot than a receive can give.
+    // More of one bot than a receive can give, and the rest of its group is not handed out while those are in flight ("FIFO queue
+    // delivery logic in Amazon SQS": no further message of the group until they are deleted or visible again).
     let bodies = |bot: &str| {
         let more = if bot == "bot-0" { 7 } else { 0 };
         let joining = (0..more).map(|n| event(bot, "bot.joining", &format!("2026-01-01T11:00:0{n}Z")));

@@ -2,13 +2,15 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
+    fault_proxy::FaultProxy,
     operator::Operator,
-    pipeline::{API_KEY, Pipeline, SECRET, asking},
+    pipeline::{API_KEY, Pipeline, SECRET, SVIX_SECRET, asking},
+    runtime_api::Function,
     sender::Delivery,
 };
 use serde_json::Value;
 use shared::{Endpoint, hash::sha256_hex};
-use simulator::{Bot, BotPlan, Expected, Knobs, Simulator};
+use simulator::{Bot, BotPlan, CalendarEntry, CalendarPlan, Expected, Knobs, Simulator};
 use std::{fs, time::Duration};
 
 const SOON: Duration = Duration::from_secs(40);
@@ -93,6 +95,86 @@ async fn a_transcript_that_came_with_its_delivery_is_listed_before_and_after_it_
     let after = operator.list(&["artifacts", "meetingbaas", "b"]).await?;
     assert!(states(&after).contains(&"transcript stored".to_owned()), "{after:?}");
     assert!(after.iter().all(|line| line["kind"] == "transcript" || line["state"] == "not_kept"), "{after:?}");
+    pipeline.scratch.remove().await
+}
+
+/// An operator whose commands reach a process function.
+async fn operator_of(pipeline: &Pipeline, process: &Function) -> Result<(Operator, FaultProxy)> {
+    let proxy = FaultProxy::start(&pipeline.scratch.aws.outputs.endpoint_url).await?;
+    proxy.invoke(process);
+    Ok((Operator::through(&pipeline.scratch, proxy.endpoint_url())?, proxy))
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_asked_for_again_and_nothing_else_is() -> Result<()> {
+    let knobs = Knobs::default();
+    let simulator = Simulator::start(knobs.clone()).await?;
+    // Without a key everything is given up at once.
+    let mut settings = asking(&simulator, &knobs);
+    settings.retain(|(name, _)| *name != "MEETSTREAM_API_KEYS");
+    settings.push(("KEEP_RECORDINGS", "0"));
+    let pipeline = Pipeline::with(&settings).await?;
+    let bot = simulator.add_bot(BotPlan::new(Endpoint::MeetStream, "b"));
+    tell(&pipeline, &bot).await?;
+    pipeline.run_commands(SOON).await?;
+
+    // Somebody enters one and deploys.
+    let second = pipeline.second_process_with(&[("MEETSTREAM_API_KEYS", &knobs.meetstream_key)]).await?;
+    let (operator, _proxy) = operator_of(&pipeline, &second.function).await?;
+    let transcript = ["artifacts", "meetstream", "b", "--kind", "transcript"];
+    assert_eq!(states(&operator.list(&transcript).await?), ["transcript unavailable"]);
+    let refetch = ["artifacts", "meetstream", "b", "--refetch"];
+    let audio = operator.run(&[&refetch[..], &["--kind", "audio"]].concat()).await?;
+    ensure!(audio.code == Some(3) && audio.stderr.contains("nothing was given up"), "{audio:?}");
+    let answer = operator.run(&refetch).await?;
+    ensure!(answer.code == Some(0) && answer.stdout == "asked for again: transcript\n", "{answer:?}");
+    while second.commands.pump().await?.is_some() {}
+    let stored = operator.list(&transcript).await?;
+    assert_eq!(states(&stored), ["transcript stored"]);
+    let expected = bot.truth().artifacts.into_values().find_map(|expected| match expected {
+        Expected::Stored(content) if stored.iter().any(|line| line["sha256"] == content.sha256) => Some(content),
+        _ => None,
+    });
+    assert!(expected.is_some(), "it is what the provider serves: {stored:?}");
+    let again = operator.run(&refetch).await?;
+    ensure!(again.code == Some(3), "what is stored is not asked for again: {again:?}");
+    pipeline.scratch.remove().await
+}
+
+#[tokio::test]
+async fn of_a_deleted_calendar_no_title_is_left() -> Result<()> {
+    let knobs = Knobs::default();
+    let simulator = Simulator::start(knobs.clone()).await?;
+    let pipeline = start(&simulator, &knobs, "0").await?;
+    let (operator, _proxy) = operator_of(&pipeline, &pipeline.process).await?;
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24);
+    for id in ["c", "neighbour"] {
+        let calendar = simulator.add_calendar(CalendarPlan::new(Endpoint::MeetingBaasV2, id));
+        let entry =
+            CalendarEntry { title: format!("title of {id}"), ..CalendarEntry::new(format!("e-{id}"), soon, soon) };
+        let webhook = calendar.put(entry).context("there is no such calendar")?;
+        let status = pipeline.deliver(&Delivery::svix(SVIX_SECRET, &format!("msg_{id}"), webhook.body)?).await?;
+        ensure!(status == 200, "{status}");
+    }
+    pipeline.drain(SOON).await?;
+    pipeline.run_commands(SOON).await?;
+    let titles = async || {
+        let items = pipeline.scratch.aws.items(&pipeline.scratch.table).await?;
+        let count = |id: &str| items.iter().filter(|item| item.to_string().contains(&format!("title of {id}"))).count();
+        anyhow::Ok((count("c"), count("neighbour")))
+    };
+    let before = titles().await?;
+    ensure!(before.0 > 0 && before.1 > 0, "both are mirrored: {before:?}");
+
+    let delete = ["delete", "meetingbaas", "--calendar", "c"];
+    let dry = operator.run(&[&delete[..], &["--dry-run"]].concat()).await?;
+    ensure!(dry.code == Some(0) && dry.stdout.contains("meetingbaas calendar c\n"), "{dry:?}");
+    let unasked = operator.run(&delete).await?;
+    ensure!(unasked.code == Some(2) && unasked.stderr.contains("--yes"), "{unasked:?}");
+    assert_eq!(titles().await?, before, "nobody said yes");
+    let answer = operator.run(&[&delete[..], &["--yes", "--wait", "--timeout", "30"]].concat()).await?;
+    ensure!(answer.code == Some(0) && answer.stdout.contains("erased: "), "{answer:?}");
+    assert_eq!(titles().await?, (0, before.1), "and the neighbour keeps its own");
     pipeline.scratch.remove().await
 }
 

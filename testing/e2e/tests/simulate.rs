@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::{
-    process::Command,
+    process::{Command, Stdio},
     sync::{Mutex, PoisonError},
 };
 
@@ -38,6 +38,29 @@ fn simulate(flags: &str) -> Result<(Option<i32>, Value)> {
     let told = String::from_utf8_lossy(&answer.stderr).into_owned();
     let findings = serde_json::from_slice(&answer.stdout).with_context(|| told.clone())?;
     Ok((answer.status.code(), findings))
+}
+
+/// Where nobody can be asked, nothing is sent to a stack on AWS, and nothing of it is even looked at; `--yes` is the answer.
+#[test]
+fn bots_that_never_were_are_sent_to_a_deployed_stack_only_with_consent() -> Result<()> {
+    let simulate = |consent: &[&str]| -> Result<(Option<i32>, String)> {
+        let nowhere =
+            [("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), ("AWS_REGION", "us-east-1"), ("AWS_MAX_ATTEMPTS", "1")];
+        let answer = Command::new(e2e::binary::built("rollcall")?)
+            .args(["simulate", "--bots", "3", "--stack", "production"])
+            .args(consent)
+            .envs(nowhere)
+            .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+            .stdin(Stdio::null())
+            .output()?;
+        Ok((answer.status.code(), String::from_utf8_lossy(&answer.stderr).into_owned()))
+    };
+    let question = "Send 3 bots that never were to the stack \"production\"?";
+    let (code, told) = simulate(&[])?;
+    assert!(code == Some(2) && told.contains(question) && told.contains("--yes"), "{code:?} {told}");
+    let (code, told) = simulate(&["--yes"])?;
+    assert!(code != Some(0) && !told.contains(question) && told.contains("CloudFormation"), "{code:?} {told}");
+    Ok(())
 }
 
 fn number(findings: &Value, name: &str) -> u64 {
