@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::Client;
 use jiff::Timestamp;
 use shared::{
     Provider, Session, SessionId,
-    session::{Errand, State},
+    session::{Job, State},
 };
 use simulator::{Bot, BotPlan, Knobs, Simulator};
 use std::time::{Duration, Instant};
@@ -87,6 +87,6 @@ impl ServedBot {
 }
 
 /// A deletion has a second round, after 20 minutes.
-fn is_at_once((errand, _): (Errand, i64)) -> bool {
-    errand != Errand::EraseAgain
+fn is_at_once((job, _): (Job, i64)) -> bool {
+    job != Job::EraseAgain
 }

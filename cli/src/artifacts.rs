@@ -22,7 +22,7 @@ use shared::{
     artifacts::{self, KINDS, SHA256_TAG},
     event::Artifact,
     ids::Subject,
-    session::Copy,
+    session::StoredCopy,
 };
 use std::path::PathBuf;
 
@@ -192,7 +192,8 @@ pub(crate) fn nothing_known(bot: &SessionId, stack: &Stack, place: &Place) -> Fa
 
 /// What was given up of a bot's artifacts.
 fn given_up(session: &Session) -> Vec<Artifact> {
-    let is_given_up = |(artifact, copy): (&Artifact, &Copy)| matches!(copy, Copy::Unavailable(_)).then_some(*artifact);
+    let is_given_up =
+        |(artifact, copy): (&Artifact, &StoredCopy)| matches!(copy, StoredCopy::Unavailable(_)).then_some(*artifact);
     session.copies().iter().filter_map(is_given_up).collect()
 }
 

@@ -16,7 +16,7 @@ use crate::{
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::{FutureExt, StreamExt, stream};
-use shared::{Command, ReceivedAt, SessionId, event::Artifact, session::Errand, table::Due};
+use shared::{Command, ReceivedAt, SessionId, event::Artifact, session::Job, table::Due};
 use std::{panic::AssertUnwindSafe, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
@@ -67,7 +67,7 @@ where
     async fn carry_out(&self, message: &SqsMessage, invocation: Invocation<'_>) -> bool {
         let message_id = message.message_id.as_deref().unwrap_or_default();
         match Command::decode(message.body.as_deref().unwrap_or_default()) {
-            Ok(Command::Errand { session, errand }) => self.errand(&session, errand, invocation).await,
+            Ok(Command::Job { session, job: errand }) => self.errand(&session, errand, invocation).await,
             Ok(Command::Kept { session, received_at }) => self.kept(&session, received_at, invocation).await,
             Ok(command) => {
                 let command = command.as_str();
@@ -93,7 +93,7 @@ where
             }
             Command::Delete { session } => self.delete(session, invocation).await,
             Command::Refetch { session, artifact } => self.refetch(session, *artifact, invocation.now).await,
-            Command::Errand { session, errand } => {
+            Command::Job { session, job: errand } => {
                 let is_done = self.errand(session, *errand, invocation).await;
                 is_done.then_some(()).ok_or(NotDone("what came of it was not saved"))
             }
@@ -104,7 +104,7 @@ where
         }
     }
 
-    async fn errand(&self, session: &SessionId, errand: Errand, invocation: Invocation<'_>) -> bool {
+    async fn errand(&self, session: &SessionId, errand: Job, invocation: Invocation<'_>) -> bool {
         let Invocation { now, deadline, .. } = invocation;
         match self.errands.run(session, errand, now, deadline).await {
             Ok(next) => {
@@ -170,7 +170,7 @@ where
         }
         tracing::info!(bot, "an operator asked for a deletion");
         let deadline = deadline.min(Instant::now() + WHILE_SOMEBODY_WAITS);
-        let _ = self.errands.run(session, Errand::Erase, now, deadline).await;
+        let _ = self.errands.run(session, Job::Erase, now, deadline).await;
         Ok(())
     }
 }
@@ -297,7 +297,7 @@ mod tests {
         vault.set_failing(true);
         invoke(&commander, &command, Duration::ZERO).await.unwrap();
         let saved = commander.errands.store.session(&bot("b")).unwrap();
-        assert!(saved.is_erased() && saved.pending(Errand::Erase).is_some(), "asked for, and the sweep's to do");
+        assert!(saved.is_erased() && saved.pending(Job::Erase).is_some(), "asked for, and the sweep's to do");
         vault.set_failing(false);
         invoke(&commander, &Command::Sweep, Duration::from_secs(60)).await.unwrap();
         assert!(vault.kept().is_empty());
@@ -326,7 +326,7 @@ mod tests {
         assert!(vault.kept().is_empty(), "{:?}", vault.kept().keys());
         let erased = (0..20).filter(|n| {
             let session = commander.errands.store.session(&bot(&format!("deleted-{n}"))).unwrap();
-            session.pending(Errand::Erase).is_none() && session.pending(Errand::EraseAgain).is_some()
+            session.pending(Job::Erase).is_none() && session.pending(Job::EraseAgain).is_some()
         });
         assert_eq!(erased.count(), 18);
         let sent = commander.sweep.commands.0.lock().unwrap().len();
@@ -335,7 +335,7 @@ mod tests {
         invoke(&commander, &Command::Sweep, Duration::from_secs(3660)).await.unwrap();
         for n in [3, 4] {
             let session = commander.errands.store.session(&bot(&format!("deleted-{n}"))).unwrap();
-            assert!(session.pending(Errand::Erase).is_none(), "{n}: the next sweep makes up for it");
+            assert!(session.pending(Job::Erase).is_none(), "{n}: the next sweep makes up for it");
         }
     }
 
@@ -355,7 +355,7 @@ mod tests {
         for n in 0..9 {
             heard(&commander, Endpoint::MeetStreamCallback, &format!("b{n}"), "bot.done").await;
             commander.errands.api.describe(&bot(&format!("b{n}")), Err(Refusal::Gone.into()));
-            commands.push(Command::Errand { session: bot(&format!("b{n}")), errand: Errand::Confirm }.encode());
+            commands.push(Command::Job { session: bot(&format!("b{n}")), job: Job::Confirm }.encode());
         }
         commander.errands.api.set_delay(Duration::from_secs(5));
         let began = Instant::now();
@@ -378,10 +378,10 @@ mod tests {
         let detail = BotDetail { facts: vec![ready, done], ..BotDetail::default() };
         commander.errands.api.describe(&bot("b"), Ok(detail));
 
-        let confirm = Command::Errand { session: bot("b"), errand: Errand::Confirm };
+        let confirm = Command::Job { session: bot("b"), job: Job::Confirm };
         assert_eq!(carry_out(&commander, &[&confirm.encode()]).await, Vec::<String>::new());
         let sent = commander.sweep.commands.0.into_inner().unwrap();
-        assert_eq!(sent, [Command::Errand { session: bot("b"), errand: Errand::FetchTranscript }]);
+        assert_eq!(sent, [Command::Job { session: bot("b"), job: Job::FetchTranscript }]);
     }
 
     #[tokio::test]
@@ -401,7 +401,7 @@ mod tests {
     async fn a_command_that_panics_comes_again() {
         let commander = commander(MemoryVault::default());
         commander.errands.store.set_fault(|_, _| panic!("as planned"));
-        let command = Command::Errand { session: bot("b"), errand: Errand::Confirm };
+        let command = Command::Job { session: bot("b"), job: Job::Confirm };
         assert_eq!(carry_out(&commander, &[&command.encode()]).await, ["1"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::log;
 use aws_sdk_sqs::Client;
-use shared::{Command, SessionId, session::Errand};
+use shared::{Command, SessionId, session::Job};
 use std::future::Future;
 
 /// Where commands go.
@@ -18,9 +18,9 @@ pub struct NotSent;
 
 /// Sends what is to be done for a session. The intent is saved: should a command get lost, the sweep sends it again, so none is
 /// waited for.
-pub(crate) async fn send_errands(commands: &impl Commands, session: &SessionId, errands: Vec<Errand>) {
+pub(crate) async fn send_errands(commands: &impl Commands, session: &SessionId, errands: Vec<Job>) {
     for errand in errands {
-        let _ = commands.send(&Command::Errand { session: session.clone(), errand }).await;
+        let _ = commands.send(&Command::Job { session: session.clone(), job: errand }).await;
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
 use shared::{
     Event, ReceivedAt, Session, SessionId,
     event::Artifact,
-    session::{Copy, Errand, Heard, Mark, Progress, PublishedEvent, Seen, Stored, advance},
+    session::{Heard, Job, Progress, PublishedEvent, Seen, Stored, StoredCopy, Trigger, advance},
 };
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -70,7 +70,7 @@ pub struct Errands<S, V, A, R, P> {
 #[derive(Debug)]
 enum End {
     /// A copy of an artifact, or the certainty that there will be none.
-    Copied(Artifact, Copy),
+    Copied(Artifact, StoredCopy),
     /// What the provider said, to be merged as any delivery.
     Told(Vec<Event>),
     /// It is done, and there is nothing more to say.
@@ -176,10 +176,10 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
     pub(crate) async fn run(
         &self,
         id: &SessionId,
-        errand: Errand,
+        errand: Job,
         now: i64,
         deadline: Instant,
-    ) -> Result<Vec<Errand>, Setback> {
+    ) -> Result<Vec<Job>, Setback> {
         let Some(session) = self.store.load(id, now).await?.session else { return Ok(vec![]) };
         let Some(progress) = session.pending(errand).filter(|progress| !progress.must_wait(now)) else {
             return Ok(vec![]);
@@ -200,15 +200,15 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
         }
     }
 
-    async fn carry_out(&self, session: &Session, errand: Errand, now: i64, deadline: Instant) -> Result<End, Setback> {
+    async fn carry_out(&self, session: &Session, errand: Job, now: i64, deadline: Instant) -> Result<End, Setback> {
         match errand {
-            Errand::FetchTranscript => self.fetch(session, Artifact::Transcript, now, deadline).await,
-            Errand::FetchAudio => self.fetch(session, Artifact::Audio, now, deadline).await,
-            Errand::FetchVideo => self.fetch(session, Artifact::Video, now, deadline).await,
-            Errand::Confirm => self.confirm(session, now).await,
-            Errand::SyncCalendar => self.sync_calendar(session, now, deadline).await,
-            Errand::Erase => self.erase(session, Some(now.saturating_add(ONCE_MORE_AFTER))).await,
-            Errand::EraseAgain => self.erase(session, None).await,
+            Job::FetchTranscript => self.fetch(session, Artifact::Transcript, now, deadline).await,
+            Job::FetchAudio => self.fetch(session, Artifact::Audio, now, deadline).await,
+            Job::FetchVideo => self.fetch(session, Artifact::Video, now, deadline).await,
+            Job::Confirm => self.confirm(session, now).await,
+            Job::SyncCalendar => self.sync_calendar(session, now, deadline).await,
+            Job::Erase => self.erase(session, Some(now.saturating_add(ONCE_MORE_AFTER))).await,
+            Job::EraseAgain => self.erase(session, None).await,
         }
     }
 
@@ -216,11 +216,11 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
     async fn conclude(
         &self,
         id: &SessionId,
-        errand: Errand,
-        mark: Mark,
+        errand: Job,
+        mark: Trigger,
         end: &End,
         now: i64,
-    ) -> Result<Vec<Errand>, Setback> {
+    ) -> Result<Vec<Job>, Setback> {
         for _ in 0..MAX_ATTEMPTS {
             let Loaded { session: Some(session), version } = self.store.load(id, now).await? else { return Ok(vec![]) };
             if let (End::Copied(..), true) = (end, session.is_erased()) {
@@ -233,7 +233,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
                 return self.put_off_untold(id, errand, mark, end, now).await;
             }
             if self.save(&next, version, now).await? {
-                return Ok(next.newly_wanted(session.errands(), now));
+                return Ok(next.newly_wanted(session.jobs(), now));
             }
         }
         Err(Setback::Contended)
@@ -243,14 +243,13 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
     async fn concluded(
         &self,
         session: &Session,
-        errand: Errand,
-        mark: Mark,
+        errand: Job,
+        mark: Trigger,
         end: &End,
         now: i64,
     ) -> Result<(Session, Vec<PublishedEvent>), StoreError> {
         let settled = session.with_settled(errand, mark);
-        let is_settled_beyond =
-            || session.errands().get(&errand).is_some_and(|progress| progress.is_settled_beyond(mark));
+        let is_settled_beyond = || session.jobs().get(&errand).is_some_and(|progress| progress.is_settled_beyond(mark));
         Ok(match end {
             // Somebody was faster with a later reason, and what they brought is at least as new.
             End::Copied(..) if is_settled_beyond() => (settled, vec![]),
@@ -285,20 +284,21 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
     async fn put_off_untold(
         &self,
         id: &SessionId,
-        errand: Errand,
-        mark: Mark,
+        errand: Job,
+        mark: Trigger,
         end: &End,
         now: i64,
-    ) -> Result<Vec<Errand>, Setback> {
+    ) -> Result<Vec<Job>, Setback> {
         let fetched = match end {
-            End::Copied(artifact, Copy::Stored(stored)) => {
+            End::Copied(artifact, StoredCopy::Stored(stored)) => {
                 Some((*artifact, Stored { is_untold: true, ..stored.clone() }))
             }
             _ => None,
         };
         let put_off = |session: &Session| {
             let tries = session.pending(errand).map_or(0, Progress::attempts) + 1;
-            let next = fetched.clone().map(|(artifact, stored)| session.with_copy(artifact, Copy::Stored(stored)));
+            let next =
+                fetched.clone().map(|(artifact, stored)| session.with_copy(artifact, StoredCopy::Stored(stored)));
             let retry_at = later(now, backoff(tries, self.retry_base, self.retry_max));
             next.unwrap_or_else(|| session.clone()).with_postponed(errand, now, retry_at)
         };
@@ -310,25 +310,25 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
     async fn put_off(
         &self,
         id: &SessionId,
-        errand: Errand,
-        mark: Mark,
+        errand: Job,
+        mark: Trigger,
         (tries, tried_for): (u32, Duration),
         setback: Setback,
         now: i64,
-    ) -> Result<Vec<Errand>, Setback> {
+    ) -> Result<Vec<Job>, Setback> {
         let gone_after = GONE_AFTER.min(self.patience);
         let patience = if setback.may_be_gone() { gone_after } else { self.patience };
         let is_over = !setback.is_ours() && tries >= MIN_TRIES && tried_for >= patience;
         let is_hopeless = setback.is_hopeless();
-        if (is_over || is_hopeless) && !matches!(errand, Errand::Erase | Errand::EraseAgain) {
+        if (is_over || is_hopeless) && !matches!(errand, Job::Erase | Job::EraseAgain) {
             let end = match errand.artifact() {
-                Some(artifact) => End::Copied(artifact, Copy::Unavailable(setback.code().to_owned())),
+                Some(artifact) => End::Copied(artifact, StoredCopy::Unavailable(setback.code().to_owned())),
                 None => End::Done,
             };
             return self.conclude(id, errand, mark, &end, now).await;
         }
         let mut wait = setback.wait().unwrap_or_default().max(backoff(tries, self.retry_base, self.retry_max));
-        if errand == Errand::Confirm && setback.may_be_gone() {
+        if errand == Job::Confirm && setback.may_be_gone() {
             // Strangers can name any number of bots that never were; each is looked for a few times and no more.
             wait = wait.max(gone_after / MIN_TRIES);
         }
@@ -340,11 +340,11 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
     async fn save_later(
         &self,
         id: &SessionId,
-        errand: Errand,
-        mark: Mark,
+        errand: Job,
+        mark: Trigger,
         put_off: impl Fn(&Session) -> Session,
         now: i64,
-    ) -> Result<Vec<Errand>, Setback> {
+    ) -> Result<Vec<Job>, Setback> {
         for _ in 0..MAX_ATTEMPTS {
             let Loaded { session: Some(session), version } = self.store.load(id, now).await? else { return Ok(vec![]) };
             if session.pending(errand).is_none_or(|progress| progress.wanted() != mark) {
@@ -370,8 +370,8 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
 impl End {
     fn code(&self) -> &'static str {
         match self {
-            Self::Copied(_, Copy::Stored(_)) => "stored",
-            Self::Copied(_, Copy::Unavailable(_)) => "unavailable",
+            Self::Copied(_, StoredCopy::Stored(_)) => "stored",
+            Self::Copied(_, StoredCopy::Unavailable(_)) => "unavailable",
             Self::Told(_) => "told",
             Self::Done => "done",
             Self::Synced(_, None) => "synced",

@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared::{
     AcceptId, DeliveryKey, ReceivedAt, Session, SessionId,
     event::Outcome,
-    session::{Disposition, Errand, Unreadable},
+    session::{Disposition, Job, Unreadable},
 };
 use std::{
     fmt::Debug,
@@ -158,7 +158,7 @@ struct ErrandFields {
 }
 
 /// Writes the line of one try of an errand, after so many in vain.
-pub(crate) fn errand(id: &SessionId, errand: Errand, attempts: u32, end: Result<&'static str, Setback>) {
+pub(crate) fn errand(id: &SessionId, errand: Job, attempts: u32, end: Result<&'static str, Setback>) {
     let fields = ErrandFields {
         errand: errand.as_str(),
         end: end.unwrap_or_else(Setback::code),

@@ -23,7 +23,7 @@ use shared::{
     Event, ReceivedAt, Session, SessionId,
     message::{Carried, ClaimError},
     provider,
-    session::{Disposition, Errand, TimelineLine, advance},
+    session::{Disposition, Job, TimelineLine, advance},
 };
 use std::{panic::AssertUnwindSafe, time::Duration};
 use tokio::time::{Instant, timeout_at};
@@ -244,7 +244,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
                 Some((session, version)) if *session.id() == first.event.session => (session, version),
                 _ => self.load_or_new(&first.event.session, began(events), now).await?,
             };
-            let (errands, outcome) = (session.errands().clone(), session.outcome());
+            let (errands, outcome) = (session.jobs().clone(), session.outcome());
             let mut changed = false;
             let mut outcomes = Vec::with_capacity(events.len());
             let mut published = Vec::new();
@@ -294,7 +294,7 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: Commands> Proces
     /// Keeps the transcripts that came with deliveries where the errand will find them, as long as a fetch of the transcript is
     /// pending: that fetch takes all of them away again. Of an erased bot none is kept.
     async fn keep_carried(&self, events: &[Understood], session: &Session) -> Result<(), VaultError> {
-        if session.is_erased() || session.pending(Errand::FetchTranscript).is_none() {
+        if session.is_erased() || session.pending(Job::FetchTranscript).is_none() {
             return Ok(());
         }
         for Understood { event, carried, .. } in events {

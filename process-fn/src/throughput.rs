@@ -22,7 +22,7 @@ use shared::{
     event::Artifact,
     message::Head,
     provider,
-    session::{Copy, PublishedEvent, advance},
+    session::{PublishedEvent, StoredCopy, advance},
     url::DownloadUrl,
 };
 use std::{
@@ -228,8 +228,8 @@ impl Run {
             let Some(next) = advance(&before, &event).session else { continue };
             let version = if m == 0 { Version::Absent } else { loaded.version };
             self.commander.errands.store.save(&next, version, now).await.unwrap();
-            for errand in next.newly_wanted(before.errands(), now) {
-                let command = Command::Errand { session: event.session.clone(), errand };
+            for errand in next.newly_wanted(before.jobs(), now) {
+                let command = Command::Job { session: event.session.clone(), job: errand };
                 self.queue.0.lock().unwrap().push_back(command);
             }
         }
@@ -295,7 +295,7 @@ async fn hour(health: Health, meetings: usize, keeps_recordings: bool) -> Figure
         let sessions = run.commander.errands.store.sessions(now).into_iter();
         let of_provider = sessions.filter(move |session| session.id().provider == provider);
         of_provider
-            .map(|session| session.copies().values().filter(|copy| matches!(copy, Copy::Stored(_))).count())
+            .map(|session| session.copies().values().filter(|copy| matches!(copy, StoredCopy::Stored(_))).count())
             .sum()
     };
     let figures = Figures {

@@ -1,6 +1,6 @@
 //! Slow and timed work: messages on the `commands` queue, and what `process-fn` is invoked with directly.
 
-use crate::{event::Artifact, ids::SessionId, session::Errand, time::ReceivedAt};
+use crate::{event::Artifact, ids::SessionId, session::Job, time::ReceivedAt};
 use serde::{Deserialize, Serialize};
 
 /// The version this code writes, and the only one it reads.
@@ -11,11 +11,11 @@ const VERSION: u32 = 1;
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
     /// Does for a session what is to be done for it.
-    Errand {
+    Job {
         /// The session.
         session: SessionId,
         /// What is to be done.
-        errand: Errand,
+        job: Job,
     },
     /// Tells a session of bytes that were set aside when it could not be told.
     Kept {
@@ -52,7 +52,7 @@ impl Command {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Errand { errand, .. } => errand.as_str(),
+            Self::Job { job, .. } => job.as_str(),
             Self::Kept { .. } => "kept",
             Self::Delete { .. } => "delete",
             Self::Refetch { .. } => "refetch",
@@ -63,7 +63,7 @@ impl Command {
     /// Whether it comes through the queue. All others are direct invocations, so that they never wait behind a provider.
     #[must_use]
     pub fn is_queued(&self) -> bool {
-        matches!(self, Self::Errand { .. } | Self::Kept { .. })
+        matches!(self, Self::Job { .. } | Self::Kept { .. })
     }
 
     /// The command as a message.
@@ -115,11 +115,11 @@ mod tests {
         let payload = serde_json::json!({"v": 1, "command": "sweep"});
         assert_eq!(Command::from_value(payload).unwrap(), Command::Sweep);
         let session = SessionId::bot(Provider::MeetStream, SenderId::try_from("x/../#").unwrap());
-        for errand in Errand::ALL {
-            let command = Command::Errand { session: session.clone(), errand };
+        for job in Job::ALL {
+            let command = Command::Job { session: session.clone(), job };
             let text = format!(
-                r#"{{"v":1,"command":"errand","session":{{"provider":"meetstream","id":"x/../#"}},"errand":"{}"}}"#,
-                errand.as_str()
+                r#"{{"v":1,"command":"job","session":{{"provider":"meetstream","id":"x/../#"}},"job":"{}"}}"#,
+                job.as_str()
             );
             assert_eq!((command.encode(), Command::decode(&text).unwrap()), (text, command));
         }
@@ -140,10 +140,10 @@ mod tests {
     #[test]
     fn a_calendar_stays_one() {
         let session = SessionId::calendar(Provider::MeetingBaas, SenderId::try_from("c").unwrap());
-        let command = Command::Errand { session: session.clone(), errand: Errand::SyncCalendar };
+        let command = Command::Job { session: session.clone(), job: Job::SyncCalendar };
         let read = Command::decode(&command.encode()).unwrap();
         assert_eq!(read, command);
-        let Command::Errand { session: read, .. } = read else { panic!("{read:?}") };
+        let Command::Job { session: read, .. } = read else { panic!("{read:?}") };
         assert_eq!((read.encoded(), read.group()), ("meetingbaas#calendar#c".to_owned(), session.group()));
     }
 

@@ -17,8 +17,8 @@
 mod calendar;
 mod document;
 mod erasure;
-mod errand;
 mod intents;
+mod job;
 mod published_event;
 mod set_aside;
 mod timeline;
@@ -26,7 +26,7 @@ mod view;
 
 pub use calendar::{CalendarFacts, ConnectionFact, Heard, Seen};
 pub use document::{Document, Unreadable};
-pub use errand::{Copy, Errand, Mark, Progress, Stored};
+pub use job::{Job, Progress, Stored, StoredCopy, Trigger};
 pub use published_event::{About, PublishedEvent};
 pub use timeline::{Disposition, MissingDelivery, TimelineLine};
 
@@ -120,9 +120,9 @@ pub struct Session {
     #[serde(default, skip_serializing_if = "is_default")]
     missing: Vec<MissingDelivery>,
     #[serde(default, skip_serializing_if = "is_default")]
-    errands: BTreeMap<Errand, Progress>,
+    jobs: BTreeMap<Job, Progress>,
     #[serde(default, skip_serializing_if = "is_default")]
-    copies: BTreeMap<Artifact, Copy>,
+    copies: BTreeMap<Artifact, StoredCopy>,
 }
 
 /// How the session ended, as its best witness tells it. The order of the fields is the order of precedence.
@@ -263,7 +263,7 @@ impl Session {
             first_received_at,
             timeline: Vec::new(),
             missing: Vec::new(),
-            errands: BTreeMap::new(),
+            jobs: BTreeMap::new(),
             copies: BTreeMap::new(),
         }
     }
@@ -290,9 +290,9 @@ impl Session {
 
     fn merge_fact(&mut self, event: &Event, kind: &EventKind, occurred_at: Option<OccurredAt>) {
         let Event { trust, .. } = *event;
-        let mark = Mark::new(trust, occurred_at.as_ref(), event.received_at);
+        let trigger = Trigger::new(trust, occurred_at.as_ref(), event.received_at);
         if trust == Trust::Unverified && (reaches(kind) >= State::Ended || *kind == EventKind::Deleted) {
-            self.want(Errand::Confirm, Mark::of_claim(kind, event.received_at));
+            self.want(Job::Confirm, Trigger::of_claim(kind, event.received_at));
         }
         self.progress = self.progress.max(reaches(kind));
         if trust == Trust::Verified {
@@ -313,20 +313,20 @@ impl Session {
                 if fact > *best {
                     *best = fact;
                 }
-                if let Some(errand) = Errand::fetch(*artifact).filter(|_| *status == ArtifactStatus::Ready) {
-                    self.want(errand, mark);
+                if let Some(job) = Job::fetch(*artifact).filter(|_| *status == ArtifactStatus::Ready) {
+                    self.want(job, trigger);
                 }
             }
             EventKind::Deleted => {
                 raise(&mut self.deleted, Deletion { trust });
                 if trust == Trust::Verified {
-                    self.want(Errand::Erase, mark);
+                    self.want(Job::Erase, trigger);
                 }
             }
             EventKind::Calendar(change) => {
                 let heard = calendar::Heard { occurred_at, received_at: event.received_at, seen: None };
                 self.calendar.get_or_insert_default().merge(change, heard, trust);
-                self.want(Errand::SyncCalendar, Mark::new(trust, None, event.received_at));
+                self.want(Job::SyncCalendar, Trigger::new(trust, None, event.received_at));
             }
             _ => {}
         }

@@ -7,7 +7,7 @@ use shared::{
     Session, SessionId,
     artifacts::{self, KINDS, NORMALISED, RAW},
     event::{Artifact, ArtifactStatus},
-    session::{Copy, Errand},
+    session::{Job, StoredCopy},
 };
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -64,7 +64,7 @@ impl Kind<'_> {
     fn lines(&self) -> Vec<Line> {
         let copy = self.session.and_then(|session| session.copies().get(&self.kind));
         let mut lines = self.in_the_bucket();
-        if let Some(Copy::Stored(stored)) = copy {
+        if let Some(StoredCopy::Stored(stored)) = copy {
             let known = Line {
                 state: "stored",
                 version: self.version(&stored.key),
@@ -128,9 +128,9 @@ impl Kind<'_> {
     }
 
     /// What is not there: because it is on its way, or will never come.
-    fn outstanding(&self, copy: Option<&Copy>, has_any: bool) -> Option<Line> {
+    fn outstanding(&self, copy: Option<&StoredCopy>, has_any: bool) -> Option<Line> {
         let session = self.session?;
-        if let Some(progress) = Errand::fetch(self.kind).and_then(|errand| session.pending(errand)) {
+        if let Some(progress) = Job::fetch(self.kind).and_then(|job| session.pending(job)) {
             return Some(Line {
                 state: "pending",
                 due_at: Timestamp::from_second(progress.due_at()).ok(),
@@ -138,7 +138,7 @@ impl Kind<'_> {
                 ..self.line()
             });
         }
-        if let Some(Copy::Unavailable(reason)) = copy {
+        if let Some(StoredCopy::Unavailable(reason)) = copy {
             return Some(Line { state: "unavailable", reason: Some(reason.clone()), ..self.line() });
         }
         let fact = session.artifacts().get(&self.kind).filter(|_| !has_any && !session.is_erased())?;
@@ -239,14 +239,14 @@ mod tests {
         );
         let mut again = one.clone();
         let mark = json!({"moment": 60_000, "received_at": 60_000});
-        again["errands"] = json!({"fetch_transcript": {"wanted": mark, "attempts": 3, "retry_at": 90}});
+        again["jobs"] = json!({"fetch_transcript": {"wanted": mark, "attempts": 3, "retry_at": 90}});
         check(
             "made anew",
             &again,
             Some(r1),
             &[("transcript", "stored", "transcript/r1/raw.json"), ("transcript", "pending", "90")],
         );
-        let waiting = json!({"errands": {"fetch_transcript": {"wanted": mark}}});
+        let waiting = json!({"jobs": {"fetch_transcript": {"wanted": mark}}});
         check(
             "came with its delivery",
             &waiting,

@@ -14,7 +14,7 @@ use shared::{
     Session, SessionId, artifacts,
     bucket::Folder,
     ids::Subject,
-    session::{Errand, TimelineLine},
+    session::{Job, TimelineLine},
 };
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -79,8 +79,8 @@ impl Remains {
         let Some(session) = session.filter(|session| session.is_erased()) else {
             return (self.known.is_some() || !self.objects.is_empty()).then_some(Standing::Kept);
         };
-        let again_at = session.pending(Errand::EraseAgain).map(shared::session::Progress::due_at);
-        Some(match session.pending(Errand::Erase) {
+        let again_at = session.pending(Job::EraseAgain).map(shared::session::Progress::due_at);
+        Some(match session.pending(Job::Erase) {
             Some(_) => Standing::Asked,
             None if self.objects.is_empty() && self.mirrored() == 0 => {
                 Standing::Erased { again_at: again_at.and_then(|due_at| Timestamp::from_second(due_at).ok()) }
@@ -198,7 +198,7 @@ mod tests {
         let mark = json!({"moment": 0, "received_at": 0});
         let (done, open) = (json!({"wanted": mark, "settled": mark}), json!({"wanted": mark}));
         let later = json!({"wanted": mark, "retry_at": 1200});
-        let deleted = |erase: &Value, again: &Value| json!({"deleted": {"trust": "verified"}, "errands": {"erase": erase, "erase_again": again}});
+        let deleted = |erase: &Value, again: &Value| json!({"deleted": {"trust": "verified"}, "jobs": {"erase": erase, "erase_again": again}});
         let again_at = Timestamp::from_second(1200).ok();
         let one = ["meetstream/b/audio/recording.wav"];
         for (name, session, keys, expected) in [

@@ -10,7 +10,7 @@ use shared::{
     artifacts::{KINDS, NORMALISED, RAW, folder, prefix},
     event::Artifact,
     hash::sha256_hex,
-    session::{Copy, Errand, Stored},
+    session::{Job, Stored, StoredCopy},
     transcript::{Segment, Transcript, Word},
 };
 use simulator::{Api, Bot, Content, Expected, Reason};
@@ -98,9 +98,11 @@ impl Plan {
             let folder = folder(session.id(), artifact);
             let found = match session.copies().get(&artifact) {
                 _ if left.iter().any(|object| object.key.starts_with(&folder)) => Found::Wrong("left by a deletion"),
-                Some(Copy::Unavailable(reason)) => Found::Unavailable(reason.clone()),
-                Some(Copy::Stored(stored)) if artifact == Artifact::Transcript => self.words(bucket, stored).await?,
-                Some(Copy::Stored(stored)) => recording(bucket, stored).await?,
+                Some(StoredCopy::Unavailable(reason)) => Found::Unavailable(reason.clone()),
+                Some(StoredCopy::Stored(stored)) if artifact == Artifact::Transcript => {
+                    self.words(bucket, stored).await?
+                }
+                Some(StoredCopy::Stored(stored)) => recording(bucket, stored).await?,
                 None if is_pending(session, artifact) => Found::Pending,
                 None => Found::Nothing,
             };
@@ -144,9 +146,8 @@ async fn recording(bucket: &Bucket<'_>, stored: &Stored) -> Result<Found, Failur
 
 /// Whether something is still to be done that can change what becomes of an artifact.
 pub(super) fn is_pending(session: &Session, artifact: Artifact) -> bool {
-    let changes_it =
-        |errand| Errand::fetch(artifact) == Some(errand) || matches!(errand, Errand::Confirm | Errand::Erase);
-    session.all_pending().any(|(errand, _)| changes_it(errand))
+    let changes_it = |job| Job::fetch(artifact) == Some(job) || matches!(job, Job::Confirm | Job::Erase);
+    session.all_pending().any(|(job, _)| changes_it(job))
 }
 
 /// Whether a document is the same JSON as a transcript, or a webhook with it inside: of that all is kept.

@@ -6,7 +6,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use shared::{
     Session,
     artifacts::KINDS,
-    session::{Copy, State},
+    session::{State, StoredCopy},
 };
 use simulator::{Fate, Sent};
 use std::{
@@ -45,8 +45,8 @@ impl Copies {
         for artifact in KINDS {
             match session.copies().get(&artifact) {
                 _ if is_pending(session, artifact) => self.pending += 1,
-                Some(Copy::Stored(_)) => self.stored += 1,
-                Some(Copy::Unavailable(_)) => self.unavailable += 1,
+                Some(StoredCopy::Stored(_)) => self.stored += 1,
+                Some(StoredCopy::Unavailable(_)) => self.unavailable += 1,
                 None => {}
             }
         }

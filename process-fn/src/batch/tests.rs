@@ -14,7 +14,7 @@ use shared::{
     auth::{AuthMode, Credentials, PathTokens},
     message::{Carried, MAX_MESSAGE_BYTES, MAX_WHOLE_BYTES, Packed},
     provider,
-    session::{Disposition, Errand, MissingDelivery, PublishedEvent, State},
+    session::{Disposition, Job, MissingDelivery, PublishedEvent, State},
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{
@@ -710,7 +710,7 @@ async fn a_delivery_gives_rise_to_its_errands_once() {
     let function = function();
     let errands = || {
         let sent = std::mem::take(&mut *function.commands.0.lock().unwrap());
-        let errand = |command| if let Command::Errand { errand, .. } = command { Some(errand) } else { None };
+        let errand = |command| if let Command::Job { job: errand, .. } = command { Some(errand) } else { None };
         sent.into_iter().filter_map(errand).collect::<Vec<_>>()
     };
     let ready = |time| event("b", "transcription.processed", time);
@@ -721,16 +721,16 @@ async fn a_delivery_gives_rise_to_its_errands_once() {
         record("4", 1, &event("b", "manifest.completed", "10:31:00")),
     ];
     invoke(&function, batch).await;
-    assert_eq!(errands(), [Errand::FetchTranscript], "of a manifest no copy is kept");
+    assert_eq!(errands(), [Job::FetchTranscript], "of a manifest no copy is kept");
     assert!(function.store.session(&bot("b")).unwrap().due_at().is_some(), "the sweep finds it if the command is lost");
     invoke(&function, vec![record("5", 1, &ready("10:31:00"))]).await;
     assert_eq!(errands(), [], "a repetition is no further reason");
     invoke(&function, vec![record("6", 1, &ready("11:00:00"))]).await;
-    assert_eq!(errands(), [Errand::FetchTranscript], "it was made anew");
+    assert_eq!(errands(), [Job::FetchTranscript], "it was made anew");
     invoke(&function, vec![record("7", 1, &event("b", "data_deletion", "12:00:00"))]).await;
     assert_eq!(errands(), [], "no command is sent for an erasure");
     let deleted = function.store.session(&bot("b")).unwrap();
-    let deleted_at = deleted.pending(Errand::Erase).unwrap().wanted().received_at().0 / 1000;
+    let deleted_at = deleted.pending(Job::Erase).unwrap().wanted().received_at().0 / 1000;
     assert_eq!(deleted.due_at(), Some(deleted_at), "the next sweep has it");
 }
 
@@ -739,7 +739,7 @@ async fn after_an_erasure() -> Function {
     let function = function();
     invoke(&function, vec![record("1", 1, &event("b", "data_deletion", "12:00:00"))]).await;
     let erased = function.store.session(&bot("b")).unwrap();
-    let settled = erased.with_erased(Errand::Erase, erased.pending(Errand::Erase).unwrap().wanted(), None);
+    let settled = erased.with_erased(Job::Erase, erased.pending(Job::Erase).unwrap().wanted(), None);
     assert_eq!(settled.due_at(), None);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
     function.store.save(&settled, Version::At(1), now).await.unwrap();
@@ -773,7 +773,7 @@ async fn what_is_kept_of_an_erased_bot_is_erased_again() {
             let set_aside = function.vault.kept().keys().filter(|key| !key.starts_with("claims/")).count();
             assert_eq!(set_aside, expected, "{name}");
             let session = function.store.session(&bot("b")).unwrap();
-            let is_due = session.pending(Errand::Erase).is_some();
+            let is_due = session.pending(Job::Erase).is_some();
             assert_eq!(is_due, name != "small", "{name}, taken at {received_at}");
         }
     }

@@ -13,7 +13,7 @@ use shared::{
     api::{Absence, Content, Located},
     artifacts::{self, Run},
     event::{Artifact, ArtifactStatus},
-    session::{Copy, Errand, Stored},
+    session::{Job, Stored, StoredCopy},
     transcript::Transcript,
 };
 use std::time::Duration;
@@ -35,10 +35,10 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
         if artifact != Artifact::Transcript && !self.keeps_recordings {
             return Ok(End::Done);
         }
-        if let Some(Copy::Stored(stored)) = session.copies().get(&artifact) {
+        if let Some(StoredCopy::Stored(stored)) = session.copies().get(&artifact) {
             if stored.is_untold {
                 let told = Stored { is_untold: false, ..stored.clone() };
-                return Ok(End::Copied(artifact, Copy::Stored(told)));
+                return Ok(End::Copied(artifact, StoredCopy::Stored(told)));
             }
             // A recording is made once, however often it is announced.
             if artifact != Artifact::Transcript {
@@ -50,7 +50,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
             }
         }
         if let Some(stored) = self.carried_transcript(session, artifact, now).await? {
-            return Ok(End::Copied(artifact, Copy::Stored(stored)));
+            return Ok(End::Copied(artifact, StoredCopy::Stored(stored)));
         }
         let (content, run) = match self.api.artifact(id, artifact).await.map_err(Setback::Provider)? {
             Located::Found { content, run } => (content, run.as_ref().map(Run::named)),
@@ -60,7 +60,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
                 return Err(Setback::Provider(ApiError::later(Cause::Missing)));
             }
             Located::Unavailable(absence) => {
-                return Ok(End::Copied(artifact, Copy::Unavailable(absence.as_str().to_owned())));
+                return Ok(End::Copied(artifact, StoredCopy::Unavailable(absence.as_str().to_owned())));
             }
         };
         let stored = match (artifact, content) {
@@ -78,7 +78,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
                 stored(self.archive.put(&key, JSON, bytes).await?, now)
             }
         };
-        Ok(End::Copied(artifact, Copy::Stored(stored)))
+        Ok(End::Copied(artifact, StoredCopy::Stored(stored)))
     }
 
     /// A transcript that came with a delivery, from where that was kept; the provider need not be asked for it. One that is older
@@ -96,7 +96,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
         let carried: Vec<_> =
             self.vault.list(&artifacts::carried_folder(id)).await?.into_iter().map(|object| object.key).collect();
         let Some(newest) = carried.iter().max() else { return Ok(None) };
-        let wanted_at = session.pending(Errand::FetchTranscript).map(|progress| progress.wanted().received_at());
+        let wanted_at = session.pending(Job::FetchTranscript).map(|progress| progress.wanted().received_at());
         let is_stale = session.copies().contains_key(&artifact) && artifacts::carried_at(newest) < wanted_at;
         let body = if is_stale { None } else { self.vault.fetch(newest).await? };
         let stored = match body {

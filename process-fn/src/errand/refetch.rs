@@ -7,7 +7,7 @@ use crate::{
     store::{Loaded, SessionStore},
     vault::Vault,
 };
-use shared::{SessionId, event::Artifact, session::Errand};
+use shared::{SessionId, event::Artifact, session::Job};
 
 impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errands<S, V, A, R, P> {
     /// Wants again what was given up of a bot, of this artifact or of all, and returns what that is. `now` is in seconds since the
@@ -20,7 +20,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
         id: &SessionId,
         artifact: Option<Artifact>,
         now: i64,
-    ) -> Result<Vec<Errand>, Setback> {
+    ) -> Result<Vec<Job>, Setback> {
         for _ in 0..MAX_ATTEMPTS {
             let Loaded { session: Some(session), version } = self.store.load(id, now).await? else { return Ok(vec![]) };
             let (next, wanted) = session.with_refetch(artifact, asked_at(now));

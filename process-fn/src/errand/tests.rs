@@ -93,12 +93,12 @@ impl World {
         }
     }
 
-    async fn do_it(&self, errand: Errand, now: i64) -> Result<(), Setback> {
+    async fn do_it(&self, errand: Job, now: i64) -> Result<(), Setback> {
         self.follow(errand, now).await.map(drop)
     }
 
     /// The same, with what is to be done next.
-    async fn follow(&self, errand: Errand, now: i64) -> Result<Vec<Errand>, Setback> {
+    async fn follow(&self, errand: Job, now: i64) -> Result<Vec<Job>, Setback> {
         self.run(&bot(), errand, now, Instant::now() + Duration::from_secs(5)).await
     }
 
@@ -112,14 +112,14 @@ impl World {
 
     fn unavailable(&self, artifact: Artifact) -> Option<String> {
         match self.session().copies().get(&artifact) {
-            Some(Copy::Unavailable(reason)) => Some(reason.clone()),
+            Some(StoredCopy::Unavailable(reason)) => Some(reason.clone()),
             _ => None,
         }
     }
 
     fn stored(&self, artifact: Artifact) -> Option<shared::session::Stored> {
         match self.session().copies().get(&artifact) {
-            Some(Copy::Stored(stored)) => Some(stored.clone()),
+            Some(StoredCopy::Stored(stored)) => Some(stored.clone()),
             _ => None,
         }
     }
@@ -142,7 +142,7 @@ async fn a_transcript_is_kept_as_it_was_written_and_in_our_shape() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
     world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
-    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    world.do_it(Job::FetchTranscript, NOW).await.unwrap();
 
     let stored = world.stored(Artifact::Transcript).unwrap();
     assert_eq!((stored.sha256.as_str(), stored.stored_at), (sha256_hex(&transcript()).as_str(), NOW));
@@ -157,7 +157,7 @@ async fn a_transcript_is_kept_as_it_was_written_and_in_our_shape() {
     assert!(matches!(&told.about, About::Stored { key, .. } if *key == stored.key), "{told:?}");
     assert_eq!(world.session().due_at(), None, "nothing is left to do");
 
-    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    world.do_it(Job::FetchTranscript, NOW).await.unwrap();
     assert_eq!(world.api.asked().len(), 1, "a command that comes twice asks nobody twice");
 }
 
@@ -170,13 +170,13 @@ async fn a_transcript_that_was_made_anew_is_another_and_the_old_one_stays() {
         let run = Some(SenderId::try_from(run).unwrap());
         world.api.locate(&bot(), Artifact::Transcript, Ok(Located::Found { content, run }));
     }
-    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    world.do_it(Job::FetchTranscript, NOW).await.unwrap();
     let mut anew = said("transcription.processed");
     anew["timestamp"] = json!("2026-10-05T12:00:00Z");
     let mut anew = event("anew", Endpoint::MeetStream, &anew);
     anew.received_at = ReceivedAt((NOW + 7200) * 1000);
     world.take(&anew).await;
-    world.do_it(Errand::FetchTranscript, NOW + 7200).await.unwrap();
+    world.do_it(Job::FetchTranscript, NOW + 7200).await.unwrap();
     assert!(world.stored(Artifact::Transcript).unwrap().key.contains("run-2"));
     let keys: Vec<_> = world.vault.kept().into_keys().filter(|key| key.ends_with("raw.json")).collect();
     assert_eq!(keys.len(), 2, "{keys:?}");
@@ -191,7 +191,7 @@ async fn a_slow_fetch_does_not_replace_what_a_later_one_has_brought() {
     let world = world();
     let marks = ["10", "11"].map(|minute| {
         let at = OccurredAt::parse(&format!("2026-10-05T10:{minute}:00Z")).unwrap();
-        Mark::new(Trust::Verified, Some(&at), ReceivedAt(NOW * 1000))
+        Trigger::new(Trust::Verified, Some(&at), ReceivedAt(NOW * 1000))
     });
     for (n, minute) in ["10", "11"].iter().enumerate() {
         let ready = json!({"bot_id": "b", "event": "transcription.processed", "timestamp": format!("2026-10-05T10:{minute}:00Z")});
@@ -199,10 +199,10 @@ async fn a_slow_fetch_does_not_replace_what_a_later_one_has_brought() {
     }
     let copy = |key: &str| {
         let stored = archive::Stored { key: key.to_owned(), content_type: None, size_bytes: 1, sha256: String::new() };
-        End::Copied(Artifact::Transcript, Copy::Stored(fetch::stored(stored, NOW)))
+        End::Copied(Artifact::Transcript, StoredCopy::Stored(fetch::stored(stored, NOW)))
     };
     for (mark, key) in [(marks[1], "new"), (marks[0], "old")] {
-        world.conclude(&bot(), Errand::FetchTranscript, mark, &copy(key), NOW).await.unwrap();
+        world.conclude(&bot(), Job::FetchTranscript, mark, &copy(key), NOW).await.unwrap();
     }
     assert_eq!(world.stored(Artifact::Transcript).unwrap().key, "new");
     assert_eq!(world.told(), ["transcript.ready"], "and what is older is not told afterwards");
@@ -218,7 +218,7 @@ async fn a_transcript_that_came_with_its_delivery_asks_nobody() {
     world
         .vault
         .plant(&artifacts::carried(&event.session, &event.accept_id, event.received_at), body.to_string().as_bytes());
-    world.run(&event.session, Errand::FetchTranscript, NOW, Instant::now() + Duration::from_secs(5)).await.unwrap();
+    world.run(&event.session, Job::FetchTranscript, NOW, Instant::now() + Duration::from_secs(5)).await.unwrap();
     assert!(world.api.asked().is_empty());
     let keys: Vec<_> = world.vault.kept().into_keys().collect();
     assert_eq!(keys.len(), 2, "it has its place: {keys:?}");
@@ -246,7 +246,7 @@ async fn a_transcript_that_came_with_an_old_delivery_replaces_no_newer_one() {
     let deadline = Instant::now() + Duration::from_secs(5);
     world.take(&first).await;
     plant(&first, "first");
-    world.run(&id, Errand::FetchTranscript, NOW, deadline).await.unwrap();
+    world.run(&id, Job::FetchTranscript, NOW, deadline).await.unwrap();
     let ours = world.store.session(&id).unwrap().copies()[&Artifact::Transcript].clone();
 
     plant(&stale, "stale");
@@ -255,12 +255,12 @@ async fn a_transcript_that_came_with_an_old_delivery_replaces_no_newer_one() {
     let mut anew = self::event("2", Endpoint::MeetingBaasV1, &anew);
     anew.received_at = ReceivedAt((NOW + 1000) * 1000);
     world.take(&anew).await;
-    let is_wanted = world.store.session(&id).unwrap().pending(Errand::FetchTranscript).is_some();
+    let is_wanted = world.store.session(&id).unwrap().pending(Job::FetchTranscript).is_some();
     assert!(is_wanted, "{:?}", anew.kind);
     world.api.locate(&id, Artifact::Transcript, found(Content::Inline(transcript())));
-    world.run(&id, Errand::FetchTranscript, NOW + 1000, deadline).await.unwrap();
+    world.run(&id, Job::FetchTranscript, NOW + 1000, deadline).await.unwrap();
     let copy = world.store.session(&id).unwrap().copies()[&Artifact::Transcript].clone();
-    let Copy::Stored(stored) = copy else { panic!("{copy:?}") };
+    let StoredCopy::Stored(stored) = copy else { panic!("{copy:?}") };
     assert_eq!((world.api.asked().len(), stored.sha256.as_str()), (1, sha256_hex(&transcript()).as_str()), "{ours:?}");
     assert!(!world.vault.kept().keys().any(|key| key.contains("/carried/")), "and none is left behind");
 }
@@ -274,13 +274,13 @@ async fn a_recording_is_downloaded_from_where_it_is_now() {
     world.api.locate(&bot(), Artifact::Video, found(Content::At(fresh.clone())));
     world.api.serve(&old, Err(ApiError::later(Cause::UrlRefused)));
     world.api.serve(&fresh, Ok(File::of("video/mp4", b"moving pictures")));
-    world.do_it(Errand::FetchVideo, NOW).await.unwrap();
+    world.do_it(Job::FetchVideo, NOW).await.unwrap();
     assert_eq!(world.stored(Artifact::Video), None, "the URL had expired");
     let retry_at = world.session().due_at().unwrap();
     assert_eq!(retry_at, NOW + 2);
-    world.do_it(Errand::FetchVideo, retry_at - 1).await.unwrap();
+    world.do_it(Job::FetchVideo, retry_at - 1).await.unwrap();
     assert_eq!(world.api.asked().len(), 2, "not before its time");
-    world.do_it(Errand::FetchVideo, retry_at).await.unwrap();
+    world.do_it(Job::FetchVideo, retry_at).await.unwrap();
     let stored = world.stored(Artifact::Video).unwrap();
     assert_eq!((stored.key.as_str(), stored.size_bytes), ("meetstream/b/video/recording.mp4", 15));
     assert_eq!(world.told(), ["recording.ready"]);
@@ -290,7 +290,7 @@ async fn a_recording_is_downloaded_from_where_it_is_now() {
 async fn recordings_are_left_where_they_are_if_nobody_wants_them() {
     let world = World { keeps_recordings: false, ..world() };
     world.hear(Endpoint::MeetStream, &["video.processed"]).await;
-    world.do_it(Errand::FetchVideo, NOW).await.unwrap();
+    world.do_it(Job::FetchVideo, NOW).await.unwrap();
     assert!(world.api.asked().is_empty() && world.told().is_empty());
     assert_eq!(world.session().due_at(), None);
 }
@@ -302,9 +302,9 @@ async fn a_truncated_body_is_never_taken_for_all_of_it() {
     let place = url("https://files.example.invalid/a");
     world.api.locate(&bot(), Artifact::Audio, found(Content::At(place.clone())));
     world.api.serve(&place, Ok(File { length: Some(100), ..File::of("audio/wav", b"half") }));
-    world.do_it(Errand::FetchAudio, NOW).await.unwrap();
+    world.do_it(Job::FetchAudio, NOW).await.unwrap();
     assert!(world.vault.kept().is_empty() && world.session().copies().is_empty());
-    assert!(world.session().pending(Errand::FetchAudio).is_some());
+    assert!(world.session().pending(Job::FetchAudio).is_some());
 }
 
 #[tokio::test]
@@ -330,8 +330,8 @@ async fn what_never_comes_is_given_up_for_the_right_reason() {
         // However long ago the delivery came: it may have been parked for days.
         let begun = NOW + 30 * DAY;
         let (mut now, mut tries) = (begun, 0);
-        while world.session().pending(Errand::FetchTranscript).is_some() {
-            world.do_it(Errand::FetchTranscript, now).await.unwrap();
+        while world.session().pending(Job::FetchTranscript).is_some() {
+            world.do_it(Job::FetchTranscript, now).await.unwrap();
             now = world.session().due_at().unwrap_or(now);
             tries += 1;
             assert!(tries < 200, "{reason}: for ever");
@@ -349,7 +349,7 @@ async fn a_provider_that_asks_for_time_gets_it() {
     world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
     let busy = ApiError::Later { cause: Cause::Busy, wait: Some(Duration::from_secs(1000)) };
     world.api.locate(&bot(), Artifact::Transcript, Err(busy));
-    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    world.do_it(Job::FetchTranscript, NOW).await.unwrap();
     assert_eq!(world.session().due_at(), Some(NOW + 1000));
 }
 
@@ -359,18 +359,18 @@ async fn what_is_ours_to_mend_gives_up_nothing() {
     world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
     world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
     world.vault.set_failing(true);
-    world.do_it(Errand::FetchTranscript, NOW + 30 * DAY).await.unwrap();
-    assert!(world.session().pending(Errand::FetchTranscript).is_some());
+    world.do_it(Job::FetchTranscript, NOW + 30 * DAY).await.unwrap();
+    assert!(world.session().pending(Job::FetchTranscript).is_some());
     world.vault.set_failing(false);
     *world.publisher.is_refusing.lock().unwrap() = true;
     let due_at = world.session().due_at().unwrap();
-    world.do_it(Errand::FetchTranscript, due_at).await.unwrap();
-    assert!(world.session().pending(Errand::FetchTranscript).is_some(), "what was not told is not done");
+    world.do_it(Job::FetchTranscript, due_at).await.unwrap();
+    assert!(world.session().pending(Job::FetchTranscript).is_some(), "what was not told is not done");
     *world.publisher.is_refusing.lock().unwrap() = false;
     let due_at = world.session().due_at().unwrap();
-    world.do_it(Errand::FetchTranscript, due_at).await.unwrap();
+    world.do_it(Job::FetchTranscript, due_at).await.unwrap();
     assert_eq!(world.told(), ["transcript.ready"]);
-    assert!(world.session().pending(Errand::FetchTranscript).is_none());
+    assert!(world.session().pending(Job::FetchTranscript).is_none());
 }
 
 #[tokio::test]
@@ -383,7 +383,7 @@ async fn a_bus_that_takes_nothing_makes_nobody_download_again() {
     *world.publisher.is_refusing.lock().unwrap() = true;
     let (mut now, mut waits) = (NOW, vec![]);
     for _ in 0..12 {
-        world.do_it(Errand::FetchVideo, now).await.unwrap();
+        world.do_it(Job::FetchVideo, now).await.unwrap();
         let due_at = world.session().due_at().unwrap();
         waits.push(due_at - now);
         now = due_at;
@@ -392,7 +392,7 @@ async fn a_bus_that_takes_nothing_makes_nobody_download_again() {
     assert_eq!(waits[..4], [2, 4, 8, 16], "and each further try waits longer");
     assert!(world.stored(Artifact::Video).unwrap().is_untold);
     *world.publisher.is_refusing.lock().unwrap() = false;
-    world.do_it(Errand::FetchVideo, now).await.unwrap();
+    world.do_it(Job::FetchVideo, now).await.unwrap();
     assert_eq!((world.told(), world.session().due_at()), (vec!["recording.ready"], None));
     assert!(!world.stored(Artifact::Video).unwrap().is_untold);
     assert_eq!(world.api.asked().len(), 2);
@@ -405,7 +405,7 @@ async fn a_recording_is_fetched_once_however_often_it_is_announced() {
     let place = url("https://files.example.invalid/v");
     world.api.locate(&bot(), Artifact::Video, found(Content::At(place.clone())));
     world.api.serve(&place, Ok(File::of("video/mp4", b"moving pictures")));
-    world.do_it(Errand::FetchVideo, NOW).await.unwrap();
+    world.do_it(Job::FetchVideo, NOW).await.unwrap();
     world.hear(Endpoint::MeetStream, &["video.processed"]).await;
     for n in 0..20 {
         let mut again = said("video.processed");
@@ -413,7 +413,7 @@ async fn a_recording_is_fetched_once_however_often_it_is_announced() {
         let mut again = event(&format!("again {n}"), Endpoint::MeetStreamCallback, &again);
         again.received_at = ReceivedAt((NOW + 60 + n) * 1000);
         world.take(&again).await;
-        world.do_it(Errand::FetchVideo, NOW + 7200 * (n + 1)).await.unwrap();
+        world.do_it(Job::FetchVideo, NOW + 7200 * (n + 1)).await.unwrap();
     }
     assert_eq!(world.api.asked().len(), 2, "{:?}", world.api.asked());
     assert_eq!(world.told(), ["recording.ready"]);
@@ -424,19 +424,19 @@ async fn a_transcript_is_fetched_anew_after_a_while_only() {
     let world = world();
     world.hear(Endpoint::MeetStreamCallback, &["transcription.processed"]).await;
     world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
-    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    world.do_it(Job::FetchTranscript, NOW).await.unwrap();
     for n in 0..60 {
         let mut again = said("transcription.processed");
         again["timestamp"] = json!(format!("2026-10-05T10:01:{n:02}Z"));
         let mut again = event(&format!("again {n}"), Endpoint::MeetStreamCallback, &again);
         again.received_at = ReceivedAt((NOW + n) * 1000);
         world.take(&again).await;
-        world.do_it(Errand::FetchTranscript, NOW + n).await.unwrap();
+        world.do_it(Job::FetchTranscript, NOW + n).await.unwrap();
     }
     assert_eq!(world.api.asked().len(), 1, "one request after another asks the provider nothing");
     let due_at = world.session().due_at().unwrap();
     assert_eq!(due_at, NOW + 900);
-    world.do_it(Errand::FetchTranscript, due_at).await.unwrap();
+    world.do_it(Job::FetchTranscript, due_at).await.unwrap();
     assert_eq!((world.api.asked().len(), world.session().due_at()), (2, None));
 }
 
@@ -445,17 +445,17 @@ async fn what_was_given_up_is_asked_for_again_when_somebody_says_so() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["transcription.processed", "audio.processed"]).await;
     world.api.set_configured(false);
-    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    world.do_it(Job::FetchTranscript, NOW).await.unwrap();
     assert_eq!(world.unavailable(Artifact::Transcript).as_deref(), Some("no_key"));
     world.api.set_configured(true);
     assert_eq!(world.refetch(&bot(), Some(Artifact::Video), NOW).await, Ok(vec![]), "that was not given up");
-    assert_eq!(world.refetch(&bot(), None, NOW + 2 * DAY).await, Ok(vec![Errand::FetchTranscript]));
+    assert_eq!(world.refetch(&bot(), None, NOW + 2 * DAY).await, Ok(vec![Job::FetchTranscript]));
     world.api.locate(&bot(), Artifact::Transcript, Ok(Located::Pending));
     world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
-    world.do_it(Errand::FetchTranscript, NOW + 2 * DAY).await.unwrap();
-    world.do_it(Errand::FetchTranscript, NOW + 2 * DAY).await.unwrap();
-    let due_at = world.session().pending(Errand::FetchTranscript).unwrap().due_at();
-    world.do_it(Errand::FetchTranscript, due_at).await.unwrap();
+    world.do_it(Job::FetchTranscript, NOW + 2 * DAY).await.unwrap();
+    world.do_it(Job::FetchTranscript, NOW + 2 * DAY).await.unwrap();
+    let due_at = world.session().pending(Job::FetchTranscript).unwrap().due_at();
+    world.do_it(Job::FetchTranscript, due_at).await.unwrap();
     assert!(world.stored(Artifact::Transcript).is_some());
     assert_eq!(world.refetch(&bot(), None, NOW + 3 * DAY).await, Ok(vec![]), "what is there is not asked for again");
     world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
@@ -469,10 +469,10 @@ async fn a_provider_that_rests_uses_up_no_tries_and_no_patience() {
     let resting = ApiError::Later { cause: Cause::Resting, wait: Some(Duration::from_secs(60)) };
     world.api.locate(&bot(), Artifact::Transcript, Err(resting));
     for n in 0..3000 {
-        world.do_it(Errand::FetchTranscript, NOW + 60 * n).await.unwrap();
+        world.do_it(Job::FetchTranscript, NOW + 60 * n).await.unwrap();
         assert_eq!(world.session().due_at(), Some(NOW + 60 * (n + 1)));
     }
-    assert_eq!(world.session().pending(Errand::FetchTranscript).unwrap().attempts(), 0);
+    assert_eq!(world.session().pending(Job::FetchTranscript).unwrap().attempts(), 0);
 }
 
 #[tokio::test]
@@ -487,7 +487,7 @@ async fn a_repeated_claim_asks_the_provider_once() {
             let mut claim = event(&format!("{name} {n}"), Endpoint::MeetStreamCallback, &claim);
             claim.received_at = ReceivedAt((NOW + n) * 1000);
             world.take(&claim).await;
-            world.do_it(Errand::Confirm, NOW + n).await.unwrap();
+            world.do_it(Job::Confirm, NOW + n).await.unwrap();
         }
     }
     assert!((1..=2).contains(&world.api.asked().len()), "an end and a conclusion: {}", world.api.asked().len());
@@ -498,8 +498,8 @@ async fn a_bot_that_never_was_is_looked_for_a_few_times() {
     let world = world();
     world.hear(Endpoint::MeetStreamCallback, &["bot.done"]).await;
     let mut now = NOW;
-    while world.session().pending(Errand::Confirm).is_some() {
-        world.do_it(Errand::Confirm, now).await.unwrap();
+    while world.session().pending(Job::Confirm).is_some() {
+        world.do_it(Job::Confirm, now).await.unwrap();
         now = world.session().due_at().unwrap_or(now);
     }
     assert_eq!(world.api.asked().len(), 4);
@@ -519,12 +519,12 @@ async fn nothing_but_a_word_about_the_deletion_proves_an_unverified_one() {
         let world = world();
         world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
         world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
-        world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+        world.do_it(Job::FetchTranscript, NOW).await.unwrap();
         world.hear(Endpoint::MeetStreamCallback, &["data_deletion"]).await;
         world.api.describe(&bot(), answer.clone());
         let (mut now, mut tries) = (NOW, 0);
-        while world.session().pending(Errand::Confirm).is_some() && tries < 200 {
-            world.do_it(Errand::Confirm, now).await.unwrap();
+        while world.session().pending(Job::Confirm).is_some() && tries < 200 {
+            world.do_it(Job::Confirm, now).await.unwrap();
             now = world.session().due_at().unwrap_or(now);
             tries += 1;
         }
@@ -552,7 +552,7 @@ async fn an_errand_that_hangs_is_tried_again_later() {
     outer.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
     hanging.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
     let deadline = Instant::now() + Duration::from_millis(20);
-    hanging.run(&bot(), Errand::FetchTranscript, NOW, deadline).await.unwrap();
+    hanging.run(&bot(), Job::FetchTranscript, NOW, deadline).await.unwrap();
     assert_eq!(outer.session().due_at(), Some(NOW + 2));
 }
 
@@ -561,7 +561,7 @@ async fn after_a_deletion_nothing_is_left_and_only_then_it_is_told() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["bot.inmeeting", "bot.done", "transcription.processed", "bot.error"]).await;
     world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
-    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    world.do_it(Job::FetchTranscript, NOW).await.unwrap();
     let neighbour = key(Folder::Parked, "another-group", "1");
     world.vault.plant(&neighbour, b"a neighbour's");
     for folder in Folder::ALL {
@@ -569,7 +569,7 @@ async fn after_a_deletion_nothing_is_left_and_only_then_it_is_told() {
     }
     world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
     assert!(world.session().custom_attributes().is_none() && world.session().copies().is_empty());
-    world.do_it(Errand::Erase, NOW).await.unwrap();
+    world.do_it(Job::Erase, NOW).await.unwrap();
     assert_eq!(world.vault.kept().into_keys().collect::<Vec<_>>(), [neighbour]);
     assert!(world.store.entries(&bot()).is_empty(), "what was kept beside it too");
     assert!(!world.told().contains(&"data.deleted"), "somebody may still be storing something");
@@ -577,9 +577,9 @@ async fn after_a_deletion_nothing_is_left_and_only_then_it_is_told() {
     let again_at = world.session().due_at().unwrap();
     assert_eq!(again_at, NOW + 1200);
     world.vault.plant(&artifacts::carried(&bot(), &AcceptId::new("late"), ReceivedAt(0)), b"Priya");
-    world.do_it(Errand::EraseAgain, NOW).await.unwrap();
+    world.do_it(Job::EraseAgain, NOW).await.unwrap();
     assert_eq!(world.vault.kept().len(), 2, "not before its time");
-    world.do_it(Errand::EraseAgain, again_at).await.unwrap();
+    world.do_it(Job::EraseAgain, again_at).await.unwrap();
     assert_eq!(world.vault.kept().len(), 1);
     assert_eq!(world.told().last(), Some(&"data.deleted"));
     assert_eq!((world.session().state(), world.session().due_at()), (State::Deleted, None));
@@ -592,14 +592,14 @@ async fn a_fetch_that_was_under_way_leaves_nothing_behind() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
     let session = world.session();
-    let mark = session.pending(Errand::FetchTranscript).unwrap().wanted();
+    let mark = session.pending(Job::FetchTranscript).unwrap().wanted();
     let end = {
         world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
         world.fetch(&session, Artifact::Transcript, NOW, Instant::now() + Duration::from_secs(5)).await.unwrap()
     };
     assert_eq!(world.vault.kept().len(), 2, "stored, and not saved yet");
     world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
-    world.conclude(&bot(), Errand::FetchTranscript, mark, &end, NOW).await.unwrap();
+    world.conclude(&bot(), Job::FetchTranscript, mark, &end, NOW).await.unwrap();
     assert!(world.vault.kept().is_empty() && world.session().copies().is_empty());
     assert!(world.told().is_empty());
 }
@@ -612,15 +612,15 @@ async fn a_session_is_told_later_of_bytes_that_were_set_aside() {
     assert_eq!(world.store.session(&bot()), None, "there is nothing to be told");
     world.hear(Endpoint::MeetStream, &["bot.done"]).await;
     world.note_kept(&bot(), ReceivedAt(0), NOW).await.unwrap();
-    assert_eq!(world.session().pending(Errand::Erase), None, "of a bot whose data is not deleted they are to stay");
+    assert_eq!(world.session().pending(Job::Erase), None, "of a bot whose data is not deleted they are to stay");
     world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
-    world.do_it(Errand::Erase, NOW).await.unwrap();
-    assert_eq!(world.session().pending(Errand::Erase), None);
+    world.do_it(Job::Erase, NOW).await.unwrap();
+    assert_eq!(world.session().pending(Job::Erase), None);
     world.store.set_fault(|_, _| Err(StoreError::Unavailable));
     assert!(world.note_kept(&bot(), ReceivedAt(0), NOW).await.is_err());
     world.store.clear_fault();
     world.note_kept(&bot(), ReceivedAt(0), NOW).await.unwrap();
-    assert!(world.session().pending(Errand::Erase).is_some());
+    assert!(world.session().pending(Job::Erase).is_some());
 }
 
 #[tokio::test]
@@ -628,7 +628,7 @@ async fn an_operators_deletion_goes_the_way_of_the_providers() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["bot.inmeeting", "bot.done", "transcription.processed", "bot.error"]).await;
     world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
-    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    world.do_it(Job::FetchTranscript, NOW).await.unwrap();
     let told = world.told().len();
     // Somebody else saves the session in between, once.
     let mut is_first = true;
@@ -638,22 +638,22 @@ async fn an_operators_deletion_goes_the_way_of_the_providers() {
     });
     world.delete(&bot(), NOW).await.unwrap();
     let session = world.session();
-    assert!(session.is_erased() && session.is_confirmed() && session.pending(Errand::Erase).is_some());
+    assert!(session.is_erased() && session.is_confirmed() && session.pending(Job::Erase).is_some());
     assert!(session.custom_attributes().is_none() && session.copies().is_empty());
     assert!(session.timeline().iter().any(|entry| entry.source.as_str() == "operator"));
     assert_eq!(world.told().len(), told, "nothing is erased yet");
     assert!(!world.vault.kept().is_empty());
 
-    world.do_it(Errand::Erase, NOW).await.unwrap();
+    world.do_it(Job::Erase, NOW).await.unwrap();
     let again_at = world.session().due_at().unwrap();
-    world.do_it(Errand::EraseAgain, again_at).await.unwrap();
+    world.do_it(Job::EraseAgain, again_at).await.unwrap();
     assert!(world.vault.kept().is_empty() && world.store.entries(&bot()).is_empty());
     assert_eq!(world.told().last(), Some(&"data.deleted"));
     assert_eq!((world.session().state(), world.session().due_at()), (State::Deleted, None));
 
     world.vault.plant("meetstream/b/audio/recording.wav", b"put there by hand");
     world.delete(&bot(), again_at).await.unwrap();
-    world.do_it(Errand::Erase, again_at).await.unwrap();
+    world.do_it(Job::Erase, again_at).await.unwrap();
     assert!(world.vault.kept().is_empty(), "asked for again, it erases again");
     assert_eq!(world.session().timeline().iter().filter(|entry| entry.kind == "data.deleted").count(), 1);
 }
@@ -663,11 +663,11 @@ async fn a_bot_can_be_deleted_before_anything_of_it_took_effect() {
     let world = world();
     world.vault.plant(&key(Folder::Parked, &bot().group(), "1"), b"Priya");
     world.delete(&bot(), NOW).await.unwrap();
-    world.do_it(Errand::Erase, NOW).await.unwrap();
+    world.do_it(Job::Erase, NOW).await.unwrap();
     assert!(world.vault.kept().is_empty());
     world.hear(Endpoint::MeetStream, &["bot.inmeeting", "bot.error", "transcription.processed", "data_deletion"]).await;
     let session = world.session();
-    assert_eq!((session.state(), session.pending(Errand::FetchTranscript)), (State::Deleted, None));
+    assert_eq!((session.state(), session.pending(Job::FetchTranscript)), (State::Deleted, None));
     let document =
         serde_json::to_string(&session).unwrap() + &serde_json::to_string(&world.store.entries(&bot())).unwrap();
     assert!(!document.contains("Priya"), "{document}");
@@ -687,20 +687,20 @@ async fn an_unverified_deletion_erases_nothing_until_the_provider_says_so() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
     world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
-    world.do_it(Errand::FetchTranscript, NOW).await.unwrap();
+    world.do_it(Job::FetchTranscript, NOW).await.unwrap();
     world.hear(Endpoint::MeetStreamCallback, &["data_deletion"]).await;
-    assert!(world.session().pending(Errand::Erase).is_none() && world.stored(Artifact::Transcript).is_some());
+    assert!(world.session().pending(Job::Erase).is_none() && world.stored(Artifact::Transcript).is_some());
 
     world.api.describe(&bot(), Ok(BotDetail::default()));
     world.api.describe(&bot(), Err(Refusal::Gone.into()));
-    world.do_it(Errand::Confirm, NOW).await.unwrap();
+    world.do_it(Job::Confirm, NOW).await.unwrap();
     assert!(!world.session().is_erased(), "the provider still has it");
     let retry_at = world.session().due_at().unwrap();
-    let next = world.follow(Errand::Confirm, retry_at).await.unwrap();
-    assert!(world.session().is_erased() && world.session().pending(Errand::Erase).is_some());
+    let next = world.follow(Job::Confirm, retry_at).await.unwrap();
+    assert!(world.session().is_erased() && world.session().pending(Job::Erase).is_some());
     assert_eq!(next, [], "no command is sent for it");
     assert_eq!(world.session().due_at(), Some(retry_at), "and the next sweep finds it");
-    assert_eq!(world.follow(Errand::Erase, retry_at).await.unwrap(), [], "the second round has its time");
+    assert_eq!(world.follow(Job::Erase, retry_at).await.unwrap(), [], "the second round has its time");
 }
 
 #[tokio::test]
@@ -713,7 +713,7 @@ async fn an_unverified_end_is_confirmed_by_the_provider() {
     let detail =
         BotDetail { facts: vec![fact(EventKind::InCall), fact(ended), fact(EventKind::Done)], ..BotDetail::default() };
     world.api.describe(&bot(), Ok(detail));
-    world.do_it(Errand::Confirm, NOW).await.unwrap();
+    world.do_it(Job::Confirm, NOW).await.unwrap();
     let session = world.session();
     assert!(session.is_confirmed());
     assert_eq!(session.outcome(), Some(Outcome::Kicked), "what the provider says beats an unverified delivery");
@@ -721,7 +721,7 @@ async fn an_unverified_end_is_confirmed_by_the_provider() {
     assert!(trusts.contains(&("meetstream-api", Trust::Verified)), "{trusts:?}");
     assert_eq!(session.due_at(), None);
     let before = session.clone();
-    world.do_it(Errand::Confirm, NOW).await.unwrap();
+    world.do_it(Job::Confirm, NOW).await.unwrap();
     assert_eq!(world.session(), before);
 }
 
@@ -732,8 +732,8 @@ async fn a_claim_that_is_not_borne_out_stays_a_claim() {
         world.hear(Endpoint::MeetStreamCallback, &["bot.done"]).await;
         world.api.describe(&bot(), answer);
         let (mut now, mut tries) = (NOW, 0);
-        while world.session().pending(Errand::Confirm).is_some() && tries < 200 {
-            world.do_it(Errand::Confirm, now).await.unwrap();
+        while world.session().pending(Job::Confirm).is_some() && tries < 200 {
+            world.do_it(Job::Confirm, now).await.unwrap();
             now = world.session().due_at().unwrap_or(now);
             tries += 1;
         }
@@ -772,7 +772,7 @@ async fn a_calendars_entries_are_mirrored_and_their_changes_told() {
     world.api.fill(&calendar, Ok(filled(vec![cancelled.clone()], vec![id("e2")])));
 
     let deadline = Instant::now() + Duration::from_secs(5);
-    world.run(&calendar, Errand::SyncCalendar, NOW, deadline).await.unwrap();
+    world.run(&calendar, Job::SyncCalendar, NOW, deadline).await.unwrap();
     assert_eq!(world.told(), ["calendar.event_changed"; 2]);
     assert_eq!(world.store.calendar_entry(&calendar, &id("e1"), NOW).await.unwrap(), Some(e1));
 
@@ -781,11 +781,11 @@ async fn a_calendars_entries_are_mirrored_and_their_changes_told() {
     let mut later = event("2", Endpoint::MeetingBaasV1, &again);
     later.received_at = ReceivedAt(NOW * 1000 + 1);
     world.take(&later).await;
-    world.run(&calendar, Errand::SyncCalendar, NOW, deadline).await.unwrap();
+    world.run(&calendar, Job::SyncCalendar, NOW, deadline).await.unwrap();
     assert_eq!(world.told().len(), 3, "a cancellation; what was not found once may be there the next time");
     let again_at = world.store.session(&calendar).unwrap().due_at().unwrap();
     assert_eq!(again_at, NOW + 3600);
-    world.run(&calendar, Errand::SyncCalendar, again_at, deadline).await.unwrap();
+    world.run(&calendar, Job::SyncCalendar, again_at, deadline).await.unwrap();
     assert_eq!(world.told().len(), 4, "and one that is gone");
     assert_eq!(world.store.session(&calendar).unwrap().due_at(), None);
     assert_eq!(world.store.calendar_entry(&calendar, &id("e1"), NOW).await.unwrap(), Some(cancelled));
@@ -828,17 +828,17 @@ async fn only_what_was_touched_since_is_asked_for() {
     let deadline = Instant::now() + Duration::from_secs(60);
     let calendar = touched(&world, 0..30, 0).await;
     world.api.fill(&calendar, Ok(entries(0..250)));
-    world.run(&calendar, Errand::SyncCalendar, NOW + 1, deadline).await.unwrap();
+    world.run(&calendar, Job::SyncCalendar, NOW + 1, deadline).await.unwrap();
     assert_eq!(world.told().len(), 30, "of what was asked for");
     let asked = world.api.asked_for_entries();
     for n in 30..50 {
         touched(&world, [n], i64::from(n)).await;
-        world.run(&calendar, Errand::SyncCalendar, NOW + i64::from(n) + 1, deadline).await.unwrap();
+        world.run(&calendar, Job::SyncCalendar, NOW + i64::from(n) + 1, deadline).await.unwrap();
     }
     assert_eq!((asked, world.api.asked_for_entries()), (30, 50), "each entry once");
     assert_eq!(world.told().len(), 50);
     touched(&world, [3], 100).await;
-    world.run(&calendar, Errand::SyncCalendar, NOW + 101, deadline).await.unwrap();
+    world.run(&calendar, Job::SyncCalendar, NOW + 101, deadline).await.unwrap();
     assert_eq!((world.api.asked_for_entries(), world.told().len()), (51, 50), "touched again, and the same as before");
 }
 
@@ -850,14 +850,14 @@ async fn what_a_failing_provider_gave_is_kept_and_the_next_job_goes_on() {
     world.api.fill(&calendar, Ok(entries(0..250)));
     world.api.fill(&calendar, Err(ApiError::later(Cause::Failing)));
     world.api.fill(&calendar, Ok(entries(0..250)));
-    world.run(&calendar, Errand::SyncCalendar, NOW + 1, deadline).await.unwrap();
+    world.run(&calendar, Job::SyncCalendar, NOW + 1, deadline).await.unwrap();
     assert_eq!(world.told().len(), 8);
     let mut due_at = world.store.session(&calendar).unwrap().due_at().unwrap();
     assert_eq!(due_at, NOW + 61);
-    world.run(&calendar, Errand::SyncCalendar, due_at, deadline).await.unwrap();
+    world.run(&calendar, Job::SyncCalendar, due_at, deadline).await.unwrap();
     assert_eq!(world.told().len(), 108, "no more than so many at a time");
     due_at = world.store.session(&calendar).unwrap().due_at().unwrap();
-    world.run(&calendar, Errand::SyncCalendar, due_at, deadline).await.unwrap();
+    world.run(&calendar, Job::SyncCalendar, due_at, deadline).await.unwrap();
     assert_eq!((world.told().len(), world.store.session(&calendar).unwrap().due_at()), (150, None));
     assert_eq!(world.api.asked_for_entries(), 8 + 8 + 142);
 }
@@ -869,10 +869,10 @@ async fn an_entry_that_the_provider_refuses_is_not_announced_as_gone() {
     let calendar = touched(&world, [1], 0).await;
     world.api.fill(&calendar, Ok(entries([1])));
     world.api.fill(&calendar, Ok(CalendarEntries::default()));
-    world.run(&calendar, Errand::SyncCalendar, NOW + 1, deadline).await.unwrap();
+    world.run(&calendar, Job::SyncCalendar, NOW + 1, deadline).await.unwrap();
     touched(&world, [1], 10).await;
     for now in [NOW + 11, NOW + 5000, NOW + 10_000] {
-        world.run(&calendar, Errand::SyncCalendar, now, deadline).await.unwrap();
+        world.run(&calendar, Job::SyncCalendar, now, deadline).await.unwrap();
     }
     assert_eq!(world.told(), ["calendar.event_changed"]);
     let id = SenderId::try_from("e1").unwrap();
@@ -885,13 +885,13 @@ async fn a_deleted_calendar_keeps_no_title_and_is_never_mirrored_again() {
     let deadline = Instant::now() + Duration::from_secs(60);
     let calendar = touched(&world, 0..3, 0).await;
     world.api.fill(&calendar, Ok(entries(0..3)));
-    world.run(&calendar, Errand::SyncCalendar, NOW + 1, deadline).await.unwrap();
+    world.run(&calendar, Job::SyncCalendar, NOW + 1, deadline).await.unwrap();
     world.delete(&calendar, NOW + 2).await.unwrap();
-    world.run(&calendar, Errand::Erase, NOW + 2, deadline).await.unwrap();
+    world.run(&calendar, Job::Erase, NOW + 2, deadline).await.unwrap();
     touched(&world, 0..3, 10).await;
-    world.run(&calendar, Errand::SyncCalendar, NOW + 11, deadline).await.unwrap();
+    world.run(&calendar, Job::SyncCalendar, NOW + 11, deadline).await.unwrap();
     let again_at = world.store.session(&calendar).unwrap().due_at().unwrap();
-    world.run(&calendar, Errand::EraseAgain, again_at, deadline).await.unwrap();
+    world.run(&calendar, Job::EraseAgain, again_at, deadline).await.unwrap();
     for n in 0..3 {
         let id = SenderId::try_from(format!("e{n}").as_str()).unwrap();
         assert_eq!(world.store.calendar_entry(&calendar, &id, NOW).await.unwrap(), None);
@@ -906,15 +906,15 @@ async fn a_deleted_calendar_keeps_no_title_and_is_never_mirrored_again() {
 async fn what_keeps_coming_does_not_put_off_the_word_of_the_deletion() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
-    world.do_it(Errand::Erase, NOW).await.unwrap();
+    world.do_it(Job::Erase, NOW).await.unwrap();
     let again_at = world.session().due_at().unwrap();
     for n in 1..100 {
         let (session, version) = (world.session(), world.store.load(&bot(), NOW).await.unwrap().version);
         let kept = session.with_bytes_kept(ReceivedAt((NOW + 10 * n) * 1000));
         world.store.save(&kept, version, NOW).await.unwrap();
-        world.do_it(Errand::Erase, NOW + 10 * n).await.unwrap();
+        world.do_it(Job::Erase, NOW + 10 * n).await.unwrap();
     }
-    assert_eq!(world.session().pending(Errand::EraseAgain).unwrap().due_at(), again_at);
-    world.do_it(Errand::EraseAgain, again_at).await.unwrap();
+    assert_eq!(world.session().pending(Job::EraseAgain).unwrap().due_at(), again_at);
+    world.do_it(Job::EraseAgain, again_at).await.unwrap();
     assert_eq!(world.told(), ["data.deleted"]);
 }

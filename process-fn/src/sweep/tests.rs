@@ -8,7 +8,7 @@ use shared::{
     AcceptId, Endpoint, ReceivedAt, Session,
     message::Head,
     provider,
-    session::{Errand, advance},
+    session::{Job, advance},
 };
 use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
@@ -163,7 +163,7 @@ async fn an_errand_that_nothing_was_heard_of_is_sent_again_and_then_given_time()
     assert_eq!(sweep.run(due_at, later()).await.unwrap().reminded, 1);
     assert_eq!(sweep.run(due_at + 60, later()).await.unwrap().reminded, 0, "it may be waiting in the queue");
     assert_eq!(sweep.run(due_at + 900, later()).await.unwrap().reminded, 1);
-    let expected = Command::Errand { session: session.id().clone(), errand: Errand::FetchTranscript };
+    let expected = Command::Job { session: session.id().clone(), job: Job::FetchTranscript };
     assert_eq!(*sweep.commands.commands.lock().unwrap(), [expected.clone(), expected]);
 }
 

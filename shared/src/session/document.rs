@@ -13,7 +13,7 @@ mod lines;
 
 use self::lines::{Line, Lines};
 use super::{
-    ArtifactFact, CalendarFacts, Copy, Dated, Deletion, Ending, Errand, MissingDelivery, Progress, Session, State,
+    ArtifactFact, CalendarFacts, Dated, Deletion, Ending, Job, MissingDelivery, Progress, Session, State, StoredCopy,
     TimelineLine,
 };
 use crate::{
@@ -86,7 +86,7 @@ impl Document {
             first_received_at,
             timeline,
             missing,
-            errands,
+            jobs,
             copies,
         } = session;
         let said = Said::by(timeline);
@@ -113,7 +113,7 @@ impl Document {
             calendar: calendar.clone(),
             lines,
             missing: missing.clone(),
-            errands: errands.clone(),
+            jobs: jobs.clone(),
             copies: copies.clone(),
         };
         Ok(Self { text: serde_json::to_string(&text)?, ids })
@@ -150,7 +150,7 @@ impl Document {
             first_received_at: text.first.unwrap_or(said.first),
             timeline,
             missing: text.missing,
-            errands: text.errands,
+            jobs: text.jobs,
             copies: text.copies,
         })
     }
@@ -245,9 +245,9 @@ struct SessionText {
     #[serde(default, skip_serializing_if = "super::is_default")]
     missing: Vec<MissingDelivery>,
     #[serde(default, skip_serializing_if = "super::is_default")]
-    errands: BTreeMap<Errand, Progress>,
+    jobs: BTreeMap<Job, Progress>,
     #[serde(default, skip_serializing_if = "super::is_default")]
-    copies: BTreeMap<Artifact, Copy>,
+    copies: BTreeMap<Artifact, StoredCopy>,
 }
 
 impl Text for SessionText {

@@ -1,6 +1,6 @@
 //! A session whose data was deleted.
 
-use super::{Deletion, Errand, Mark, Progress, Session};
+use super::{Deletion, Job, Progress, Session, Trigger};
 use crate::trust::Trust;
 
 impl Session {
@@ -20,12 +20,12 @@ impl Session {
     /// The session after everything of it was erased that is not in it, parked deliveries too: they can never come back. What
     /// was under way meanwhile is erased in a second round, at `again_at` in seconds since the Unix epoch; `None` after that.
     #[must_use]
-    pub fn with_erased(&self, errand: Errand, mark: Mark, again_at: Option<i64>) -> Self {
-        let mut next = self.with_settled(errand, mark);
+    pub fn with_erased(&self, job: Job, trigger: Trigger, again_at: Option<i64>) -> Self {
+        let mut next = self.with_settled(job, trigger);
         next.missing.clear();
         // A second round that has its time keeps it: else whoever goes on sending would keep the deletion from being told.
-        if let Some(again_at) = again_at.filter(|_| next.pending(Errand::EraseAgain).is_none()) {
-            next.errands.insert(Errand::EraseAgain, Progress::new(mark).not_before(again_at));
+        if let Some(again_at) = again_at.filter(|_| next.pending(Job::EraseAgain).is_none()) {
+            next.jobs.insert(Job::EraseAgain, Progress::new(trigger).not_before(again_at));
         }
         next
     }
@@ -35,7 +35,7 @@ impl Session {
         self.custom_attributes = None;
         self.copies.clear();
         self.calendar = None;
-        self.errands.retain(|errand, _| matches!(errand, Errand::Erase | Errand::EraseAgain));
+        self.jobs.retain(|job, _| matches!(job, Job::Erase | Job::EraseAgain));
         if let Some(ending) = &mut self.ending {
             ending.reason = None;
         }

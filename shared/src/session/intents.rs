@@ -1,6 +1,6 @@
 //! What is still to be done for a session. Saving the session stores the intent; commands only remind of it.
 
-use super::{Copy, Errand, Heard, Mark, Progress, Seen, Session};
+use super::{Heard, Job, Progress, Seen, Session, StoredCopy, Trigger};
 use crate::table::Due;
 use crate::{event::Artifact, time::ReceivedAt, trust::Trust};
 use std::collections::BTreeMap;
@@ -8,32 +8,31 @@ use std::collections::BTreeMap;
 impl Session {
     /// Everything that was ever to be done for it, and how far that is.
     #[must_use]
-    pub fn errands(&self) -> &BTreeMap<Errand, Progress> {
-        &self.errands
+    pub fn jobs(&self) -> &BTreeMap<Job, Progress> {
+        &self.jobs
     }
 
-    /// How far an errand is, if it is still to be done.
+    /// How far a job is, if it is still to be done.
     #[must_use]
-    pub fn pending(&self, errand: Errand) -> Option<&Progress> {
-        self.errands.get(&errand).filter(|progress| progress.is_pending())
+    pub fn pending(&self, job: Job) -> Option<&Progress> {
+        self.jobs.get(&job).filter(|progress| progress.is_pending())
     }
 
     /// What is still to be done for it, and when each must be looked at, in seconds since the Unix epoch.
-    pub fn all_pending(&self) -> impl Iterator<Item = (Errand, i64)> {
-        let pending = self.errands.iter().filter(|(_, progress)| progress.is_pending());
-        pending.map(|(errand, progress)| (*errand, progress.due_at()))
+    pub fn all_pending(&self) -> impl Iterator<Item = (Job, i64)> {
+        let pending = self.jobs.iter().filter(|(_, progress)| progress.is_pending());
+        pending.map(|(job, progress)| (*job, progress.due_at()))
     }
 
-    /// What a command is to be sent for at once: what was not wanted, or for another reason, when its errands were `before`. What
+    /// What a command is to be sent for at once: what was not wanted, or for another reason, when its jobs were `before`. What
     /// erases is the sweep's. `now` is in seconds since the Unix epoch.
     #[must_use]
-    pub fn newly_wanted(&self, before: &BTreeMap<Errand, Progress>, now: i64) -> Vec<Errand> {
-        let is_new =
-            |errand: &Errand, progress: &Progress| before.get(errand).map(Progress::wanted) != Some(progress.wanted());
+    pub fn newly_wanted(&self, before: &BTreeMap<Job, Progress>, now: i64) -> Vec<Job> {
+        let is_new = |job: &Job, progress: &Progress| before.get(job).map(Progress::wanted) != Some(progress.wanted());
         let can_begin = |progress: &Progress| progress.is_pending() && !progress.must_wait(now);
-        let wanted = self.errands.iter().filter(|(errand, _)| !errand.erases());
-        let wanted = wanted.filter(|(errand, progress)| can_begin(progress) && is_new(errand, progress));
-        wanted.map(|(errand, _)| *errand).collect()
+        let wanted = self.jobs.iter().filter(|(job, _)| !job.erases());
+        let wanted = wanted.filter(|(job, progress)| can_begin(progress) && is_new(job, progress));
+        wanted.map(|(job, _)| *job).collect()
     }
 
     /// When it must be looked at, in seconds since the Unix epoch; `None` if nothing is to be done for it.
@@ -42,47 +41,50 @@ impl Session {
         self.all_pending().map(|(_, due_at)| due_at).min()
     }
 
-    /// The session with an errand done, for every reason up to this one.
+    /// The session with a job done, for every reason up to this one.
     #[must_use]
-    pub fn with_settled(&self, errand: Errand, up_to: Mark) -> Self {
-        self.with_progress(errand, |progress| progress.settle(up_to))
+    pub fn with_settled(&self, job: Job, up_to: Trigger) -> Self {
+        self.with_progress(job, |progress| progress.settle(up_to))
     }
 
-    /// The session with an errand tried to no avail `now`; the next try is at `retry_at`. Both in seconds since the Unix epoch.
+    /// The session with a job tried to no avail `now`; the next try is at `retry_at`. Both in seconds since the Unix epoch.
     #[must_use]
-    pub fn with_postponed(&self, errand: Errand, now: i64, retry_at: i64) -> Self {
-        self.with_progress(errand, |progress| progress.postpone(now, retry_at))
+    pub fn with_postponed(&self, job: Job, now: i64, retry_at: i64) -> Self {
+        self.with_progress(job, |progress| progress.postpone(now, retry_at))
     }
 
-    /// The session with an errand left alone until `retry_at`, in seconds since the Unix epoch. That is no try.
+    /// The session with a job left alone until `retry_at`, in seconds since the Unix epoch. That is no try.
     #[must_use]
-    pub fn with_rest(&self, errand: Errand, retry_at: i64) -> Self {
-        self.with_progress(errand, |progress| progress.rest(retry_at))
+    pub fn with_rest(&self, job: Job, retry_at: i64) -> Self {
+        self.with_progress(job, |progress| progress.rest(retry_at))
     }
 
     /// The session with everything wanted again that was given up, of this artifact or of all, because a person asked for it at
     /// `asked_at`; and what that is. Of one that is erased there is nothing.
     #[must_use]
-    pub fn with_refetch(&self, artifact: Option<Artifact>, asked_at: ReceivedAt) -> (Self, Vec<Errand>) {
+    pub fn with_refetch(&self, artifact: Option<Artifact>, asked_at: ReceivedAt) -> (Self, Vec<Job>) {
         let mut next = self.clone();
-        let is_given_up = |(which, copy): &(&Artifact, &Copy)| {
-            matches!(copy, Copy::Unavailable(_)) && artifact.is_none_or(|artifact| artifact == **which)
+        let is_given_up = |(which, copy): &(&Artifact, &StoredCopy)| {
+            matches!(copy, StoredCopy::Unavailable(_)) && artifact.is_none_or(|artifact| artifact == **which)
         };
-        let given_up = self.copies.iter().filter(is_given_up).filter_map(|(artifact, _)| Errand::fetch(*artifact));
+        let given_up = self.copies.iter().filter(is_given_up).filter_map(|(artifact, _)| Job::fetch(*artifact));
         let given_up: Vec<_> = given_up.filter(|_| !self.is_erased()).collect();
-        for errand in &given_up {
-            next.want(*errand, Mark::new(Trust::Verified, None, asked_at));
+        for job in &given_up {
+            next.want(*job, Trigger::new(Trust::Verified, None, asked_at));
         }
         (next, given_up)
     }
 
     /// The session with what became of an artifact with us. Of one that is erased nothing is kept.
     #[must_use]
-    pub fn with_copy(&self, artifact: Artifact, copy: Copy) -> Self {
+    pub fn with_copy(&self, artifact: Artifact, copy: StoredCopy) -> Self {
         let mut next = self.clone();
         if !next.is_erased() {
             // An older copy is better than none.
-            let is_worse = matches!((&copy, next.copies.get(&artifact)), (Copy::Unavailable(_), Some(Copy::Stored(_))));
+            let is_worse = matches!(
+                (&copy, next.copies.get(&artifact)),
+                (StoredCopy::Unavailable(_), Some(StoredCopy::Stored(_)))
+            );
             if !is_worse {
                 next.copies.insert(artifact, copy);
             }
@@ -101,16 +103,16 @@ impl Session {
         next
     }
 
-    /// The session with a command for an errand sent anew, `now` in seconds since the Unix epoch.
+    /// The session with a command for a job sent anew, `now` in seconds since the Unix epoch.
     #[must_use]
-    pub fn with_reminder(&self, errand: Errand, now: i64) -> Self {
-        self.with_progress(errand, |progress| progress.remind(now))
+    pub fn with_reminder(&self, job: Job, now: i64) -> Self {
+        self.with_progress(job, |progress| progress.remind(now))
     }
 
-    /// The session with an errand moved on; the same if it never had it.
-    fn with_progress(&self, errand: Errand, change: impl FnOnce(&mut Progress)) -> Self {
+    /// The session with a job moved on; the same if it never had it.
+    fn with_progress(&self, job: Job, change: impl FnOnce(&mut Progress)) -> Self {
         let mut next = self.clone();
-        next.errands.get_mut(&errand).map(change);
+        next.jobs.get_mut(&job).map(change);
         next
     }
 
@@ -119,17 +121,17 @@ impl Session {
     pub fn due(&self) -> Due {
         if self.is_erased() {
             Due::Erasure
-        } else if self.all_pending().all(|(errand, _)| errand == Errand::Confirm) {
+        } else if self.all_pending().all(|(job, _)| job == Job::Confirm) {
             Due::Confirmation
         } else {
             Due::Work
         }
     }
 
-    pub(super) fn want(&mut self, errand: Errand, mark: Mark) {
-        let progress = self.errands.entry(errand).or_insert_with(|| Progress::new(mark));
-        progress.want(mark);
-        if errand.erases() {
+    pub(super) fn want(&mut self, job: Job, trigger: Trigger) {
+        let progress = self.jobs.entry(job).or_insert_with(|| Progress::new(trigger));
+        progress.want(trigger);
+        if job.erases() {
             progress.at_once();
         }
     }

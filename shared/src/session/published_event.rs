@@ -6,7 +6,7 @@ use crate::{
     hash::FieldHash,
     ids::{SessionId, Subject},
     sender_id::SenderId,
-    session::{Copy, Ending, Mark, Session},
+    session::{Ending, Session, StoredCopy, Trigger},
     time::OccurredAt,
     trust::Trust,
 };
@@ -135,9 +135,9 @@ impl PublishedEvent {
 
     /// What became of an artifact with us, for this reason.
     #[must_use]
-    pub fn of_copy(session: &SessionId, artifact: Artifact, copy: &Copy, mark: Mark) -> Self {
+    pub fn of_copy(session: &SessionId, artifact: Artifact, copy: &StoredCopy, trigger: Trigger) -> Self {
         let (name, about) = match copy {
-            Copy::Stored(stored) => {
+            StoredCopy::Stored(stored) => {
                 let name = if artifact == Artifact::Transcript { "transcript.ready" } else { "recording.ready" };
                 let about = About::Stored {
                     artifact: artifact.as_str(),
@@ -148,12 +148,12 @@ impl PublishedEvent {
                 };
                 (name, about)
             }
-            Copy::Unavailable(reason) => {
+            StoredCopy::Unavailable(reason) => {
                 ("artifact.unavailable", About::Unavailable { artifact: artifact.as_str(), reason: reason.clone() })
             }
         };
         let hash = FieldHash::default().field(session.encoded()).field(name).field(artifact.as_str());
-        Self { id: hash.field(mark.as_run()).hex(), confirmed: true, about, ..Self::about(session, name) }
+        Self { id: hash.field(trigger.as_run()).hex(), confirmed: true, about, ..Self::about(session, name) }
     }
 
     /// That nothing of a bot is left.
@@ -267,7 +267,7 @@ mod tests {
         api::EntryStatus,
         endpoint::Provider,
         event::{CalendarEvent, Certainty, Ended, Fact, Outcome},
-        session::{Mark, Stored, advance},
+        session::{Stored, Trigger, advance},
         time::ReceivedAt,
     };
     use serde_json::Value;
@@ -309,8 +309,8 @@ mod tests {
         let change = CalendarChange { what: CalendarEvent::EventUpdated, affected: ["e".to_owned()].into() };
         let told = kinds.into_iter().flat_map(|kind| announced(&event(&bot(), kind)));
         let changed = announced(&event(&calendar, EventKind::Calendar(change)));
-        let mark = Mark::new(Trust::Verified, None, ReceivedAt(1));
-        let stored = Copy::Stored(Stored {
+        let trigger = Trigger::new(Trust::Verified, None, ReceivedAt(1));
+        let stored = StoredCopy::Stored(Stored {
             key: "meetstream/b/audio/recording.wav".to_owned(),
             sha256: "0".repeat(64),
             size_bytes: 1,
@@ -331,9 +331,14 @@ mod tests {
         };
         told.chain(changed)
             .chain([
-                PublishedEvent::of_copy(&bot(), Artifact::Transcript, &stored, mark),
-                PublishedEvent::of_copy(&bot(), Artifact::Audio, &stored, mark),
-                PublishedEvent::of_copy(&bot(), Artifact::Audio, &Copy::Unavailable("no_key".to_owned()), mark),
+                PublishedEvent::of_copy(&bot(), Artifact::Transcript, &stored, trigger),
+                PublishedEvent::of_copy(&bot(), Artifact::Audio, &stored, trigger),
+                PublishedEvent::of_copy(
+                    &bot(),
+                    Artifact::Audio,
+                    &StoredCopy::Unavailable("no_key".to_owned()),
+                    trigger,
+                ),
                 PublishedEvent::of_erasure(&bot()),
                 PublishedEvent::of_entry(&calendar, &entry),
                 PublishedEvent::of_gone_entry(&calendar, &entry.id),
@@ -430,8 +435,8 @@ mod tests {
         assert_eq!(ids.len(), told.len());
         assert_eq!(told, all());
         let copy = |seconds: i64| {
-            let mark = Mark::new(Trust::Verified, None, ReceivedAt(seconds * 1000));
-            PublishedEvent::of_copy(&bot(), Artifact::Audio, &Copy::Unavailable("gone".to_owned()), mark).id
+            let trigger = Trigger::new(Trust::Verified, None, ReceivedAt(seconds * 1000));
+            PublishedEvent::of_copy(&bot(), Artifact::Audio, &StoredCopy::Unavailable("gone".to_owned()), trigger).id
         };
         assert_ne!(copy(1), copy(2), "an artifact that was made anew is told anew");
     }

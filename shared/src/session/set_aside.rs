@@ -1,6 +1,6 @@
 //! Deliveries whose bytes are in the bucket: those that are missing from a session, and those that are not to come back.
 
-use super::{Errand, Mark, MissingDelivery, Progress, Session, TimelineLine, timeline};
+use super::{Job, MissingDelivery, Progress, Session, TimelineLine, Trigger, timeline};
 use crate::{ids::AcceptId, time::ReceivedAt, trust::Trust};
 
 impl Session {
@@ -32,12 +32,12 @@ impl Session {
     pub fn with_bytes_kept(&self, received_at: ReceivedAt) -> Self {
         let mut next = self.clone();
         if next.is_erased() {
-            let kept = Mark::new(Trust::Verified, None, received_at);
+            let kept = Trigger::new(Trust::Verified, None, received_at);
             // Later than every reason so far: an erasure that is running may have missed these bytes, so it must not settle them.
-            let wanted = next.errands.get(&Errand::Erase).map_or(kept, |erasure| kept.after(erasure.wanted()));
+            let wanted = next.jobs.get(&Job::Erase).map_or(kept, |erasure| kept.after(erasure.wanted()));
             let mut progress = Progress::new(wanted);
             progress.at_once();
-            next.errands.insert(Errand::Erase, progress);
+            next.jobs.insert(Job::Erase, progress);
         }
         next
     }

@@ -294,14 +294,14 @@ fn an_unverified_deletion_hides_nothing() {
 #[test]
 fn no_erasure_settles_what_was_kept_while_it_ran() {
     let deleted = after(&[signed("1", event("data_deletion", "2026-02-01T00:00:00Z"))]);
-    let running = deleted.pending(Errand::Erase).unwrap().wanted();
-    let once = deleted.with_erased(Errand::Erase, running, Some(0));
+    let running = deleted.pending(Job::Erase).unwrap().wanted();
+    let once = deleted.with_erased(Job::Erase, running, Some(0));
     for received_at in [ReceivedAt(0), running.received_at(), ReceivedAt(running.received_at().0 + 1)] {
         let kept = deleted.with_bytes_kept(received_at);
-        assert!(kept.with_erased(Errand::Erase, running, Some(0)).pending(Errand::Erase).is_some(), "{received_at:?}");
+        assert!(kept.with_erased(Job::Erase, running, Some(0)).pending(Job::Erase).is_some(), "{received_at:?}");
         let again = once.with_bytes_kept(received_at).with_bytes_kept(received_at);
-        let first = once.with_bytes_kept(received_at).pending(Errand::Erase).unwrap().wanted();
-        assert!(again.with_erased(Errand::Erase, first, Some(0)).pending(Errand::Erase).is_some(), "{received_at:?}");
+        let first = once.with_bytes_kept(received_at).pending(Job::Erase).unwrap().wanted();
+        assert!(again.with_erased(Job::Erase, first, Some(0)).pending(Job::Erase).is_some(), "{received_at:?}");
     }
 }
 
@@ -314,7 +314,7 @@ fn a_transcript_can_be_made_again() {
     let transcript = &session.artifacts()[&Artifact::Transcript];
     assert_eq!(transcript.status, ArtifactStatus::Ready);
     assert_eq!(transcript.occurred_at.as_ref().unwrap().as_sent(), "2026-01-05T09:00:00Z");
-    let wanted = |deliveries: &[Delivery]| after(deliveries).pending(Errand::FetchTranscript).unwrap().wanted();
+    let wanted = |deliveries: &[Delivery]| after(deliveries).pending(Job::FetchTranscript).unwrap().wanted();
     assert_ne!(wanted(std::slice::from_ref(&first)), wanted(&[first.clone(), second]), "each run is a reason to fetch");
 }
 
@@ -322,16 +322,16 @@ fn a_transcript_can_be_made_again() {
 fn an_unsigned_time_withholds_no_signed_artifact() {
     let forged = unverified("forged", event("transcription.processed", "9999-12-30T00:00:00Z"));
     let genuine = signed("genuine", event("transcription.processed", "2026-01-05T09:00:00Z"));
-    let wanted = |session: &Session| session.errands()[&Errand::FetchTranscript].wanted();
+    let wanted = |session: &Session| session.jobs()[&Job::FetchTranscript].wanted();
     let alone = wanted(&after(std::slice::from_ref(&genuine)));
     for order in [[forged.clone(), genuine.clone()], [genuine.clone(), forged.clone()]] {
         assert_eq!(wanted(&after(&order)), alone);
     }
     let fetched = after(&[forged]);
-    let fetched = fetched.with_settled(Errand::FetchTranscript, wanted(&fetched));
+    let fetched = fetched.with_settled(Job::FetchTranscript, wanted(&fetched));
     let told = advance(&fetched, &genuine.event()).session.unwrap();
     assert!(
-        told.pending(Errand::FetchTranscript).is_some(),
+        told.pending(Job::FetchTranscript).is_some(),
         "what is proved is fetched, whatever an unverified delivery said before"
     );
 }
@@ -340,10 +340,10 @@ fn an_unsigned_time_withholds_no_signed_artifact() {
 fn a_fast_clock_withholds_no_later_artifact() {
     let ahead = signed("1", event("transcription.processed", "2999-01-01T00:00:00Z")).event();
     let session = advance(&empty(), &ahead).session.unwrap();
-    let fetched = session.with_settled(Errand::FetchTranscript, session.errands()[&Errand::FetchTranscript].wanted());
+    let fetched = session.with_settled(Job::FetchTranscript, session.jobs()[&Job::FetchTranscript].wanted());
     let later = signed("2", event("transcription.processed", "2998-01-01T00:00:00Z")).event();
     let later = Event { received_at: ReceivedAt(ahead.received_at.0 + 60_000), ..later };
-    assert!(advance(&fetched, &later).session.unwrap().pending(Errand::FetchTranscript).is_some());
+    assert!(advance(&fetched, &later).session.unwrap().pending(Job::FetchTranscript).is_some());
 }
 
 #[test]
@@ -677,7 +677,7 @@ proptest! {
                 prop_assert!(!is_deleted || !told.contains(word), "{}: {}", word, told);
             }
         }
-        prop_assert!(session.errands().keys().all(|errand| matches!(errand, Errand::Erase | Errand::EraseAgain)));
+        prop_assert!(session.jobs().keys().all(|job| matches!(job, Job::Erase | Job::EraseAgain)));
         prop_assert_eq!(session.state(), State::Deleted);
     }
 

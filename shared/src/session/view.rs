@@ -1,6 +1,6 @@
 //! What a session says of its bot.
 
-use super::{ArtifactFact, CalendarFacts, Copy, Deletion, Ending, MissingDelivery, Session, State, TimelineLine};
+use super::{ArtifactFact, CalendarFacts, Deletion, Ending, MissingDelivery, Session, State, StoredCopy, TimelineLine};
 use crate::{
     event::{Artifact, Outcome},
     ids::SessionId,
@@ -96,7 +96,7 @@ impl Session {
 
     /// What became of its artifacts with us.
     #[must_use]
-    pub fn copies(&self) -> &BTreeMap<Artifact, Copy> {
+    pub fn copies(&self) -> &BTreeMap<Artifact, StoredCopy> {
         &self.copies
     }
 }

@@ -15,7 +15,7 @@ use e2e::{
 use serde_json::{Value, json};
 use shared::{
     Endpoint, SessionId,
-    session::{Document, Errand},
+    session::{Document, Job},
     table::partition_key,
 };
 use simulator::{Bot, BotPlan, Knobs, Simulator};
@@ -254,8 +254,8 @@ impl Story {
                 return Ok(());
             }
             let mut said = session["document"].clone();
-            for errand in [Errand::Erase, Errand::EraseAgain] {
-                if let Some(progress) = said["errands"].get_mut(errand.as_str()) {
+            for job in [Job::Erase, Job::EraseAgain] {
+                if let Some(progress) = said["jobs"].get_mut(job.as_str()) {
                     progress["retry_at"] = json!(0);
                 }
             }

@@ -51,7 +51,7 @@ fn essence(session: &Value) -> Value {
     if let Some(document) = document.as_object_mut() {
         document.remove("first_received_at");
         // Errands say since when.
-        document.remove("errands");
+        document.remove("jobs");
         document.remove("copies");
     }
     json!([session["state"], session["outcome"], document])
@@ -298,8 +298,8 @@ async fn dead_commands_are_sent_to_their_queue_again_and_strangers_stay() -> Res
     let pipeline = Pipeline::start().await?;
     let operator = Operator::of(&pipeline.scratch)?;
     let (sqs, dead) = (&pipeline.scratch.aws.sqs, &pipeline.scratch.commands_dlq.url);
-    let errand = r#"{"v":1,"command":"errand","session":{"provider":"meetstream","id":"b"},"errand":"confirm"}"#;
-    for text in [errand, "dance"] {
+    let job = r#"{"v":1,"command":"job","session":{"provider":"meetstream","id":"b"},"job":"confirm"}"#;
+    for text in [job, "dance"] {
         sqs.send_message().queue_url(dead).message_body(text).send().await?;
     }
     let lines = operator.list(&["dlq", "list", "--commands"]).await?;

@@ -157,7 +157,7 @@ pub fn announced(evidence: &Evidence<'_>) -> Announced {
     announced
 }
 
-/// What errands tell when they are done, however they end. Everything else is told by deliveries.
+/// What jobs publish when they are done, however they end. Everything else is told by deliveries.
 const TOLD_BY_ERRANDS: [&str; 5] =
     ["transcript.ready", "recording.ready", "artifact.unavailable", "data.deleted", "calendar.event_changed"];
 

@@ -212,7 +212,7 @@ fn visibility(
 
 fn schedule(stack: &StackFacts, schedule: &Seen<Schedule>) -> Finding {
     let check = Check::ScheduleEnabled;
-    let gone = "there is no schedule: what is spooled stays there, and failed errands are not tried again";
+    let gone = "there is no schedule: what is spooled stays there, and failed jobs are not tried again";
     schedule.judge(check, (gone, "delete the stack and deploy it anew"), |schedule| {
         let mut problems = Vec::new();
         if schedule.state != "ENABLED" {

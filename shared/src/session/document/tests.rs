@@ -6,7 +6,7 @@ use crate::{
     ids::AcceptId,
     message::{Head, QueueMessage},
     provider::parse,
-    session::{Disposition, Mark, Stored, advance},
+    session::{Disposition, Stored, Trigger, advance},
     time::OccurredAt,
 };
 use jiff::Timestamp;
@@ -87,7 +87,7 @@ fn the_stored_form_is_what_it_was() {
     "14:50:40.552810 +2212 transcript.ready transcription.processed",
     "14:55:00.552810 +731 video.ready video.processed",
     "14:55:02.248022 +540 done bot.done"],
-    "errands":{"fetch_transcript":{"wanted":{"moment":1791211840552,
+    "jobs":{"fetch_transcript":{"wanted":{"moment":1791211840552,
     "received_at":1791211842764}},
     "fetch_audio":{"wanted":{"moment":1791211682018,
     "received_at":1791211682398}},
@@ -105,7 +105,7 @@ fn the_stored_form_is_what_it_was() {
 
 /// A session with everything that a session can have.
 fn full() -> Session {
-    let stored = Copy::Stored(Stored {
+    let stored = StoredCopy::Stored(Stored {
         key: "meetstream/b/audio/recording.wav".to_owned(),
         sha256: "0".repeat(64),
         size_bytes: 1,
@@ -113,7 +113,7 @@ fn full() -> Session {
         stored_at: 1,
         is_untold: false,
     });
-    let mark = Mark::new(Trust::Verified, None, ReceivedAt(1_791_212_102_000));
+    let trigger = Trigger::new(Trust::Verified, None, ReceivedAt(1_791_212_102_000));
     let unverified = Deletion { trust: Trust::Unverified };
     Session {
         ending: Some(Ending {
@@ -131,8 +131,8 @@ fn full() -> Session {
         ..life()
     }
     .with_copy(Artifact::Audio, stored)
-    .with_settled(Errand::FetchAudio, mark)
-    .with_reminder(Errand::FetchAudio, 7)
+    .with_settled(Job::FetchAudio, trigger)
+    .with_reminder(Job::FetchAudio, 7)
     .with_missing(MissingDelivery {
         accept_id: AcceptId::new("1"),
         received_at: ReceivedAt(1),

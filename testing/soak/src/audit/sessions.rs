@@ -142,7 +142,7 @@ fn first_received(reference: &Reference, found: &Session, set_aside: &[Option<Re
 fn fields(session: &Session) -> Value {
     let mut value = serde_json::to_value(session).unwrap_or_default();
     if let Some(value) = value.as_object_mut() {
-        for apart in ["timeline", "missing", "first_received_at", "errands", "copies"] {
+        for apart in ["timeline", "missing", "first_received_at", "jobs", "copies"] {
             value.remove(apart);
         }
     }

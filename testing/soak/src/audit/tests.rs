@@ -210,7 +210,7 @@ fn published_events_are_those_of_a_run_without_faults() {
     let kinds: BTreeSet<_> = run.stored.sessions[0]
         .timeline()
         .iter()
-        // Of artifacts and deletions outsiders hear when they are here and when they are done, from the errands.
+        // Of artifacts and deletions outsiders hear when they are here and when they are done, from the jobs.
         .filter(|line| {
             !line.kind.ends_with(".ready") && !line.kind.starts_with("manifest.") && line.kind != "data.deleted"
         })

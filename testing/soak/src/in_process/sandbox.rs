@@ -234,7 +234,7 @@ impl SessionStore for Sandbox {
     }
 }
 
-/// These schedules are about deliveries: the errands that they give rise to go nowhere.
+/// These schedules are about deliveries: the jobs that they give rise to go nowhere.
 impl Commands for Sandbox {
     async fn send(&self, _: &Command) -> Result<(), NotSent> {
         Ok(())

@@ -1,6 +1,6 @@
 //! What is to be done for a session apart from any delivery: artifacts to be fetched, claims to be confirmed, data to be erased.
 //!
-//! An errand is an intent that is saved with the session. A command carries it out; should that be lost, the sweep finds the
+//! A job is an intent that is saved with the session. A command carries it out; should that be lost, the sweep finds the
 //! intent by [`Session::due_at`](super::Session::due_at).
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
-/// How long after its reason an errand counts as overdue, in seconds, if nothing was heard of it: the command that is sent at
+/// How long after its reason a job counts as overdue, in seconds, if nothing was heard of it: the command that is sent at
 /// once has long been there by then.
 const GRACE_SECONDS: i64 = 300;
 
@@ -22,7 +22,7 @@ const REMINDER_SECONDS: i64 = 900;
 /// What is to be done.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Errand {
+pub enum Job {
     /// Keep a copy of the transcript.
     FetchTranscript,
     /// Keep a copy of the sound.
@@ -39,8 +39,8 @@ pub enum Errand {
     EraseAgain,
 }
 
-impl Errand {
-    /// Every errand there is.
+impl Job {
+    /// Every job there is.
     pub const ALL: [Self; 7] = [
         Self::FetchTranscript,
         Self::FetchAudio,
@@ -65,7 +65,7 @@ impl Errand {
         }
     }
 
-    /// The errand that keeps a copy of an artifact. Of a manifest none is kept: it says what the session says.
+    /// The job that keeps a copy of an artifact. Of a manifest none is kept: it says what the session says.
     #[must_use]
     pub fn fetch(artifact: Artifact) -> Option<Self> {
         match artifact {
@@ -94,14 +94,14 @@ impl Errand {
     }
 }
 
-/// A reason for an errand. A later one asks for the errand again: a transcript may be made anew.
+/// A reason for a job. A later one asks for the job again: a transcript may be made anew.
 ///
 /// Two reasons compare by trust first, and then by the moment at which they arose. Without trust in the order, one unsigned
 /// delivery that claims a late moment would outrank every genuine one. Two reasons of the same trust and moment are one reason:
 /// a sender that repeats itself asks for nothing new.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Mark {
+pub struct Trigger {
     /// How far the delivery can be trusted that gave the reason.
     #[serde(default = "verified", skip_serializing_if = "is_verified")]
     trust: Trust,
@@ -121,7 +121,7 @@ fn is_verified(trust: &Trust) -> bool {
     *trust == Trust::Verified
 }
 
-impl Mark {
+impl Trigger {
     /// The reason that a delivery gave, or that we found ourselves; the latter is verified and has no `occurred_at`.
     ///
     /// A sender's time that lies after the receipt is replaced by the time of receipt. Nothing that has been received can have
@@ -164,35 +164,35 @@ impl Mark {
     }
 }
 
-impl Ord for Mark {
+impl Ord for Trigger {
     fn cmp(&self, other: &Self) -> Ordering {
         (self.trust, self.moment).cmp(&(other.trust, other.moment))
     }
 }
 
-impl PartialOrd for Mark {
+impl PartialOrd for Trigger {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Mark {
+impl PartialEq for Trigger {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Mark {}
+impl Eq for Trigger {}
 
-/// How far an errand is.
+/// How far a job is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
     /// The latest reason for it.
-    wanted: Mark,
+    wanted: Trigger,
     /// The latest reason that was satisfied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    settled: Option<Mark>,
+    settled: Option<Trigger>,
     /// How often it was tried for the latest reason.
     #[serde(default, skip_serializing_if = "super::is_default")]
     attempts: u32,
@@ -209,21 +209,21 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(wanted: Mark) -> Self {
+    pub(super) fn new(wanted: Trigger) -> Self {
         Self { wanted, settled: None, attempts: 0, first_tried_at: None, retry_at: None, reminded_at: None }
     }
 
     /// Takes a further reason. Only the greatest counts, whichever comes first. The same reason once more changes nothing, but
     /// that the earlier of its two receipts is the first.
-    pub(super) fn want(&mut self, mark: Mark) {
-        match mark.cmp(&self.wanted) {
-            Ordering::Greater => *self = Self { settled: self.settled, ..Self::new(mark) },
-            Ordering::Equal => self.wanted.received_at = self.wanted.received_at.min(mark.received_at),
+    pub(super) fn want(&mut self, trigger: Trigger) {
+        match trigger.cmp(&self.wanted) {
+            Ordering::Greater => *self = Self { settled: self.settled, ..Self::new(trigger) },
+            Ordering::Equal => self.wanted.received_at = self.wanted.received_at.min(trigger.received_at),
             Ordering::Less => {}
         }
     }
 
-    pub(super) fn settle(&mut self, up_to: Mark) {
+    pub(super) fn settle(&mut self, up_to: Trigger) {
         *self = Self { settled: self.settled.max(Some(up_to)), ..Self::new(self.wanted) };
     }
 
@@ -253,14 +253,14 @@ impl Progress {
 
     /// The latest reason for it.
     #[must_use]
-    pub fn wanted(&self) -> Mark {
+    pub fn wanted(&self) -> Trigger {
         self.wanted
     }
 
     /// Whether a later reason than this one was satisfied.
     #[must_use]
-    pub fn is_settled_beyond(&self, mark: Mark) -> bool {
-        self.settled.is_some_and(|settled| settled > mark)
+    pub fn is_settled_beyond(&self, trigger: Trigger) -> bool {
+        self.settled.is_some_and(|settled| settled > trigger)
     }
 
     /// How often it was tried for the latest reason, to no avail.
@@ -300,7 +300,7 @@ impl Progress {
 /// What became of an artifact with us.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Copy {
+pub enum StoredCopy {
     /// We have it.
     Stored(Stored),
     /// We do not have it and will not: why, by a short name.
@@ -332,13 +332,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn mark(seconds: i64) -> Mark {
-        Mark::new(Trust::Verified, None, ReceivedAt(seconds * 1000))
+    fn trigger(seconds: i64) -> Trigger {
+        Trigger::new(Trust::Verified, None, ReceivedAt(seconds * 1000))
     }
 
     /// A reason with this trust, by the sender's clock and by ours, both in seconds.
-    fn dated(trust: Trust, occurred: &str, received: i64) -> Mark {
-        Mark::new(trust, Some(&OccurredAt::parse(occurred).unwrap()), ReceivedAt(received * 1000))
+    fn dated(trust: Trust, occurred: &str, received: i64) -> Trigger {
+        Trigger::new(trust, Some(&OccurredAt::parse(occurred).unwrap()), ReceivedAt(received * 1000))
     }
 
     #[test]
@@ -393,7 +393,7 @@ mod tests {
                     dated(trust, &at, *received)
                 });
                 let first = Progress::new(marks.next().unwrap());
-                marks.fold(first, |mut progress, mark| { progress.want(mark); progress })
+                marks.fold(first, |mut progress, trigger| { progress.want(trigger); progress })
             };
             prop_assert_eq!(after(&order), after(&marks));
             prop_assert_eq!(after(&order).wanted().received_at(), after(&marks).wanted().received_at());
@@ -402,15 +402,15 @@ mod tests {
 
     #[test]
     fn names_are_the_same_everywhere() {
-        for errand in Errand::ALL {
-            assert_eq!(serde_json::to_value(errand).unwrap(), errand.as_str());
-            assert_eq!(errand.artifact().and_then(Errand::fetch).unwrap_or(errand), errand);
+        for job in Job::ALL {
+            assert_eq!(serde_json::to_value(job).unwrap(), job.as_str());
+            assert_eq!(job.artifact().and_then(Job::fetch).unwrap_or(job), job);
         }
     }
 
     #[test]
     fn a_later_reason_asks_again_and_an_earlier_one_does_not() {
-        let mut progress = Progress::new(mark(100));
+        let mut progress = Progress::new(trigger(100));
         assert!(progress.is_pending());
         assert_eq!(progress.due_at(), 100 + GRACE_SECONDS);
         progress.postpone(150, 160);
@@ -425,20 +425,20 @@ mod tests {
         reminded.remind(200);
         assert_eq!(reminded.due_at(), 200 + REMINDER_SECONDS);
         assert!(!reminded.must_wait(200), "the command that was sent is to be carried out");
-        progress.want(mark(90));
+        progress.want(trigger(90));
         assert_eq!((progress.attempts(), progress.due_at()), (1, 160), "an earlier reason changes nothing");
-        progress.settle(mark(100));
+        progress.settle(trigger(100));
         assert!(!progress.is_pending());
-        progress.want(mark(200));
+        progress.want(trigger(200));
         assert!(progress.is_pending());
         assert_eq!((progress.attempts(), progress.due_at()), (0, 200 + GRACE_SECONDS));
-        progress.settle(mark(100));
+        progress.settle(trigger(100));
         assert!(progress.is_pending(), "what was done for an earlier reason does not settle the later one");
     }
 
     #[test]
     fn runs_sort_as_reasons_do() {
-        let runs: Vec<_> = [-5, 0, 9, 10, 1_791_212_102].map(|seconds| mark(seconds).as_run()).to_vec();
+        let runs: Vec<_> = [-5, 0, 9, 10, 1_791_212_102].map(|seconds| trigger(seconds).as_run()).to_vec();
         let mut sorted = runs.clone();
         sorted.sort();
         assert_eq!(runs, sorted);
