@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     Endpoint,
     env::ConfigError,
-    settings::{self, ApiSettings},
+    settings::{self, ApiSettings, PublishedKinds},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -98,7 +98,9 @@ impl Report {
             sizes.insert(function, check_size(function, environment)?);
         }
         let open = settings::endpoints(&|name: &str| environments.ingest.get(name).cloned()).map_err(refusal)?;
-        let apis = ApiSettings::from_env(&|name: &str| environments.process.get(name).cloned()).map_err(refusal)?;
+        let process = |name: &str| environments.process.get(name).cloned();
+        let apis = ApiSettings::from_env(&process).map_err(refusal)?;
+        PublishedKinds::from_env(&process).map_err(refusal)?;
         let keys = [("meetstream", apis.meetstream.is_some()), ("meetingbaas", apis.meetingbaas.is_some())];
         Ok(Self {
             routes: open.into_iter().map(|(endpoint, _)| Endpoint::as_str(endpoint)).collect(),

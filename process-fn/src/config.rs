@@ -1,7 +1,10 @@
 //! The function's settings.
 
 use crate::{api::ApiSettings, process::Policy};
-use shared::env::{self, ConfigError, Lookup};
+use shared::{
+    env::{self, ConfigError, Lookup},
+    settings::PublishedKinds,
+};
 use std::time::Duration;
 
 /// What `template.yaml` tells the function.
@@ -17,6 +20,8 @@ pub struct Config {
     pub commands_queue_url: String,
     /// The bus for events.
     pub event_bus_name: String,
+    /// Which events go to the bus.
+    pub published_kinds: PublishedKinds,
     /// The providers' APIs.
     pub api: ApiSettings,
     /// How long after it was announced an artifact is given up, and a claim no longer asked about.
@@ -52,6 +57,7 @@ impl Config {
             events_queue_url: env::required(lookup, "EVENTS_QUEUE_URL")?,
             commands_queue_url: env::required(lookup, "COMMANDS_QUEUE_URL")?,
             event_bus_name: env::required(lookup, "EVENT_BUS_NAME")?,
+            published_kinds: PublishedKinds::from_env(lookup)?,
             api: ApiSettings::from_env(lookup)?,
             artifact_patience: Duration::from_secs(minutes * 60),
             keeps_recordings: env::number(lookup, "KEEP_RECORDINGS", 0, 0..=1)? == 1,
@@ -104,6 +110,7 @@ mod tests {
             ("RETRY_MAX_SECONDS", "43201"),
             ("SESSION_RETENTION_DAYS", "7"),
             ("ARTIFACT_PATIENCE_MINUTES", "0"),
+            ("PUBLISHED_KINDS", "meeting.over"),
         ] {
             assert!(config(&[&COMPLETE[..], &[bad]].concat()).is_err(), "{bad:?}");
         }

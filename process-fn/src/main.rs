@@ -18,7 +18,7 @@ async fn main() -> Result<(), Error> {
     let store = DynamoStore::new(&connection, config.table_name, config.session_retention);
     let vault = S3Vault::new(&connection, config.bucket_name.clone());
     let commands = SqsCommands::new(&connection, config.commands_queue_url);
-    let publisher = EventBridge::new(&connection, config.event_bus_name);
+    let publisher = EventBridge::new(&connection, config.event_bus_name, config.published_kinds);
     let commander = Commander {
         sweep: Sweep {
             store: store.clone(),

@@ -5,6 +5,8 @@
 
 mod apis;
 mod credentials;
+mod published;
 
 pub use apis::{AccountSettings, ApiSettings, MEETINGBAAS_API_KEYS, MEETSTREAM_API_KEYS};
 pub use credentials::endpoints;
+pub use published::PublishedKinds;

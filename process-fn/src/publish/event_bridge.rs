@@ -2,7 +2,7 @@ use super::{PublishError, Publisher};
 use crate::log;
 use aws_sdk_eventbridge::{Client, types::PutEventsRequestEntry};
 use aws_smithy_types::DateTime;
-use shared::session::PublishedEvent;
+use shared::{session::PublishedEvent, settings::PublishedKinds};
 use std::{ops::Range, time::Duration};
 use tokio::time::sleep;
 
@@ -29,13 +29,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct EventBridge {
     client: Client,
     bus_name: String,
+    kinds: PublishedKinds,
 }
 
 impl EventBridge {
-    /// Connects to a bus.
+    /// Connects to a bus, which gets events of these kinds only.
     #[must_use]
-    pub fn new(connection: &aws_types::SdkConfig, bus_name: String) -> Self {
-        Self { client: Client::new(connection), bus_name }
+    pub fn new(connection: &aws_types::SdkConfig, bus_name: String, kinds: PublishedKinds) -> Self {
+        Self { client: Client::new(connection), bus_name, kinds }
     }
 
     fn entry(&self, event: &PublishedEvent) -> Result<PutEventsRequestEntry, PublishError> {
@@ -79,7 +80,8 @@ impl EventBridge {
 
 impl Publisher for EventBridge {
     async fn publish(&self, events: &[PublishedEvent]) -> Result<(), PublishError> {
-        for some in events.chunks(MAX_ENTRIES) {
+        let wanted: Vec<_> = events.iter().filter(|event| self.kinds.contains(event.name)).collect();
+        for some in wanted.chunks(MAX_ENTRIES) {
             self.put(some.iter().map(|event| self.entry(event)).collect::<Result<_, _>>()?).await?;
         }
         Ok(())
@@ -110,9 +112,13 @@ mod tests {
         PutEventsOutput::builder().set_entries(Some(results.collect())).build()
     }
 
+    fn bus(client: Client, kinds: PublishedKinds) -> EventBridge {
+        EventBridge { client, bus_name: "bus".to_owned(), kinds }
+    }
+
     async fn publish(rules: &[&Rule], count: usize) -> Result<(), PublishError> {
         let client = mock_client!(aws_sdk_eventbridge, RuleMode::Sequential, rules);
-        EventBridge { client, bus_name: "bus".to_owned() }.publish(&published(count)).await
+        bus(client, PublishedKinds::default()).publish(&published(count)).await
     }
 
     #[tokio::test]
@@ -134,9 +140,20 @@ mod tests {
         assert_eq!(rule.num_calls(), 1);
     }
 
+    #[tokio::test]
+    async fn what_nobody_wants_makes_no_call() {
+        let wanted = |list: &'static str| PublishedKinds::from_env(&|_: &str| Some(list.to_owned())).unwrap();
+        let rule = mock!(Client::put_events).then_output(|| answer(&[true]));
+        for (list, calls) in [("meeting.ended", 0), ("meeting.ended,data.deleted", 1)] {
+            let client = mock_client!(aws_sdk_eventbridge, RuleMode::MatchAny, [&rule]);
+            assert_eq!(bus(client, wanted(list)).publish(&published(1)).await, Ok(()));
+            assert_eq!(rule.num_calls(), calls, "{list}");
+        }
+    }
+
     #[test]
     fn a_time_that_no_clock_shows_is_left_out() {
-        let bus = EventBridge { client: mock_client!(aws_sdk_eventbridge, []), bus_name: "bus".to_owned() };
+        let bus = bus(mock_client!(aws_sdk_eventbridge, []), PublishedKinds::default());
         let told = |time: &str| {
             let occurred_at = OccurredAt::parse(time).unwrap();
             let entry =
