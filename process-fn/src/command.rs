@@ -183,6 +183,7 @@ mod tests {
         commands::NotSent,
         publish::PublishError,
         requeue::{RequeueError, Returned},
+        TranscriptPlaces,
         store::{StoreError, Version, memory::MemoryStore},
         vault::memory::MemoryVault,
     };
@@ -190,7 +191,7 @@ mod tests {
     use serde_json::json;
     use shared::{
         AcceptId, Endpoint, EventKind, Provider, QueueMessage, ReceivedAt, SenderId, Session,
-        api::BotDetail,
+        api::{BotDetail, Content, Located},
         event::{ArtifactStatus, Fact},
         message::Head,
         provider,
@@ -247,6 +248,7 @@ mod tests {
 
     fn context() -> Context {
         let mut context = Context::default();
+            transcripts: TranscriptPlaces::default(),
         context.deadline = 60_000;
         context
     }
@@ -371,6 +373,28 @@ mod tests {
         heard(&commander, Endpoint::MeetStreamCallback, "b", "bot.done").await;
         let ready = Fact {
             kind: EventKind::Artifact(Artifact::Transcript, ArtifactStatus::Ready),
+    #[tokio::test(start_paused = true)]
+    async fn of_a_batch_two_have_a_transcript_in_memory() {
+        let commander = commander(MemoryVault::default());
+        let mut commands = vec![];
+        for n in 0..10 {
+            heard(&commander, Endpoint::MeetStream, &format!("b{n}"), "transcription.processed").await;
+            let content = Content::Inline(br#"[{"transcript":"Hello."}]"#.to_vec());
+            commander.errands.api.locate(
+                &bot(&format!("b{n}")),
+                Artifact::Transcript,
+                Ok(Located::Found { content, run: None }),
+            );
+            commands.push(Command::Job { session: bot(&format!("b{n}")), job: Job::FetchTranscript }.encode());
+        }
+        commander.errands.api.set_delay(Duration::from_secs(5));
+        let began = Instant::now();
+        let commands: Vec<_> = commands.iter().map(String::as_str).collect();
+        assert_eq!(carry_out(&commander, &commands).await, Vec::<String>::new());
+        assert_eq!(began.elapsed(), Duration::from_secs(5 * 10 / 2));
+        assert_eq!(commander.errands.vault.kept().len(), 20);
+    }
+
             occurred_at: None,
             reason: None,
         };

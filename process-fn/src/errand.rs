@@ -26,7 +26,10 @@ use shared::{
     session::{Heard, Job, Progress, PublishedEvent, Seen, Stored, StoredCopy, Trigger, advance},
 };
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
 
 /// How often a session is read again when somebody else saved it in between.
 const MAX_ATTEMPTS: u32 = 5;
@@ -64,6 +67,20 @@ pub struct Errands<S, V, A, R, P> {
     pub retry_max: Duration,
     /// Whether sound and picture are kept, beside transcripts.
     pub keeps_recordings: bool,
+    /// Who may have a transcript in memory.
+    pub transcripts: TranscriptPlaces,
+}
+
+/// Places for transcripts in memory. Unlike recordings they are read whole, each up to [`MAX_ANSWER_BYTES`](crate::MAX_ANSWER_BYTES),
+/// and each takes up to three times its size between two calls, and ten times while its form is read, which no two are at once. So two
+/// take at most 360 MB of the function's 512, beside the parts of recordings.
+#[derive(Debug)]
+pub struct TranscriptPlaces(Semaphore);
+
+impl Default for TranscriptPlaces {
+    fn default() -> Self {
+        Self(Semaphore::new(2))
+    }
 }
 
 /// What came of an errand.

@@ -43,7 +43,7 @@ pub use archive::{Archive, ArchiveError, S3Archive, Stored};
 pub use command::{Commander, NotDone};
 pub use commands::{Commands, NotSent, SqsCommands};
 pub use config::Config;
-pub use errand::Errands;
+pub use errand::{Errands, TranscriptPlaces};
 pub use function::{Answer, Function, NoAnswer, Payload, handle, handle_at};
 pub use process::{Policy, Processor};
 pub use publish::{EventBridge, PublishError, Publisher};

@@ -4,7 +4,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use platform::{aws, telemetry};
 use process_fn::{
     Commander, Config, DynamoStore, Errands, EventBridge, Function, Patience, Payload, Processor, Providers, S3Archive,
-    S3Vault, SqsCommands, SqsRedelivery, SqsRequeue, Sweep, handle,
+    S3Vault, SqsCommands, SqsRedelivery, SqsRequeue, Sweep, TranscriptPlaces, handle,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -36,6 +36,7 @@ async fn main() -> Result<(), Error> {
             retry_base: config.policy.retry_base,
             retry_max: config.policy.retry_max,
             keeps_recordings: config.keeps_recordings,
+            transcripts: TranscriptPlaces::default(),
         },
     };
     let redelivery = SqsRedelivery::new(&connection, config.events_queue_url);

@@ -6,6 +6,7 @@
 
 use crate::{
     Commander, Commands, Errands, NotSent, PublishError, Publisher, Requeue, RequeueError, Returned, Sweep,
+    TranscriptPlaces,
     api::{ApiError, Cause, Download, Entries, Patience, ProviderApi, breaker::Breaker, memory::File},
     archive::{Archive, ArchiveError, Stored},
     function::Invocation,
@@ -208,6 +209,7 @@ impl Run {
     }
 
     /// A meeting that has ended, and whose artifacts are ready; every other one is of the other provider.
+            transcripts: TranscriptPlaces::default(),
     async fn meet(&self, n: usize) {
         let (endpoint, bodies): (_, Vec<_>) = if n.is_multiple_of(2) {
             let body =

@@ -3,11 +3,14 @@
 use crate::api::{ApiError, Download};
 use bytes::Bytes;
 use shared::hash::ContentHash;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A download, cut into parts of one size, with a digest and a count of what came.
 pub(super) struct Parts {
     download: Download,
     part_bytes: usize,
+    places: Arc<Semaphore>,
     rest: Bytes,
     has_ended: bool,
     digest: ContentHash,
@@ -20,13 +23,15 @@ pub(super) struct Part {
     pub(super) bytes: Bytes,
     /// Nothing comes after it.
     pub(super) is_last: bool,
+    /// Its place in memory, to be given back when it is no longer there.
+    pub(super) place: Option<OwnedSemaphorePermit>,
 }
 
 impl Parts {
-    /// `part_bytes` is the size of every part but the last.
-    pub(super) fn of(download: Download, part_bytes: usize) -> Self {
+    /// `part_bytes` is the size of every part but the last. Each part takes one of `places` before it is read.
+    pub(super) fn of(download: Download, part_bytes: usize, places: Arc<Semaphore>) -> Self {
         let digest = ContentHash::default();
-        Self { download, part_bytes, rest: Bytes::new(), has_ended: false, digest, size_bytes: 0 }
+        Self { download, part_bytes, places, rest: Bytes::new(), has_ended: false, digest, size_bytes: 0 }
     }
 
     pub(super) fn content_type(&self) -> Option<&str> {
@@ -35,6 +40,7 @@ impl Parts {
 
     /// The next part: full, unless it is the last. The only one of an empty download is empty.
     pub(super) async fn next(&mut self) -> Result<Part, ApiError> {
+        let place = Arc::clone(&self.places).acquire_owned().await.ok();
         let left = self.download.length().map_or(u64::MAX, |length| length.saturating_sub(self.size_bytes));
         // All at once: a vector that grows may end up with twice as much as it holds.
         let mut part = Vec::with_capacity(usize::try_from(left).unwrap_or(usize::MAX).min(self.part_bytes));
@@ -45,7 +51,7 @@ impl Parts {
         self.digest.update(&part);
         self.size_bytes += part.len() as u64;
         // A download knows that it was whole only after its last byte.
-        Ok(Part { is_last: !self.fill().await?, bytes: part.into() })
+        Ok(Part { is_last: !self.fill().await?, bytes: part.into(), place })
     }
 
     /// Whether there is anything left, once some of it is at hand.
@@ -76,7 +82,8 @@ mod tests {
 
     async fn cut(bytes: &[u8], length: usize) -> Result<Vec<(usize, bool)>, ApiError> {
         let body = ByteStream::from(bytes.to_vec());
-        let mut parts = Parts::of(Download::new(None, Some(length as u64), body), PART_BYTES);
+        let places = Arc::new(Semaphore::new(1));
+        let mut parts = Parts::of(Download::new(None, Some(length as u64), body), PART_BYTES, places);
         let mut sizes = vec![];
         loop {
             let part = parts.next().await?;

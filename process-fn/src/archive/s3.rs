@@ -15,8 +15,9 @@ use shared::{
     artifacts::{SHA256_TAG, SIZE_TAG},
     hash::sha256_hex,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{Instant, timeout_at},
 };
@@ -24,9 +25,13 @@ use tokio::{
 /// The size of every part but the last, in bytes. S3 takes none that is smaller than 5 MiB, and 10,000 parts: 78 GiB.
 const PART_BYTES: usize = 8 << 20;
 
-/// How many parts are on their way at a time. With the one that is being filled, and what arrives meanwhile, these are all
-/// of a download that is in memory: 32 MiB and a little.
+/// How many parts of one download are on their way at a time. With the one that is being filled, and what arrives meanwhile, these
+/// are all of a download that is in memory: 32 MiB and a little.
 const PARTS_IN_FLIGHT: usize = 3;
+
+/// How many parts of all downloads of this process are in memory at a time, filled or on their way: 96 MiB of the function's 512.
+/// There are more than downloads in a batch of commands, so that each can fill one.
+const PARTS_IN_MEMORY: usize = 12;
 
 /// The most parts that an object can have.
 const MAX_PARTS: i32 = 10_000;
@@ -44,6 +49,7 @@ pub struct S3Archive {
     client: Client,
     bucket_name: String,
     part_bytes: usize,
+    parts_in_memory: Arc<Semaphore>,
 }
 
 impl S3Archive {
@@ -58,7 +64,8 @@ impl S3Archive {
             .connect_timeout(Duration::from_secs(3))
             .build();
         let config = Builder::from(connection).force_path_style(path_style).timeout_config(timeouts);
-        Self { client: Client::from_conf(config.build()), bucket_name, part_bytes: PART_BYTES }
+        let parts_in_memory = Arc::new(Semaphore::new(PARTS_IN_MEMORY));
+        Self { client: Client::from_conf(config.build()), bucket_name, part_bytes: PART_BYTES, parts_in_memory }
     }
 
     /// What fits one part goes in one call.
@@ -108,7 +115,7 @@ impl S3Archive {
 
 impl Archive for S3Archive {
     async fn store(&self, key: &str, download: Download, deadline: Instant) -> Result<Stored, ArchiveError> {
-        let mut parts = Parts::of(download, self.part_bytes);
+        let mut parts = Parts::of(download, self.part_bytes, Arc::clone(&self.parts_in_memory));
         let out_of_time = |_| ArchiveError::OutOfTime;
         let first = timeout_at(deadline, parts.next()).await.map_err(out_of_time)??;
         let content_type = parts.content_type().map(str::to_owned);
@@ -149,7 +156,7 @@ impl Upload<'_> {
             if uploads.len() == PARTS_IN_FLIGHT {
                 completed.extend(next(&mut uploads).await?);
             }
-            uploads.spawn(self.part(number, part.bytes));
+            uploads.spawn(self.part(number, part.bytes, part.place));
             if part.is_last {
                 while let Some(done) = next(&mut uploads).await? {
                     completed.push(done);
@@ -164,7 +171,12 @@ impl Upload<'_> {
         Err(ArchiveError::TooLarge)
     }
 
-    fn part(&self, number: i32, bytes: Bytes) -> impl Future<Output = Result<CompletedPart, ArchiveError>> + 'static {
+    fn part(
+        &self,
+        number: i32,
+        bytes: Bytes,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> impl Future<Output = Result<CompletedPart, ArchiveError>> + 'static {
         let upload = self
             .archive
             .client
@@ -176,7 +188,9 @@ impl Upload<'_> {
             .checksum_algorithm(ChecksumAlgorithm::Crc32)
             .body(ByteStream::from(bytes));
         async move {
-            let uploaded = upload.send().await.map_err(|error| {
+            let uploaded = upload.send().await;
+            drop(place);
+            let uploaded = uploaded.map_err(|error| {
                 log::aws_failure("UploadPart", &error);
                 ArchiveError::Unavailable
             })?;

@@ -49,6 +49,10 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errand
                 return Err(Setback::Recent(rest));
             }
         }
+        let _place = match artifact {
+            Artifact::Transcript => self.transcripts.0.acquire().await.ok(),
+            _ => None,
+        };
         if let Some(stored) = self.carried_transcript(session, artifact, now).await? {
             return Ok(End::Copied(artifact, StoredCopy::Stored(stored)));
         }

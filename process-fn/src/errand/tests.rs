@@ -57,6 +57,7 @@ fn world() -> World {
         retry_base: Duration::from_secs(2),
         retry_max: Duration::from_secs(900),
         keeps_recordings: true,
+        transcripts: TranscriptPlaces::default(),
     }
 }
 
@@ -544,10 +545,20 @@ async fn an_errand_that_hangs_is_tried_again_later() {
             std::future::pending().await
         }
     }
-    let World { store, vault, api, publisher, patience, retry_base, retry_max, keeps_recordings, .. } = world();
-    let (archive, waits) = (Hanging, store.clone());
-    let hanging =
-        Errands { store: waits, vault, archive, api, publisher, patience, retry_base, retry_max, keeps_recordings };
+    let World { store, vault, api, publisher, patience, retry_base, retry_max, keeps_recordings, transcripts, .. } =
+        world();
+    let hanging = Errands {
+        store: store.clone(),
+        vault,
+        archive: Hanging,
+        api,
+        publisher,
+        patience,
+        retry_base,
+        retry_max,
+        keeps_recordings,
+        transcripts,
+    };
     let outer = World { store, ..world() };
     outer.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
     hanging.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));

@@ -68,7 +68,12 @@ impl FakeS3 {
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .retry_config(RetryConfig::standard().with_max_attempts(2))
             .build();
-        S3Archive { client: Client::from_conf(config), bucket_name: "bucket".to_owned(), part_bytes: PART_BYTES }
+        S3Archive {
+            client: Client::from_conf(config),
+            bucket_name: "bucket".to_owned(),
+            part_bytes: PART_BYTES,
+            parts_in_memory: Arc::new(Semaphore::new(PARTS_IN_MEMORY)),
+        }
     }
 
     /// What was called, each call once.
@@ -280,4 +285,28 @@ async fn memory_is_bounded_however_long_the_download() {
     let peak = peak.load(Ordering::SeqCst);
     assert!(peak <= (PARTS_IN_FLIGHT + 1) * PART_BYTES + PIECE_BYTES, "{peak} bytes at a time");
     assert!(peak > 3 * PART_BYTES, "parts are sent beside each other: {peak} bytes at a time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_is_bounded_however_many_downloads_there_are_at_once() {
+    const DOWNLOADS: usize = 10;
+    let s3 = FakeS3::new(Fault::None);
+    let archive = s3.archive();
+    let pulled = Arc::new(AtomicUsize::new(0));
+    let peak = Arc::new(AtomicUsize::new(0));
+    let length = 8 * PART_BYTES;
+    let stored = (0..DOWNLOADS).map(|_| {
+        let (received, left, highest) = (Arc::clone(&s3.received), Arc::clone(&pulled), Arc::clone(&peak));
+        let download = download(&content(length), length, move |piece| {
+            let pulled = left.fetch_add(piece, Ordering::SeqCst) + piece;
+            highest.fetch_max(pulled.saturating_sub(received.load(Ordering::SeqCst)), Ordering::SeqCst);
+        });
+        archive.store("key", download, Instant::now() + Duration::from_secs(600))
+    });
+    for stored in futures_util::future::join_all(stored).await {
+        assert_eq!(stored.unwrap().size_bytes, length as u64);
+    }
+    let peak = peak.load(Ordering::SeqCst);
+    assert!(peak <= PARTS_IN_MEMORY * PART_BYTES + DOWNLOADS * PIECE_BYTES, "{peak} bytes at a time");
+    assert!(peak > DOWNLOADS * PART_BYTES, "downloads go on beside each other: {peak} bytes at a time");
 }

@@ -5,9 +5,9 @@ use crate::fault::{Call, Fault, Moment};
 use futures_util::FutureExt;
 use ingest_fn::{EventQueue, HandOver, Ingest, Object, QueueError, Queued, Spool, SpoolError};
 use process_fn::{
-    Commander, Commands, Errands, Function, Kept, Listed, Loaded, MemoryApi, MemoryArchive, NotSent, Processor,
-    PublishError, Publisher, Record, Recorded, Redelivery, Requeue, RequeueError, Returned, SessionStore, StoreError,
-    Sweep, Vault, VaultError, Version,
+    Commander, Commands, Errands, Function, Kept, Listed, Loaded, MemoryApi, MemoryArchive, NotSent,
+    Processor, PublishError, Publisher, Record, Recorded, Redelivery, Requeue, RequeueError, Returned, SessionStore,
+    StoreError, Sweep, TranscriptPlaces, Vault, VaultError, Version,
 };
 use shared::{
     Command, SenderId, Session, SessionId,
@@ -75,6 +75,7 @@ impl Sandbox {
             retry_base: Duration::from_secs(2),
             retry_max: Duration::from_secs(900),
             keeps_recordings: false,
+            transcripts: TranscriptPlaces::default(),
         };
         let commander = Commander { sweep, errands };
         Function { processor, commander, commands_queue_name: "commands".to_owned() }
