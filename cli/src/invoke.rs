@@ -27,7 +27,7 @@ pub(crate) async fn carry_out(stack: &Stack, command: &Command) -> Result<(), Fa
 /// # Errors
 /// When it cannot be invoked.
 pub(crate) async fn sweep(stack: &Stack) -> Result<(), Failure> {
-    invoke(&Client::new(&stack.aws.config), stack, &Command::Sweep, Event).await.map(drop)
+    invoke(&Client::new(&stack.aws.config), stack, &Command::Sweep { spool_every_minutes: None }, Event).await.map(drop)
 }
 
 async fn invoke(
@@ -87,8 +87,9 @@ mod tests {
                         .build()
                 });
             let client = mock_client!(aws_sdk_lambda, RuleMode::MatchAny, [&rule]);
-            let answer = invoke(&client, &stack, &Command::Sweep, RequestResponse).await.unwrap();
-            let checked = check(&answer, &stack, &Command::Sweep);
+            let sweep = Command::Sweep { spool_every_minutes: None };
+            let answer = invoke(&client, &stack, &sweep, RequestResponse).await.unwrap();
+            let checked = check(&answer, &stack, &sweep);
             assert_eq!(checked.is_ok(), expected);
             if let Err(failure) = checked {
                 assert!(failure.to_string().contains("store_unavailable"), "{failure}");
@@ -105,7 +106,10 @@ mod tests {
             let rule = mock!(Client::invoke)
                 .then_error(move || InvokeError::generic(ErrorMetadata::builder().code(code).message("no").build()));
             let client = mock_client!(aws_sdk_lambda, RuleMode::MatchAny, [&rule]);
-            let told = invoke(&client, &stack, &Command::Sweep, Event).await.unwrap_err().to_string();
+            let told = invoke(&client, &stack, &Command::Sweep { spool_every_minutes: None }, Event)
+                .await
+                .unwrap_err()
+                .to_string();
             assert!(told.contains(way_out) && told.contains("process_function"), "{told}");
         }
     }

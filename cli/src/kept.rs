@@ -62,7 +62,7 @@ pub struct Quarantine {
 
 /// Deliveries that the queue refused: list them, put them into the queue
 ///
-/// The sweep does the same every minute. This is for when it does not run.
+/// The sweep does the same every fifth minute. This is for when it does not run.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:

@@ -10,14 +10,14 @@ use crate::{
     log,
     publish::Publisher,
     requeue::Requeue,
-    store::{SessionStore, StoreError},
-    sweep::{CONCURRENT, Sweep},
+    store::{DueSessions, SessionStore, StoreError},
+    sweep::{CONCURRENT, Sweep, Swept},
     vault::Vault,
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::{FutureExt, StreamExt, stream};
 use shared::{Command, ReceivedAt, SessionId, event::Artifact, session::Job, table::Due};
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{num::NonZeroU8, panic::AssertUnwindSafe, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
 /// How many commands are carried out beside each other: a whole batch.
@@ -87,8 +87,8 @@ where
     /// [`NotDone`]: whoever asked must ask again.
     pub(crate) async fn run_directly(&self, command: &Command, invocation: Invocation<'_>) -> Result<(), NotDone> {
         match command {
-            Command::Sweep => {
-                self.sweep(invocation).await;
+            Command::Sweep { spool_every_minutes } => {
+                self.sweep(*spool_every_minutes, invocation).await;
                 Ok(())
             }
             Command::Delete { session } => self.delete(session, invocation).await,
@@ -128,17 +128,21 @@ where
     }
 
     /// One sweep and its line. A sweep that fails is not tried again: the next one comes in a minute.
-    async fn sweep(&self, invocation: Invocation<'_>) {
+    async fn sweep(&self, spool_every_minutes: Option<NonZeroU8>, invocation: Invocation<'_>) {
         let Invocation { now, deadline, .. } = invocation;
-        let (swept, erased) = tokio::join!(self.sweep.run(now, deadline), self.erase_what_is_due(now, deadline));
-        log::swept(swept.ok().filter(|_| erased.is_ok()));
+        let sweep = self.sweep.run(now, spool_every_minutes, deadline);
+        let (swept, unreadable) = tokio::join!(sweep, self.erase_what_is_due(now, deadline));
+        log::swept(match (swept, unreadable) {
+            (Ok(swept), Ok(unreadable)) => Some(Swept { unreadable: swept.unreadable + unreadable, ..swept }),
+            _ => None,
+        });
     }
 
     /// Erases what was deleted and, when the time for that has come, what was on its way meanwhile. Neither a store that fails
-    /// for one bot nor code that panics stands in the way of the others.
-    async fn erase_what_is_due(&self, now: i64, deadline: Instant) -> Result<(), StoreError> {
-        let due = stream::iter(self.errands.store.due(Due::Erasure, now).await?);
-        let erased = due.map(|session| async move {
+    /// for one bot nor code that panics stands in the way of the others. Returns how many sessions cannot be read.
+    async fn erase_what_is_due(&self, now: i64, deadline: Instant) -> Result<u32, StoreError> {
+        let DueSessions { sessions, unreadable } = self.errands.store.due(Due::Erasure, now).await?;
+        let erased = stream::iter(sessions).map(|session| async move {
             for (errand, _) in session.all_pending().filter(|(errand, due_at)| errand.erases() && *due_at <= now) {
                 if Instant::now() >= deadline {
                     return;
@@ -150,7 +154,7 @@ where
             }
         });
         erased.buffer_unordered(CONCURRENT).collect::<()>().await;
-        Ok(())
+        Ok(unreadable)
     }
 
     /// Wants again what was given up, and sends for it.
@@ -179,11 +183,11 @@ where
 mod tests {
     use super::*;
     use crate::{
+        TranscriptPlaces,
         api::{Refusal, memory::MemoryApi},
         commands::NotSent,
         publish::PublishError,
         requeue::{RequeueError, Returned},
-        TranscriptPlaces,
         store::{StoreError, Version, memory::MemoryStore},
         vault::memory::MemoryVault,
     };
@@ -220,6 +224,8 @@ mod tests {
         }
     }
 
+    const SWEEP: Command = Command::Sweep { spool_every_minutes: None };
+
     struct Nobody;
 
     impl Publisher for Nobody {
@@ -242,13 +248,13 @@ mod tests {
             retry_base: Duration::from_secs(2),
             retry_max: Duration::from_secs(900),
             keeps_recordings: true,
+            transcripts: TranscriptPlaces::default(),
         };
         Commander { sweep: Sweep { store, commands: Unconfirmed::default(), vault, queue: Queue::default() }, errands }
     }
 
     fn context() -> Context {
         let mut context = Context::default();
-            transcripts: TranscriptPlaces::default(),
         context.deadline = 60_000;
         context
     }
@@ -301,7 +307,7 @@ mod tests {
         let saved = commander.errands.store.session(&bot("b")).unwrap();
         assert!(saved.is_erased() && saved.pending(Job::Erase).is_some(), "asked for, and the sweep's to do");
         vault.set_failing(false);
-        invoke(&commander, &Command::Sweep, Duration::from_secs(60)).await.unwrap();
+        invoke(&commander, &SWEEP, Duration::from_secs(60)).await.unwrap();
         assert!(vault.kept().is_empty());
 
         vault.plant("meetstream/c/audio/recording.wav", b"Priya");
@@ -324,7 +330,7 @@ mod tests {
             assert!(!(call == "forget" && id.id.as_sent() == "deleted-3"), "one panics");
             if call == "save" && id.id.as_sent() == "deleted-4" { Err(StoreError::Unavailable) } else { Ok(()) }
         });
-        invoke(&commander, &Command::Sweep, Duration::from_secs(3600)).await.unwrap();
+        invoke(&commander, &SWEEP, Duration::from_secs(3600)).await.unwrap();
         assert!(vault.kept().is_empty(), "{:?}", vault.kept().keys());
         let erased = (0..20).filter(|n| {
             let session = commander.errands.store.session(&bot(&format!("deleted-{n}"))).unwrap();
@@ -334,7 +340,7 @@ mod tests {
         let sent = commander.sweep.commands.0.lock().unwrap().len();
         assert_eq!(sent, 40, "and all others are reminded of");
         commander.errands.store.clear_fault();
-        invoke(&commander, &Command::Sweep, Duration::from_secs(3660)).await.unwrap();
+        invoke(&commander, &SWEEP, Duration::from_secs(3660)).await.unwrap();
         for n in [3, 4] {
             let session = commander.errands.store.session(&bot(&format!("deleted-{n}"))).unwrap();
             assert!(session.pending(Job::Erase).is_none(), "{n}: the next sweep makes up for it");
@@ -346,7 +352,7 @@ mod tests {
         let vault = MemoryVault::default();
         vault.plant("spool/group/1", b"text");
         let commander = commander(vault);
-        invoke(&commander, &Command::Sweep, Duration::ZERO).await.unwrap();
+        invoke(&commander, &SWEEP, Duration::ZERO).await.unwrap();
         assert_eq!(*commander.sweep.queue.0.lock().unwrap(), ["text"]);
     }
 
@@ -367,12 +373,6 @@ mod tests {
         assert_eq!(commander.errands.api.asked().len(), 9);
     }
 
-    #[tokio::test]
-    async fn what_an_errand_gives_rise_to_is_sent_at_once() {
-        let commander = commander(MemoryVault::default());
-        heard(&commander, Endpoint::MeetStreamCallback, "b", "bot.done").await;
-        let ready = Fact {
-            kind: EventKind::Artifact(Artifact::Transcript, ArtifactStatus::Ready),
     #[tokio::test(start_paused = true)]
     async fn of_a_batch_two_have_a_transcript_in_memory() {
         let commander = commander(MemoryVault::default());
@@ -395,6 +395,12 @@ mod tests {
         assert_eq!(commander.errands.vault.kept().len(), 20);
     }
 
+    #[tokio::test]
+    async fn what_an_errand_gives_rise_to_is_sent_at_once() {
+        let commander = commander(MemoryVault::default());
+        heard(&commander, Endpoint::MeetStreamCallback, "b", "bot.done").await;
+        let ready = Fact {
+            kind: EventKind::Artifact(Artifact::Transcript, ArtifactStatus::Ready),
             occurred_at: None,
             reason: None,
         };
@@ -410,7 +416,7 @@ mod tests {
 
     #[tokio::test]
     async fn unknown_commands_go_to_their_dead_letter_queue() {
-        let direct = [Command::Sweep, Command::Delete { session: bot("b") }].map(|command| command.encode());
+        let direct = [SWEEP, Command::Delete { session: bot("b") }].map(|command| command.encode());
         for text in ["", r#"{"command":"unheard of"}"#, r#"{"v":2,"command":"sweep"}"#, &direct[0], &direct[1]] {
             let vault = MemoryVault::default();
             vault.plant("spool/group/1", b"text");

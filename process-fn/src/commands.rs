@@ -66,11 +66,21 @@ mod tests {
             })
             .then_output(|| SendMessageOutput::builder().message_id("m").build());
         let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule]);
-        assert_eq!(SqsCommands { client, queue_url: "queue".to_owned() }.send(&Command::Sweep).await, Ok(()));
+        assert_eq!(
+            SqsCommands { client, queue_url: "queue".to_owned() }
+                .send(&Command::Sweep { spool_every_minutes: None })
+                .await,
+            Ok(())
+        );
         let rule = mock!(Client::send_message).then_error(|| {
             SendMessageError::generic(aws_sdk_sqs::error::ErrorMetadata::builder().code("QueueDoesNotExist").build())
         });
         let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule]);
-        assert_eq!(SqsCommands { client, queue_url: "queue".to_owned() }.send(&Command::Sweep).await, Err(NotSent));
+        assert_eq!(
+            SqsCommands { client, queue_url: "queue".to_owned() }
+                .send(&Command::Sweep { spool_every_minutes: None })
+                .await,
+            Err(NotSent)
+        );
     }
 }

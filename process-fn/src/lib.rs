@@ -50,7 +50,7 @@ pub use publish::{EventBridge, PublishError, Publisher};
 pub use record::Record;
 pub use redelivery::{Redelivery, SqsRedelivery};
 pub use requeue::{Requeue, RequeueError, Returned, SqsRequeue};
-pub use store::{DynamoStore, Loaded, Recorded, SessionStore, StoreError, Version};
+pub use store::{DUE_PER_SHARD, DueSessions, DynamoStore, Loaded, Recorded, SessionStore, StoreError, Version};
 #[cfg(any(test, feature = "testing"))]
 pub use store::{contract, memory::MemoryStore};
 pub use sweep::{NotSwept, Sweep, Swept};

@@ -119,15 +119,19 @@ pub(crate) fn meeting(before: Option<Outcome>, session: &Session) {
 #[serde(rename_all = "camelCase")]
 struct SweepFields {
     level: &'static str,
+    /// How many deliveries are still in the spool; absent if the sweep did not look there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spool_left: Option<u32>,
     put_back: u32,
-    spool_left: u32,
     quarantined: u32,
     reminded: u32,
+    unreadable: u32,
 }
 
 /// Writes the line of one sweep; `None` for one that could not even look.
 pub(crate) fn swept(swept: Option<Swept>) {
-    let Swept { put_back, quarantined, left, reminded, oldest } = swept.unwrap_or_default();
+    let Swept { looked_into_spool, put_back, quarantined, left, reminded, unreadable, oldest } =
+        swept.unwrap_or_default();
     let metrics = [
         // Those that got through: the alarm hears when there are none.
         Metric::count("Sweeps", u32::from(swept.is_some())),
@@ -137,11 +141,12 @@ pub(crate) fn swept(swept: Option<Swept>) {
     ];
     let level = match swept {
         None => "ERROR",
-        Some(_) if left > 0 || quarantined > 0 => "ERROR",
+        Some(_) if left > 0 || quarantined > 0 || unreadable > 0 => "ERROR",
         Some(_) if put_back > 0 => "WARN",
         Some(_) => "INFO",
     };
-    let fields = SweepFields { level, put_back, spool_left: left, quarantined, reminded };
+    let spool_left = looked_into_spool.then_some(left);
+    let fields = SweepFields { level, spool_left, put_back, quarantined, reminded, unreadable };
     telemetry::line(&metrics, &fields);
 }
 

@@ -29,6 +29,15 @@ pub struct Loaded {
     pub version: Version,
 }
 
+/// What is due.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct DueSessions {
+    /// The sessions.
+    pub sessions: Vec<Session>,
+    /// How many more there are that this version of the code cannot read. They stay as they are, and hold up no other.
+    pub unreadable: u32,
+}
+
 /// What a table said to an entry that is kept beside its session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Recorded {
@@ -72,9 +81,9 @@ pub trait SessionStore {
         now: i64,
     ) -> impl Future<Output = Result<Version, StoreError>> + Send;
 
-    /// The sessions for which something of this kind is due by `now`, the longest due first, at most some hundreds, as far as an
-    /// index knows that is a moment behind.
-    fn due(&self, what: Due, now: i64) -> impl Future<Output = Result<Vec<Session>, StoreError>> + Send;
+    /// The sessions for which something of this kind is due by `now`, the longest due first: at most [`DUE_PER_SHARD`] of each
+    /// shard, from an eventually consistent index.
+    fn due(&self, what: Due, now: i64) -> impl Future<Output = Result<DueSessions, StoreError>> + Send;
 
     /// An entry of a calendar, as it was mirrored last.
     fn calendar_entry(
@@ -107,8 +116,9 @@ pub trait SessionStore {
     ) -> impl Future<Output = Result<Recorded, StoreError>> + Send;
 }
 
-/// How many due sessions of one part of the index a sweep takes at a time; the longest due come first, the others next time.
-pub(crate) const DUE_PER_SHARD: usize = 100;
+/// How many due sessions of one shard of the index a sweep takes; the longest due come first, the others next time. This is also
+/// how many bots a provider is asked for in a minute because of unverified deliveries.
+pub const DUE_PER_SHARD: usize = 100;
 
 /// How long an entry beside its session is kept: the vendor's own horizon for duplicates.
 pub(crate) const ENTRY_RETENTION_SECONDS: i64 = 7 * 86_400;

@@ -1,4 +1,5 @@
-//! The sweep: what is overdue goes on its way. Every minute, started by a schedule.
+//! The sweep: what is overdue goes on its way. Every minute, started by a schedule, which has it look into the spool every fifth
+//! minute only.
 //!
 //! It erases what is to be erased, sends errands again that are overdue, and brings spooled deliveries into the queue and
 //! removes each only when the queue has confirmed it. The three go on beside each other, and none asks a provider anything, so
@@ -13,13 +14,14 @@ use crate::{
 };
 use futures_util::{StreamExt, stream};
 use shared::{
-    Command, QueueMessage, Session,
+    Command, Provider, QueueMessage, Session,
     bucket::{Folder, group_of, name_of},
     group,
     table::Due,
     trust::Trust,
 };
 use std::{
+    num::NonZeroU8,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -44,14 +46,18 @@ pub struct Sweep<S, V, Q, C> {
 /// What a sweep did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Swept {
+    /// Whether it looked into the spool; if not, nobody knows what is there.
+    pub looked_into_spool: bool,
     /// Deliveries that are in the queue now.
     pub put_back: u32,
     /// Deliveries that the queue will never take; they are in quarantine.
     pub quarantined: u32,
     /// Deliveries that are known to be in the spool still.
     pub left: u32,
-    /// Errands that were sent again.
+    /// Errands that were sent, for the first time or again.
     pub reminded: u32,
+    /// Due sessions that this version of the code cannot read.
+    pub unreadable: u32,
     /// How long the oldest of all had been there.
     pub oldest: Duration,
 }
@@ -78,18 +84,30 @@ enum Fate {
 }
 
 impl<S: SessionStore, V: Vault, Q: Requeue, C: Commands> Sweep<S, V, Q, C> {
-    /// Does all of it, as far as the time until `deadline` allows. `now` is in seconds since the Unix epoch.
+    /// Does all of it, as far as the time until `deadline` allows. `now` is in seconds since the Unix epoch. The spool has its
+    /// turn in every minute that `spool_every_minutes` divides, and without that number always.
     ///
     /// # Errors
     /// [`NotSwept`] if nobody knows what is in the spool, or what is due.
-    pub async fn run(&self, now: i64, deadline: Instant) -> Result<Swept, NotSwept> {
+    pub async fn run(
+        &self,
+        now: i64,
+        spool_every_minutes: Option<NonZeroU8>,
+        deadline: Instant,
+    ) -> Result<Swept, NotSwept> {
+        // The minute decides, so nothing is remembered. A sweep that is missed in such a minute is made up for by the next one of
+        // them, so with 5 minutes a delivery waits for 10 at most.
+        let is_turn_of_spool = spool_every_minutes.is_none_or(|every| now.div_euclid(60) % i64::from(every.get()) == 0);
+        let drained =
+            async { if is_turn_of_spool { self.drain_spool(now, deadline).await } else { Ok(Swept::default()) } };
         // Neither of the two is to suffer from what is wrong with the other.
-        let (swept, reminded) = tokio::join!(self.drain_spool(now, deadline), self.remind_all(now, deadline));
-        Ok(Swept { reminded: reminded?, ..swept? })
+        let (swept, reminded) = tokio::join!(drained, self.remind_all(now, deadline));
+        let (reminded, unreadable) = reminded?;
+        Ok(Swept { reminded, unreadable, ..swept? })
     }
 
     async fn drain_spool(&self, now: i64, deadline: Instant) -> Result<Swept, VaultError> {
-        let mut swept = Swept::default();
+        let mut swept = Swept { looked_into_spool: true, ..Swept::default() };
         loop {
             let page = self.vault.list(&Folder::Spool.prefix()).await?;
             let oldest = page.iter().map(|object| now.saturating_sub(object.stored_at)).max().unwrap_or(0);
@@ -111,12 +129,15 @@ impl<S: SessionStore, V: Vault, Q: Requeue, C: Commands> Sweep<S, V, Q, C> {
         }
     }
 
-    /// Sends the errands again that are overdue: announced artifacts before confirmations of unverified facts.
-    async fn remind_all(&self, now: i64, deadline: Instant) -> Result<u32, StoreError> {
-        let mut reminded = 0;
-        for what in [Due::Work, Due::Confirmation] {
-            let due = stream::iter(self.store.due(what, now).await?);
-            let sent = due.map(|session| async move {
+    /// Sends the errands that are due, those for verified reasons first. Of those for unverified reasons a sweep sends at most
+    /// [`DUE_PER_SHARD`](crate::DUE_PER_SHARD) for each provider, however many there are: they must not use up what the provider
+    /// answers in a minute. Returns how many it sent, and how many sessions cannot be read.
+    async fn remind_all(&self, now: i64, deadline: Instant) -> Result<(u32, u32), StoreError> {
+        let (mut reminded, mut unreadable) = (0, 0);
+        for what in [Due::Work].into_iter().chain(Provider::ALL.map(Due::Unverified)) {
+            let due = self.store.due(what, now).await?;
+            unreadable += due.unreadable;
+            let sent = stream::iter(due.sessions).map(|session| async move {
                 if Instant::now() < deadline { self.remind(&session, now).await } else { Ok(0) }
             });
             let sent: Vec<_> = sent.buffer_unordered(CONCURRENT).collect().await;
@@ -124,7 +145,7 @@ impl<S: SessionStore, V: Vault, Q: Requeue, C: Commands> Sweep<S, V, Q, C> {
                 reminded += sent?;
             }
         }
-        Ok(reminded)
+        Ok((reminded, unreadable))
     }
 
     /// Sends what is overdue for one session. The intent says that it was sent, so that the next sweep does not: it may be waiting

@@ -10,7 +10,7 @@ use crate::{
     api::{ApiError, Cause, Download, Entries, Patience, ProviderApi, breaker::Breaker, memory::File},
     archive::{Archive, ArchiveError, Stored},
     function::Invocation,
-    store::{SessionStore, Version, memory::MemoryStore},
+    store::{DUE_PER_SHARD, SessionStore, Version, memory::MemoryStore},
     vault::memory::MemoryVault,
 };
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
@@ -23,11 +23,11 @@ use shared::{
     event::Artifact,
     message::Head,
     provider,
-    session::{PublishedEvent, StoredCopy, advance},
+    session::{Job, PublishedEvent, StoredCopy, advance},
     url::DownloadUrl,
 };
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     rc::Rc,
     sync::{Arc, Mutex},
     time::Duration,
@@ -60,6 +60,9 @@ struct Api {
     patience: Patience,
     breakers: [Breaker; 2],
     asked: Mutex<u64>,
+    /// How often it was asked about bots, by the minute.
+    details: Mutex<BTreeMap<u64, usize>>,
+    began: Instant,
 }
 
 impl Api {
@@ -101,6 +104,7 @@ impl ProviderApi for Api {
     }
 
     async fn detail(&self, bot: &SessionId) -> Result<BotDetail, ApiError> {
+        *self.details.lock().unwrap().entry(self.began.elapsed().as_secs() / 60).or_default() += 1;
         self.ask(bot.provider).await?;
         Ok(BotDetail::default())
     }
@@ -136,15 +140,16 @@ impl Archive for Bucket {
     }
 }
 
-/// The commands queue, a bus that takes everything, and an events queue that is never needed.
+/// The commands queue, with the time at which each was sent; a bus that takes everything, and an events queue that is never
+/// needed.
 #[derive(Clone, Default)]
-struct Queue(Arc<Mutex<VecDeque<Command>>>);
+struct Queue(Arc<Mutex<VecDeque<(Command, Instant)>>>);
 
 impl Commands for Queue {
     async fn send(&self, command: &Command) -> Result<(), NotSent> {
         // And the two calls to the table with which a sweep notes that it was sent.
         sleep(Duration::from_millis(60)).await;
-        self.0.lock().unwrap().push_back(command.clone());
+        self.0.lock().unwrap().push_back((command.clone(), Instant::now()));
         Ok(())
     }
 }
@@ -168,6 +173,7 @@ struct Run {
     commander: Everything,
     queue: Queue,
     began: Instant,
+    longest_wait: Mutex<Duration>,
 }
 
 /// What an hour came to.
@@ -177,6 +183,9 @@ struct Figures {
     stored_of_meetingbaas: usize,
     asked: u64,
     longest_sweep: Duration,
+    /// The longest that a command to fetch a transcript waited in the queue.
+    longest_wait: Duration,
+    most_details_a_minute: usize,
     left_in_queue: usize,
 }
 
@@ -187,15 +196,24 @@ impl Run {
             store: store.clone(),
             vault: vault.clone(),
             archive: Bucket,
-            api: Api { health, patience: Patience::DEFAULT, breakers: Default::default(), asked: Mutex::default() },
+            api: Api {
+                health,
+                patience: Patience::DEFAULT,
+                breakers: Default::default(),
+                asked: Mutex::default(),
+                details: Mutex::default(),
+                began: Instant::now(),
+            },
             publisher: queue.clone(),
             patience: Duration::from_secs(86_400),
             retry_base: Duration::from_secs(2),
             retry_max: Duration::from_secs(900),
             keeps_recordings,
+            transcripts: TranscriptPlaces::default(),
         };
         let sweep = Sweep { store, commands: queue.clone(), vault, queue: queue.clone() };
-        Rc::new(Self { commander: Commander { sweep, errands }, queue, began: Instant::now() })
+        let commander = Commander { sweep, errands };
+        Rc::new(Self { commander, queue, began: Instant::now(), longest_wait: Mutex::default() })
     }
 
     fn now(&self) -> Duration {
@@ -209,7 +227,6 @@ impl Run {
     }
 
     /// A meeting that has ended, and whose artifacts are ready; every other one is of the other provider.
-            transcripts: TranscriptPlaces::default(),
     async fn meet(&self, n: usize) {
         let (endpoint, bodies): (_, Vec<_>) = if n.is_multiple_of(2) {
             let body =
@@ -232,8 +249,25 @@ impl Run {
             self.commander.errands.store.save(&next, version, now).await.unwrap();
             for errand in next.newly_wanted(before.jobs(), now) {
                 let command = Command::Job { session: event.session.clone(), job: errand };
-                self.queue.0.lock().unwrap().push_back(command);
+                self.queue.0.lock().unwrap().push_back((command, Instant::now()));
             }
+        }
+    }
+
+    /// An unsigned callback that says that a bot is through. No such bot need exist.
+    async fn forge(&self, n: usize) {
+        let received_at = ReceivedAt(i64::try_from(self.now().as_millis()).unwrap());
+        let (accept_id, endpoint) = (AcceptId::new(format!("forged {n}")), Endpoint::MeetStreamCallback);
+        let head = Head { accept_id, endpoint, delivery_id: None, received_at };
+        let body = format!(r#"{{"bot_id":"forged-{n}","event":"bot.done"}}"#);
+        let event = provider::parse(&QueueMessage::restored(head, body.into_bytes())).unwrap();
+        let before = Session::new(event.session.clone(), received_at);
+        let session = advance(&before, &event).session.unwrap();
+        let now = i64::try_from(self.now().as_secs()).unwrap();
+        self.commander.errands.store.save(&session, Version::Absent, now).await.unwrap();
+        for errand in session.newly_wanted(before.jobs(), now) {
+            let command = Command::Job { session: event.session.clone(), job: errand };
+            self.queue.0.lock().unwrap().push_back((command, Instant::now()));
         }
     }
 
@@ -246,7 +280,13 @@ impl Run {
                 for n in 0..BATCH.min(queue.len()) {
                     let mut message = SqsMessage::default();
                     message.message_id = Some(n.to_string());
-                    message.body = queue.pop_front().map(|command| command.encode());
+                    message.body = queue.pop_front().map(|(command, sent_at)| {
+                        if matches!(command, Command::Job { job: Job::FetchTranscript, .. }) {
+                            let mut longest = self.longest_wait.lock().unwrap();
+                            *longest = longest.max(sent_at.elapsed());
+                        }
+                        command.encode()
+                    });
                     batch.records.push(message);
                 }
             }
@@ -268,7 +308,7 @@ impl Run {
             sleep(Duration::from_secs(60)).await;
             let (began, context) = (Instant::now(), self.context());
             let invocation = Invocation::new(&context, self.now(), Duration::from_secs(55));
-            self.commander.run_directly(&Command::Sweep, invocation).await.unwrap();
+            self.commander.run_directly(&Command::Sweep { spool_every_minutes: None }, invocation).await.unwrap();
             let mut longest = longest.lock().unwrap();
             *longest = longest.max(began.elapsed());
         }
@@ -277,6 +317,11 @@ impl Run {
 
 /// An hour with so many meetings, whose artifacts are ready one after another.
 async fn hour(health: Health, meetings: usize, keeps_recordings: bool) -> Figures {
+    hour_beside(health, meetings, keeps_recordings, 0).await
+}
+
+/// The same beside so many unverified ends of other bots, all in the first minute.
+async fn hour_beside(health: Health, meetings: usize, keeps_recordings: bool, forged: usize) -> Figures {
     let run = Run::new(health, keeps_recordings);
     let longest = Rc::new(Mutex::new(Duration::ZERO));
     let local = tokio::task::LocalSet::new();
@@ -285,6 +330,9 @@ async fn hour(health: Health, meetings: usize, keeps_recordings: bool) -> Figure
     }
     local.spawn_local(Rc::clone(&run).sweep(Rc::clone(&longest)));
     let arriving = async {
+        for n in 0..forged {
+            run.forge(n).await;
+        }
         for n in 0..meetings {
             run.meet(n).await;
             sleep(HOUR / u32::try_from(meetings).unwrap()).await;
@@ -305,9 +353,11 @@ async fn hour(health: Health, meetings: usize, keeps_recordings: bool) -> Figure
         stored_of_meetingbaas: stored(Provider::MeetingBaas),
         asked: *run.commander.errands.api.asked.lock().unwrap(),
         longest_sweep: *longest.lock().unwrap(),
+        longest_wait: *run.longest_wait.lock().unwrap(),
+        most_details_a_minute: run.commander.errands.api.details.lock().unwrap().values().copied().max().unwrap_or(0),
         left_in_queue: run.queue.0.lock().unwrap().len(),
     };
-    println!("{health:?}, {meetings} meetings, recordings {keeps_recordings}: {figures:?}");
+    println!("{health:?}, {meetings} meetings, {forged} forged, recordings {keeps_recordings}: {figures:?}");
     figures
 }
 
@@ -327,6 +377,15 @@ async fn five_thousand_meetings_an_hour_have_their_transcripts() {
 async fn a_thousand_meetings_an_hour_have_their_recordings() {
     let figures = hour(Health::Well, 1000, true).await;
     assert_eq!((figures.stored_of_meetstream, figures.stored_of_meetingbaas), (all_of(1000, 3), all_of(1000, 3)));
+}
+
+/// Whoever knows the token of a callback can say of any number of bots that they are through.
+#[tokio::test(start_paused = true)]
+async fn a_hundred_thousand_unverified_ends_neither_hold_up_a_verified_fetch_nor_use_up_the_provider() {
+    let figures = hour_beside(Health::Well, 1000, false, 100_000).await;
+    assert_eq!((figures.stored_of_meetstream, figures.stored_of_meetingbaas), (all_of(1000, 1), all_of(1000, 1)));
+    assert!(figures.most_details_a_minute <= 2 * DUE_PER_SHARD, "{figures:?}");
+    assert!(figures.longest_wait < Duration::from_secs(60), "{figures:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use crate::{event::Artifact, ids::SessionId, session::Job, time::ReceivedAt};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU8;
 
 /// The version this code writes, and the only one it reads.
 const VERSION: u32 = 1;
@@ -39,7 +40,12 @@ pub enum Command {
     },
     /// Puts spooled deliveries into the queue, erases what is to be erased, and sends whatever else is overdue on its way. The
     /// schedule of `template.yaml` invokes the function with it every minute.
-    Sweep,
+    Sweep {
+        /// The sweep looks into the spool only in minutes since the Unix epoch that this number divides, because each look is
+        /// billed. Without it, as when a person invokes the function, the sweep always looks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spool_every_minutes: Option<NonZeroU8>,
+    },
 }
 
 /// A message that is none of our commands.
@@ -56,7 +62,7 @@ impl Command {
             Self::Kept { .. } => "kept",
             Self::Delete { .. } => "delete",
             Self::Refetch { .. } => "refetch",
-            Self::Sweep => "sweep",
+            Self::Sweep { .. } => "sweep",
         }
     }
 
@@ -110,10 +116,14 @@ mod tests {
 
     #[test]
     fn commands_are_read_as_they_were_written() {
-        assert_eq!(Command::Sweep.encode(), r#"{"v":1,"command":"sweep"}"#);
-        assert_eq!(Command::decode(&Command::Sweep.encode()).unwrap(), Command::Sweep);
-        let payload = serde_json::json!({"v": 1, "command": "sweep"});
-        assert_eq!(Command::from_value(payload).unwrap(), Command::Sweep);
+        for (every, text) in
+            [(None, r#"{"v":1,"command":"sweep"}"#), (Some(5), r#"{"v":1,"command":"sweep","spool_every_minutes":5}"#)]
+        {
+            let sweep = Command::Sweep { spool_every_minutes: every.and_then(NonZeroU8::new) };
+            assert_eq!((sweep.encode().as_str(), Command::decode(text).unwrap()), (text, sweep.clone()));
+            assert_eq!(Command::from_value(serde_json::from_str(text).unwrap()).unwrap(), sweep);
+        }
+        assert!(Command::decode(r#"{"v":1,"command":"sweep","spool_every_minutes":0}"#).is_err());
         let session = SessionId::bot(Provider::MeetStream, SenderId::try_from("x/../#").unwrap());
         for job in Job::ALL {
             let command = Command::Job { session: session.clone(), job };

@@ -9,6 +9,7 @@
 //! An item whose [`EXPIRES_AT`] has passed counts as absent: `DynamoDB` deletes it days later.
 
 use crate::{
+    endpoint::Provider,
     ids::SessionId,
     sender_id::SenderId,
     session::{Disposition, Session, TimelineLine},
@@ -90,8 +91,8 @@ pub enum Due {
     Erasure,
     /// A provider is to be asked for what it announced.
     Work,
-    /// A provider is to be asked to confirm an unverified fact, and nothing else.
-    Confirmation,
+    /// This provider is to be asked because of unverified deliveries, and for nothing else.
+    Unverified(Provider),
 }
 
 impl Due {
@@ -101,7 +102,7 @@ impl Due {
         match self {
             Self::Erasure => vec!["erase".to_owned()],
             Self::Work => (0..WORK_SHARDS).map(|shard| shard.to_string()).collect(),
-            Self::Confirmation => vec!["confirm".to_owned()],
+            Self::Unverified(provider) => vec![format!("unverified-{}", provider.as_str())],
         }
     }
 }

@@ -371,7 +371,7 @@ async fn dead_letters_go_back_as_they_are() {
     assert!(matches!(fate, Fate::PutBack(Some(_))) && world.sent.is_empty(), "{fate:?}");
     assert!(matches!(letter("hello", false, false).await, (Fate::Refused(Refusal::Foreign), _)));
 
-    let sweep = Command::Sweep.encode();
+    let sweep = Command::Sweep { spool_every_minutes: None }.encode();
     let (fate, world) = letter(&sweep, true, false).await;
     assert_eq!(fate, Fate::PutBack(None));
     assert_eq!(world.sent, [(sweep.clone(), String::new(), String::new())], "a standard queue has no groups");

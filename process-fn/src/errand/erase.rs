@@ -14,6 +14,10 @@ use shared::{ReceivedAt, Session, SessionId, artifacts, bucket::Folder};
 impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> Errands<S, V, A, R, P> {
     /// Erases artifacts, kept bodies and what is kept beside the session. The session itself lost every word when the deletion
     /// was saved. Done twice, the second time after whatever was under way; only then outsiders are told.
+    ///
+    /// The claims folder is among those that are emptied. One body can stay there: of a delivery that came after the second round and
+    /// was answered 503 because the queue and the spool refused the claim. No message tells of it, so it stays until
+    /// `ClaimRetentionDays` have passed.
     pub(super) async fn erase(&self, session: &Session, again_at: Option<i64>) -> Result<End, Setback> {
         let id = session.id();
         self.remove_artifacts(id).await?;

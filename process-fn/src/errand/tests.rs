@@ -753,6 +753,66 @@ async fn a_claim_that_is_not_borne_out_stays_a_claim() {
     }
 }
 
+/// A provider may know a bot, and not yet that it is through.
+#[tokio::test]
+async fn an_empty_first_answer_settles_no_confirmation() {
+    let world = world();
+    world.hear(Endpoint::MeetStreamCallback, &["bot.done"]).await;
+    let done = Fact { kind: EventKind::Done, occurred_at: None, reason: None };
+    world.api.describe(&bot(), Ok(BotDetail::default()));
+    world.api.describe(&bot(), Ok(BotDetail { facts: vec![done], ..BotDetail::default() }));
+    world.do_it(Job::Confirm, NOW).await.unwrap();
+    let retry_at = world.session().pending(Job::Confirm).expect("it is still to be confirmed").due_at();
+    assert!(!world.session().is_confirmed() && retry_at > NOW);
+    world.do_it(Job::Confirm, retry_at).await.unwrap();
+    assert!(world.session().is_confirmed() && world.session().pending(Job::Confirm).is_none());
+}
+
+/// Consumers keep ids: the same entry as before must have the same one, and a changed entry another one.
+#[tokio::test]
+async fn a_calendars_events_have_the_calendars_time_and_an_id_for_each_form_of_an_entry() {
+    let world = world();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let calendar = touched(&world, [1], 0).await;
+    let form = |title: &str| {
+        let mut entries = entries([1]);
+        entries.entries.values_mut().for_each(|entry| entry.title = Some(title.to_owned()));
+        entries
+    };
+    for title in ["Standup", "Retro", "Standup"] {
+        world.api.fill(&calendar, Ok(form(title)));
+    }
+    world
+        .api
+        .fill(&calendar, Ok(CalendarEntries { gone: vec![SenderId::try_from("e1").unwrap()], ..Default::default() }));
+    for round in 0..3 {
+        touched(&world, [1], 10 * round).await;
+        world.run(&calendar, Job::SyncCalendar, NOW + 10 * round + 1, deadline).await.unwrap();
+    }
+    let told = world.publisher.told.lock().unwrap().clone();
+    let ids: Vec<_> = told.iter().map(|told| told.id.as_str()).collect();
+    assert_eq!(ids.len(), 3);
+    assert!(ids[0] == ids[2] && ids[0] != ids[1] && ids.iter().all(|id| id.len() == 64), "{ids:?}");
+    for told in &told {
+        assert_eq!((told.name, told.confirmed, told.occurred_at.as_ref()), ("calendar.event_changed", true, None));
+        assert_eq!((told.calendar_id.as_deref(), told.bot_id.as_deref()), (Some("c"), None));
+        assert!(matches!(&told.about, About::Entry { entry_id, entry: Some(_) } if entry_id == "e1"), "{told:?}");
+    }
+    let body = json!({"event": "calendar.sync_events", "data": {"calendar_id": "c",
+        "last_updated_ts": "2026-10-05T10:00:00Z", "affected_event_uuids": ["e1"]}});
+    let changed = |accept_id: &str, body: &Value| {
+        let event = event(accept_id, Endpoint::MeetingBaasV1, body);
+        let fresh = Session::new(event.session.clone(), event.received_at);
+        advance(&fresh, &event).published.remove(0)
+    };
+    let (first, again) = (changed("1", &body), changed("2", &body));
+    assert_eq!((first.name, first.confirmed, &first.id), ("calendar.changed", true, &again.id));
+    assert_eq!(first.occurred_at, Some(OccurredAt::parse("2026-10-05T10:00:00Z").unwrap()));
+    let mut other = body;
+    other["data"]["affected_event_uuids"] = json!(["e2"]);
+    assert_ne!(changed("3", &other).id, first.id);
+}
+
 #[tokio::test]
 async fn a_calendars_entries_are_mirrored_and_their_changes_told() {
     let world = world();

@@ -1,4 +1,4 @@
-use super::{DUE_PER_SHARD, ENTRY_RETENTION_SECONDS, Loaded, Recorded, SessionStore, StoreError, Version};
+use super::{DUE_PER_SHARD, DueSessions, ENTRY_RETENTION_SECONDS, Loaded, Recorded, SessionStore, StoreError, Version};
 use crate::log;
 use aws_sdk_dynamodb::{
     Client,
@@ -20,6 +20,12 @@ use shared::{
 use std::{collections::HashMap, time::Duration};
 
 type Item = HashMap<String, AttributeValue>;
+
+/// How many pages of one shard of the index a sweep looks through at most.
+const MAX_DUE_PAGES: usize = 10;
+
+/// This version of the code cannot read the session.
+struct Unread;
 
 /// The table on `DynamoDB`.
 #[derive(Clone, Debug)]
@@ -48,8 +54,52 @@ impl DynamoStore {
         let _ = tokio::time::timeout(Self::WARM_UP, call).await;
     }
 
-    /// The keys of the sessions in one part of the index that are due.
-    async fn due_keys(&self, shard: String, now: i64) -> Result<Vec<Item>, StoreError> {
+    /// The due sessions of one shard of the index. Entries of the index that lead to nothing, because the session is unreadable,
+    /// has expired or is not due any more, take nobody's place: the next page makes up for them.
+    async fn due_in(&self, shard: &str, now: i64, due: &mut DueSessions) -> Result<(), StoreError> {
+        let enough = due.sessions.len() + DUE_PER_SHARD;
+        let mut after = None;
+        for _ in 0..MAX_DUE_PAGES {
+            let (keys, next) = self.due_keys(shard, now, after).await?;
+            for key in keys.into_iter().take(enough - due.sessions.len()) {
+                match self.due_session(key, now).await? {
+                    Ok(session) => due.sessions.extend(session),
+                    Err(Unread) => due.unreadable += 1,
+                }
+            }
+            after = next;
+            if after.is_none() || due.sessions.len() >= enough {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The session with this key, if it is still due; the index may be behind what was saved since.
+    async fn due_session(&self, key: Item, now: i64) -> Result<Result<Option<Session>, Unread>, StoreError> {
+        let read = self.client.get_item().table_name(&self.table_name).set_key(Some(key)).consistent_read(true);
+        let read = read.send().await.map_err(|error| {
+            log::aws_failure("GetItem", &error);
+            StoreError::Unavailable
+        })?;
+        let Some(item) = read.item.filter(|item| !has_expired(item, now)) else { return Ok(Ok(None)) };
+        let pk = item.get(PK).and_then(|pk| pk.as_s().ok()).map_or("", String::as_str);
+        Ok(match read_session(&item, pk) {
+            Ok(loaded) => Ok(loaded.session.filter(|session| session.due_at().is_some_and(|due_at| due_at <= now))),
+            Err(unreadable) => {
+                log::unreadable(pk, &unreadable);
+                Err(Unread)
+            }
+        })
+    }
+
+    /// One page of the keys of due sessions in one shard of the index, and where the next page begins.
+    async fn due_keys(
+        &self,
+        shard: &str,
+        now: i64,
+        after: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
         let query = self
             .client
             .query()
@@ -60,13 +110,15 @@ impl DynamoStore {
             .expression_attribute_names("#due_at", DUE_AT)
             .expression_attribute_values(":shard", text(shard))
             .expression_attribute_values(":now", number(now))
-            .limit(i32::try_from(DUE_PER_SHARD).unwrap_or(i32::MAX));
+            .limit(i32::try_from(DUE_PER_SHARD).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(after);
         let page = query.send().await.map_err(|error| {
             log::aws_failure("Query", &error);
             StoreError::Unavailable
         })?;
         let keys = page.items.unwrap_or_default().into_iter();
-        Ok(keys.map(|item| item.into_iter().filter(|(name, _)| name == PK || name == SK).collect()).collect())
+        let keys = keys.map(|item| item.into_iter().filter(|(name, _)| name == PK || name == SK).collect());
+        Ok((keys.collect(), page.last_evaluated_key))
     }
 
     fn session_retention_seconds(&self) -> i64 {
@@ -158,22 +210,10 @@ impl SessionStore for DynamoStore {
         }
     }
 
-    async fn due(&self, what: Due, now: i64) -> Result<Vec<Session>, StoreError> {
-        let mut due = Vec::new();
+    async fn due(&self, what: Due, now: i64) -> Result<DueSessions, StoreError> {
+        let mut due = DueSessions::default();
         for shard in what.shards() {
-            for key in self.due_keys(shard, now).await? {
-                let read = self.client.get_item().table_name(&self.table_name).set_key(Some(key)).consistent_read(true);
-                let read = read.send().await.map_err(|error| {
-                    log::aws_failure("GetItem", &error);
-                    StoreError::Unavailable
-                })?;
-                let session = read.item.filter(|item| !has_expired(item, now)).and_then(|item| {
-                    let pk = item.get(PK)?.as_s().ok()?;
-                    read_session(&item, pk).map_err(|unreadable| log::unreadable(pk, &unreadable)).ok()?.session
-                });
-                // The index may be behind what was saved since.
-                due.extend(session.filter(|session| session.due_at().is_some_and(|due_at| due_at <= now)));
-            }
+            self.due_in(&shard, now, &mut due).await?;
         }
         Ok(due)
     }
@@ -325,7 +365,11 @@ fn number(value: impl ToString) -> AttributeValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_dynamodb::operation::{get_item::GetItemOutput, put_item::PutItemOutput};
+    use aws_sdk_dynamodb::operation::{
+        get_item::{GetItemInput, GetItemOutput},
+        put_item::PutItemOutput,
+        query::QueryOutput,
+    };
     use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
     use shared::{
         AcceptId, Endpoint, Event, OccurredAt, Provider, QueueMessage, ReceivedAt, SenderId, message::Head, provider,
@@ -433,6 +477,53 @@ mod tests {
             let loaded = store(&rule).load(session().id(), NOW).await;
             assert_eq!(loaded, Err(StoreError::Unreadable), "{name}: {value:?}");
         }
+    }
+
+    /// Sessions of another version of the code, or damaged ones, may stay for months.
+    #[tokio::test]
+    async fn a_page_of_unreadable_sessions_does_not_hide_the_sessions_behind_it() {
+        let body = br#"{"bot_id":"b","event":"transcription.processed"}"#;
+        let head = Head {
+            accept_id: AcceptId::new("1"),
+            endpoint: Endpoint::MeetStream,
+            delivery_id: None,
+            received_at: ReceivedAt((NOW - 3600) * 1000),
+        };
+        let event = provider::parse(&QueueMessage::restored(head, body.to_vec())).unwrap();
+        let session = advance(&Session::new(event.session.clone(), event.received_at), &event).session.unwrap();
+        let waiting = session_item(&session, 1, NOW + 1).unwrap();
+        let mut damaged = waiting.clone();
+        damaged.insert(DOCUMENT.to_owned(), text("{\"from\":\"the future\"}"));
+        let key = |pk: &str| Item::from([(PK.to_owned(), text(pk)), (SK.to_owned(), text(SESSION_SORT_KEY))]);
+        let place = due_shard(&session);
+        let in_place = move |shard: Option<&AttributeValue>| shard == Some(&text(place.as_str()));
+        let (first, second, other) = (in_place.clone(), in_place.clone(), in_place);
+        let shard = |request: &aws_sdk_dynamodb::operation::query::QueryInput| {
+            request.expression_attribute_values().and_then(|values| values.get(":shard").cloned())
+        };
+        let empty = mock!(Client::query)
+            .match_requests(move |request| !other(shard(request).as_ref()))
+            .then_output(|| QueryOutput::builder().build());
+        let page = mock!(Client::query)
+            .match_requests(move |request| first(shard(request).as_ref()) && request.exclusive_start_key().is_none())
+            .then_output(move || {
+                let damaged = (0..DUE_PER_SHARD).map(|n| key(&format!("damaged-{n}"))).collect();
+                QueryOutput::builder().set_items(Some(damaged)).set_last_evaluated_key(Some(key("damaged-99"))).build()
+            });
+        let next = mock!(Client::query)
+            .match_requests(move |request| second(shard(request).as_ref()) && request.exclusive_start_key().is_some())
+            .then_output(move || QueryOutput::builder().set_items(Some(vec![key("meetstream#b")])).build());
+        let is_ours = |request: &GetItemInput| request.key().is_some_and(|key| key[PK] == text("meetstream#b"));
+        let ours = mock!(Client::get_item)
+            .match_requests(is_ours)
+            .then_output(move || GetItemOutput::builder().set_item(Some(waiting.clone())).build());
+        let theirs = mock!(Client::get_item)
+            .match_requests(move |request| !is_ours(request))
+            .then_output(move || GetItemOutput::builder().set_item(Some(damaged.clone())).build());
+        let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&empty, &page, &next, &ours, &theirs]);
+        let store = DynamoStore { client, table_name: "table".to_owned(), session_retention: Duration::from_secs(1) };
+        let due = store.due(Due::Work, NOW).await.unwrap();
+        assert_eq!((due.sessions, due.unreadable), (vec![session], 100));
     }
 
     /// What an item counts, by the rules in `DynamoDB`'s developer guide ("`DynamoDB` item sizes and formats").

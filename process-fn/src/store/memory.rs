@@ -1,11 +1,11 @@
 //! A store in memory that obeys the table's rules.
 
-use super::{DUE_PER_SHARD, ENTRY_RETENTION_SECONDS, Loaded, Recorded, SessionStore, StoreError, Version};
+use super::{DUE_PER_SHARD, DueSessions, ENTRY_RETENTION_SECONDS, Loaded, Recorded, SessionStore, StoreError, Version};
 use shared::{
     SenderId, Session, SessionId,
     api::CalendarEntry,
     session::TimelineLine,
-    table::{Due, entry_sort_key, line_sort_key, partition_key},
+    table::{Due, due_shard, entry_sort_key, line_sort_key, partition_key},
 };
 use std::{
     collections::BTreeMap,
@@ -128,14 +128,19 @@ impl SessionStore for MemoryStore {
         Ok(Version::At(next))
     }
 
-    async fn due(&self, what: Due, now: i64) -> Result<Vec<Session>, StoreError> {
+    async fn due(&self, what: Due, now: i64) -> Result<DueSessions, StoreError> {
         let tables = self.tables();
         let live = tables.sessions.values().filter(|(_, _, expires_at)| *expires_at > now).map(|(session, ..)| session);
         let is_due = |session: &&Session| session.due() == what && session.due_at().is_some_and(|due_at| due_at <= now);
-        let mut due: Vec<_> = live.filter(is_due).cloned().collect();
-        due.sort_by_key(Session::due_at);
-        due.truncate(DUE_PER_SHARD * what.shards().len());
-        Ok(due)
+        let mut due: Vec<_> = live.filter(is_due).collect();
+        due.sort_by_cached_key(|session| session.due_at());
+        let mut taken = BTreeMap::<_, usize>::new();
+        due.retain(|session| {
+            let taken = taken.entry(due_shard(session)).or_default();
+            *taken += 1;
+            *taken <= DUE_PER_SHARD
+        });
+        Ok(DueSessions { sessions: due.into_iter().cloned().collect(), unreadable: 0 })
     }
 
     async fn calendar_entry(

@@ -24,21 +24,27 @@ impl Session {
         pending.map(|(job, progress)| (*job, progress.due_at()))
     }
 
-    /// What a command is to be sent for at once: what was not wanted, or for another reason, when its jobs were `before`. What
-    /// erases is the sweep's. `now` is in seconds since the Unix epoch.
+    /// What a command is to be sent for at once: what was not wanted, or for another reason, when its jobs were `before`. The
+    /// sweep erases, and it sends what rests on unverified deliveries alone: anybody who knows a callback's token can ask for any
+    /// number of those. `now` is in seconds since the Unix epoch.
     #[must_use]
     pub fn newly_wanted(&self, before: &BTreeMap<Job, Progress>, now: i64) -> Vec<Job> {
-        let is_new = |job: &Job, progress: &Progress| before.get(job).map(Progress::wanted) != Some(progress.wanted());
-        let can_begin = |progress: &Progress| progress.is_pending() && !progress.must_wait(now);
-        let wanted = self.jobs.iter().filter(|(job, _)| !job.erases());
-        let wanted = wanted.filter(|(job, progress)| can_begin(progress) && is_new(job, progress));
-        wanted.map(|(job, _)| *job).collect()
+        let is_new =
+            |errand: &Job, progress: &Progress| before.get(errand).map(Progress::wanted) != Some(progress.wanted());
+        let can_begin =
+            |progress: &Progress| progress.is_pending() && progress.wanted().is_verified() && !progress.must_wait(now);
+        let wanted = self.jobs.iter().filter(|(errand, _)| !errand.erases());
+        let wanted = wanted.filter(|(errand, progress)| can_begin(progress) && is_new(errand, progress));
+        wanted.map(|(errand, _)| *errand).collect()
     }
 
-    /// When it must be looked at, in seconds since the Unix epoch; `None` if nothing is to be done for it.
+    /// When it must be looked at, in seconds since the Unix epoch; `None` if nothing is to be done for it. What rests on
+    /// unverified deliveries waits for what does not: it must not put the session before others in their list.
     #[must_use]
     pub fn due_at(&self) -> Option<i64> {
-        self.all_pending().map(|(_, due_at)| due_at).min()
+        let verified = self.jobs.values().filter(|progress| progress.is_pending() && progress.wanted().is_verified());
+        let earliest = verified.map(Progress::due_at).min();
+        earliest.or_else(|| self.all_pending().map(|(_, due_at)| due_at).min())
     }
 
     /// The session with a job done, for every reason up to this one.
@@ -121,10 +127,10 @@ impl Session {
     pub fn due(&self) -> Due {
         if self.is_erased() {
             Due::Erasure
-        } else if self.all_pending().all(|(job, _)| job == Job::Confirm) {
-            Due::Confirmation
-        } else {
+        } else if self.jobs.values().any(|progress| progress.is_pending() && progress.wanted().is_verified()) {
             Due::Work
+        } else {
+            Due::Unverified(self.id().provider)
         }
     }
 

@@ -145,6 +145,12 @@ impl Trigger {
         Self { trust: Trust::Unverified, moment, received_at }
     }
 
+    /// Whether it is more than an unverified delivery's word.
+    #[must_use]
+    pub fn is_verified(self) -> bool {
+        self.trust == Trust::Verified
+    }
+
     /// When we first received it.
     #[must_use]
     pub fn received_at(self) -> ReceivedAt {
@@ -291,7 +297,9 @@ impl Progress {
     /// When it must be looked at if nothing was heard of it, in seconds since the Unix epoch.
     #[must_use]
     pub fn due_at(&self) -> i64 {
-        let due_at = self.retry_at.unwrap_or_else(|| self.wanted.received_at.0 / 1000 + GRACE_SECONDS);
+        // No command was sent at once for an unverified reason, so none is given time to arrive.
+        let grace = if self.wanted.is_verified() { GRACE_SECONDS } else { 0 };
+        let due_at = self.retry_at.unwrap_or_else(|| self.wanted.received_at.0 / 1000 + grace);
         let reminded_at = self.reminded_at.map(|reminded_at| reminded_at + REMINDER_SECONDS);
         reminded_at.map_or(due_at, |reminded_at| reminded_at.max(due_at))
     }

@@ -189,7 +189,7 @@ const METRICS: usize = 1;
 const RECEIVES_PER_MINUTE: f64 = 15.0;
 
 /// Queries of the index `by_due` in each sweep, one for each of its parts.
-const QUERIES_PER_SWEEP: f64 = 6.0;
+const QUERIES_PER_SWEEP: f64 = 7.0;
 
 /// The sweep looks into the spool every fifth minute, unless it found something the time before.
 const SPOOL_LOOKS_PER_MINUTE: f64 = 1.0 / 5.0;

@@ -27,6 +27,9 @@ async fn play(pipeline: &Pipeline, bot: &Bot) -> Result<()> {
     }
     pipeline.drain(SOON).await?;
     pipeline.run_commands(SOON).await?;
+    // What rests on unsigned callbacks is the sweep's to send.
+    pipeline.sweep().await?;
+    pipeline.run_commands(SOON).await?;
     Ok(())
 }
 
@@ -86,6 +89,7 @@ async fn what_an_unsigned_callback_claims_is_confirmed_by_the_provider() -> Resu
     let forged = json!({"bot_id": "forged", "event": "bot.done", "timestamp": "2026-01-01T12:00:00Z"});
     assert_eq!(pipeline.deliver(&Delivery::callback(TOKEN, forged.to_string())).await?, 200);
     pipeline.drain(SOON).await?;
+    pipeline.sweep().await?;
     pipeline.run_commands(SOON).await?;
     let session = pipeline.session("forged").await?.context("no session")?;
     assert_eq!((&session["state"], &session["document"]["proven"]), (&json!("done"), &Value::Null));

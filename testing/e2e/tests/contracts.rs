@@ -12,7 +12,8 @@ use e2e::{
 };
 use process_fn::{
     DynamoStore, Record, Redelivery, Requeue, RequeueError, Returned, S3Vault, SqsRedelivery, SqsRequeue,
-    contract::store_contract, vault_contract,
+    contract::{queries_contract, store_contract},
+    vault_contract,
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -31,6 +32,7 @@ async fn the_table_keeps_the_contract() -> Result<()> {
     let store = DynamoStore::new(&connection(&aws)?, table.clone(), Duration::from_secs(90 * 86_400));
     let tells_what_is_in_the_way = !aws.outputs.lacks("item in the way");
     store_contract(&store, "contract", now()?, tells_what_is_in_the_way).await;
+    queries_contract(&store, "contract", now()?).await;
     aws.dynamodb.delete_table().table_name(table).send().await?;
     Ok(())
 }

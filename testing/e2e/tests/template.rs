@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::template::{Resource, Statement, Template, branches, points_at};
 use serde_json::{Value, json};
 use shared::Command;
+use std::num::NonZeroU8;
 
 /// An event source mapping on one of the functions.
 struct Mapping {
@@ -475,7 +476,8 @@ fn the_sweep_is_invoked_every_minute_in_words_that_the_code_reads_and_never_made
         assert_eq!(what.property(&format!("{retries}/MaximumEventAgeInSeconds")), 60);
     }
     let input = schedule.property("/Target/Input").as_str().context("the schedule says nothing")?;
-    assert_eq!(Command::from_value(serde_json::from_str(input)?)?, Command::Sweep);
+    let sweep = Command::Sweep { spool_every_minutes: NonZeroU8::new(5) };
+    assert_eq!(Command::from_value(serde_json::from_str(input)?)?, sweep);
     let role = template.target(schedule.property("/Target/RoleArn"))?.id;
     let statements = template.statements();
     let may = |statement: &&Statement| statement.holder == role && statement.actions == ["lambda:InvokeFunction"];

@@ -54,7 +54,7 @@ pub(super) fn start(world: &Arc<World>, schedule: &Schedule) -> Surroundings {
             let sandbox = Sandbox::new(&world);
             let function = sandbox.process();
             // Whatever becomes of it, the next one makes up for it.
-            let _ = answer(&world, &sandbox, &function, Command::Sweep).await;
+            let _ = answer(&world, &sandbox, &function, Command::Sweep { spool_every_minutes: None }).await;
         }
     });
     Surroundings { tasks, seen }

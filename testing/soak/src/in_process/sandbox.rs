@@ -5,7 +5,7 @@ use crate::fault::{Call, Fault, Moment};
 use futures_util::FutureExt;
 use ingest_fn::{EventQueue, HandOver, Ingest, Object, QueueError, Queued, Spool, SpoolError};
 use process_fn::{
-    Commander, Commands, Errands, Function, Kept, Listed, Loaded, MemoryApi, MemoryArchive, NotSent,
+    Commander, Commands, DueSessions, Errands, Function, Kept, Listed, Loaded, MemoryApi, MemoryArchive, NotSent,
     Processor, PublishError, Publisher, Record, Recorded, Redelivery, Requeue, RequeueError, Returned, SessionStore,
     StoreError, Sweep, TranscriptPlaces, Vault, VaultError, Version,
 };
@@ -214,8 +214,8 @@ impl SessionStore for Sandbox {
         self.call(Call::Record, Some(&id.encoded()), effect, refusal).await
     }
 
-    async fn due(&self, _: Due, _: i64) -> Result<Vec<Session>, StoreError> {
-        Ok(vec![])
+    async fn due(&self, _: Due, _: i64) -> Result<DueSessions, StoreError> {
+        Ok(DueSessions::default())
     }
 
     async fn calendar_entry(&self, _: &SessionId, _: &SenderId, _: i64) -> Result<Option<CalendarEntry>, StoreError> {

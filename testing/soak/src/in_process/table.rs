@@ -2,7 +2,7 @@
 
 mod wire;
 
-use process_fn::{DynamoStore, Loaded, MemoryStore, Recorded, SessionStore, StoreError, Version};
+use process_fn::{DueSessions, DynamoStore, Loaded, MemoryStore, Recorded, SessionStore, StoreError, Version};
 use shared::{SenderId, Session, SessionId, api::CalendarEntry, session::TimelineLine, table::Due};
 use std::{sync::Arc, time::Duration};
 pub(super) use wire::Items;
@@ -81,7 +81,7 @@ impl SessionStore for Table {
         }
     }
 
-    async fn due(&self, what: Due, now: i64) -> Result<Vec<Session>, StoreError> {
+    async fn due(&self, what: Due, now: i64) -> Result<DueSessions, StoreError> {
         match self {
             Self::Memory(store) => store.due(what, now).await,
             Self::Dynamo(store, _) => store.due(what, now).await,
