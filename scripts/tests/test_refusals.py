@@ -364,7 +364,7 @@ class Routes(unittest.TestCase):
     """What a deploy tries out."""
 
     def test_every_route_has_its_path(self) -> None:
-        source = (ROOT / "shared" / "src" / "provider.rs").read_text()
+        source = (ROOT / "shared" / "src" / "endpoint.rs").read_text()
         names = set(re.findall(r'Self::\w+ => "((?:meetstream|meetingbaas)-[\w-]+)"', source)) | {"meetstream"}
         self.assertEqual(PATHS.keys(), names)
         page = (ROOT / "docs" / "CONFIGURATION.md").read_text()
