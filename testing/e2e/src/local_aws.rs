@@ -188,8 +188,15 @@ impl LocalAws {
 
     /// The bytes of one object.
     pub async fn object(&self, bucket: &str, key: &str) -> Result<Vec<u8>> {
-        let object = self.s3.get_object().bucket(bucket).key(key).send().await?;
-        Ok(object.body.collect().await?.to_vec())
+        self.find_object(bucket, key).await?.with_context(|| format!("there is no object {key}"))
+    }
+
+    /// The bytes of one object, or `None` if it was removed since it was listed.
+    pub async fn find_object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>> {
+        match self.s3.get_object().bucket(bucket).key(key).send().await {
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => Ok(None),
+            object => Ok(Some(object?.body.collect().await?.to_vec())),
+        }
     }
 
     /// How much is in a queue.

@@ -271,7 +271,7 @@ impl Pipeline {
     pub async fn kept(&self, prefix: &str) -> Result<Vec<Vec<u8>>> {
         let mut kept = Vec::new();
         for key in self.scratch.aws.objects(&self.scratch.bucket, prefix).await? {
-            kept.push(self.scratch.aws.object(&self.scratch.bucket, &key).await?);
+            kept.extend(self.scratch.aws.find_object(&self.scratch.bucket, &key).await?);
         }
         Ok(kept)
     }

@@ -17,12 +17,13 @@ use std::time::Duration;
 
 const PATIENCE: Patience = Patience {
     connect: Duration::from_millis(500),
-    attempt: Duration::from_millis(800),
-    total: Duration::from_secs(4),
+    // No fault here hangs, and a machine that is busy takes its time for an answer that is too long.
+    attempt: Duration::from_secs(20),
+    total: Duration::from_secs(60),
     attempts: 2,
     pause: Duration::from_millis(1),
     longest_pause: Duration::from_millis(1),
-    stall: Duration::from_millis(800),
+    stall: Duration::from_secs(20),
 };
 
 fn providers(simulator: &Simulator, knobs: &Knobs) -> Providers {
@@ -171,7 +172,7 @@ async fn every_fault_is_met() {
         Fault::Truncated,
         Fault::Reset,
         Fault::Garbage,
-        Fault::Bloated(40 << 20),
+        Fault::Bloated(25 << 20),
         Fault::Redirect,
         Fault::ExpiredUrls,
     ];
