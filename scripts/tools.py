@@ -108,8 +108,8 @@ def ensure_cargo_deny() -> None:
     program = folder / "bin" / "cargo-deny"
     if program.exists() and CARGO_DENY in subprocess.run([program, "--version"], capture_output=True, text=True).stdout:
         return
-    say(f"building cargo-deny {CARGO_DENY}, once (about 5 minutes)")
-    command = ["cargo", "install", "--quiet", "--locked", "--version", CARGO_DENY, "--root", folder, "cargo-deny"]
+    say(f"building cargo-deny {CARGO_DENY}, once (about a minute)")
+    command = ["cargo", "install", "--quiet", "--locked", "--debug", "--version", CARGO_DENY, "--root", folder, "cargo-deny"]
     # A target folder given from outside is for the project, not for this.
     environment = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
     subprocess.run(command, check=True, env=environment)
