@@ -14,6 +14,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
+import build
 import lint
 from tools import ROOT, need, say, script
 
@@ -23,6 +24,7 @@ OWN = ROOT / ".local" / "bench"
 PEERS = ROOT / "testing" / "bench" / "peers"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
 HARNESS = TARGET / "harness" / "bench"
+FLOOR, INGEST, PROCESS = ROOT / "testing" / "bench" / "floor", ROOT / "ingest-fn", ROOT / "process-fn"
 SYMBOLS = {"CARGO_PROFILE_RELEASE_STRIP": "none", "CARGO_PROFILE_RELEASE_DEBUG": "line-tables-only"}
 
 
@@ -31,16 +33,17 @@ def run(*command: str | Path, **variables: str) -> None:
     subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=True)
 
 
-def build(*functions: str) -> None:
-    """Builds the harness, quickly, and functions as they are deployed.
-
-    Each function alone: together, Cargo would unite their features, and each would carry what only another needs.
-    """
-    say("building the harness and, optimised, what it measures (the first time about 5 minutes each)")
+def build_harness() -> None:
+    """Builds what measures, quickly, but optimised: it is not to be what is measured."""
+    say("building the harness (the first time about 2 minutes)")
     run("cargo", "build", "--quiet", "--locked", "--profile", "harness", "--package", "bench", "--bin", "bench")
-    for function in functions:
-        arguments = ["--package", function] if function == "floor" else ["--package", function, "--bin", function]
-        run("cargo", "build", "--quiet", "--locked", "--release", *arguments)
+
+
+def build_measured(*folders: Path) -> None:
+    """Builds what is measured, as it is deployed."""
+    say("building what is measured, optimised (the first time about 4 minutes each)")
+    for folder in folders:
+        build.cargo_lambda(folder)
 
 
 def ensure_valgrind() -> None:
@@ -95,24 +98,25 @@ def copy(language: str) -> None:
 
 
 def bars() -> None:
-    """The bars that are free of noise, and the one that is nearly so."""
+    """The bars that are free of noise, and the one that is nearly so, of what was built before."""
     ensure_valgrind()
-    build("floor", "ingest-fn")
-    run(HARNESS, "bars")
+    run(build.DEBUG / "bench", "bars")
 
 
 def everything(extra: list[str]) -> None:
     """Measures everything, and writes the documents."""
     ensure_valgrind()
     ensure_peers()
-    build("floor", "ingest-fn", "process-fn")
+    build_harness()
+    build_measured(FLOOR, INGEST, PROCESS)
     forbidden = sum(not lint.dependencies_are_allowed(function) for function in ("ingest-fn", "process-fn"))
     run(HARNESS, "all", "--forbidden", str(forbidden), *extra)
 
 
 def usage() -> None:
     """Measures what the bill is reckoned from, and writes docs/COST.md."""
-    build("ingest-fn", "process-fn")
+    build_harness()
+    build_measured(INGEST, PROCESS)
     run(HARNESS, "usage")
 
 
@@ -120,8 +124,8 @@ def profile(function: str) -> None:
     """Counts the instructions of a function's every part. Builds it with symbols, in a folder of its own."""
     ensure_valgrind()
     target = TARGET / "profile"
-    build()
-    run("cargo", "build", "--locked", "--release", "--package", f"{function}-fn", CARGO_TARGET_DIR=str(target), **SYMBOLS)
+    build_harness()
+    build.cargo_lambda(ROOT / f"{function}-fn", CARGO_TARGET_DIR=str(target), **SYMBOLS)
     (target / "harness").mkdir(exist_ok=True)
     # It looks for what it starts beside itself.
     shutil.copy(HARNESS, target / "harness" / "bench")
@@ -141,6 +145,8 @@ def main() -> None:
         case "all":
             everything(given.arguments)
         case "bars":
+            build.for_this_machine()
+            build_measured(FLOOR, INGEST)
             bars()
         case "cost":
             run("cargo", "run", "--quiet", "--locked", "--profile", "harness", "--package", "bench", "--", "cost", *given.arguments)

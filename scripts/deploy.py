@@ -166,7 +166,7 @@ def deploy(name: str, changes: str, read: Callable[[str], str] | None, taken_up:
     values["SecretVersionId"] = version
     routes = check_settings(template, values, name, secrets)["routes"]
 
-    built = build.build(quick=False, architecture=values["Architecture"])
+    built = build.for_aws(values["Architecture"])
     before = deployment.live()
     if left_behind:
         adopt.adopt(deployment, template, values, left_behind)

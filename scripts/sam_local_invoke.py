@@ -1,4 +1,4 @@
-"""Runs both functions with `sam local invoke` and recorded events, and checks what they did to the local AWS.
+"""Runs both functions, built for AWS, with `sam local invoke` and recorded events, and checks what they did to the local AWS.
 
 The ingest function gets a signed webhook and must leave a message in a queue; the process function gets exactly that
 message and must leave a session in the table. Neither is triggered by the deployed functions: the queue is one that
@@ -62,7 +62,7 @@ class Invocation:
             json.dumps({function: deployed | variables | {"AWS_ENDPOINT_URL": self.endpoint}})
         )
         (folder / "event.json").write_text(json.dumps(event))
-        command = ["sam", "local", "invoke", function, "--template", str(build.LOCAL / "template.yaml")]
+        command = ["sam", "local", "invoke", function, "--template", str(build.AWS / "template.yaml")]
         command += ["--event", str(folder / "event.json"), "--env-vars", str(folder / "variables.json")]
         command += ["--skip-pull-image", *self.options]
         command += ["--parameter-overrides", f"Architecture={build.HOST} SecretVersionId={'0' * 32}"]

@@ -33,10 +33,12 @@ ARTIFACTS = "rollcall-artifacts"
 
 @dataclass(frozen=True)
 class Stack:
-    """One deployed stack; `parameters` are template parameters that differ from those of every local stack."""
+    """One deployed stack; `parameters` are template parameters that differ from those of every local stack, and `targets` what
+    cargo builds beside the programs."""
 
     aws: LocalAws
     parameters: dict[str, str] = field(default_factory=dict)
+    targets: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -81,7 +83,7 @@ class Stack:
 
     def up(self) -> dict[str, Any]:
         """Builds, starts what is not running, deploys what has changed, and returns the outputs."""
-        built = build.build(quick=True)
+        built = build.for_this_machine(*self.targets)
         if not self.aws.identity():
             say(f"starting the local AWS on port {self.aws.port}")
         self.aws.start()
@@ -201,17 +203,17 @@ def up(stack: Stack) -> dict[str, Any]:
 
 
 def command() -> Path:
-    """Builds the operator's command and says where it is."""
-    say("building the rollcall command (the first time about 2 minutes)")
-    subprocess.run(["cargo", "build", "--quiet", "--locked", "--package", "rollcall"], cwd=ROOT, check=True)
-    return ROOT / "target" / "debug" / "rollcall"
+    """Builds the operator's command, if that was not done with the functions, and says where it is."""
+    say("building the rollcall command (the first time about 3 minutes)")
+    # The whole workspace's features, so that no dependency is compiled twice.
+    subprocess.run(["cargo", "build", "--quiet", "--locked", "--workspace", "--bin", "rollcall"], cwd=ROOT, check=True)
+    return build.DEBUG / "rollcall"
 
 
 def run(stack: Stack) -> None:
     """Brings the stack up, shows one meeting going through it, and serves until Ctrl-C."""
     try:
-        outputs = up(stack)
-        rollcall = command()
+        outputs, rollcall = up(stack), build.DEBUG / "rollcall"
         say("playing a meeting: signed webhooks to the function URL, and MeetStream's API to fetch from")
         bot = "demo-" + os.urandom(4).hex()
         subprocess.run([rollcall, "send", "meeting", "--bot-id", bot, "--serve-api"], cwd=ROOT, check=True)
@@ -243,7 +245,7 @@ def main() -> None:
     if arguments.command == "run":
         run(stack)
     elif arguments.command == "up":
-        outputs, rollcall = up(stack), command().relative_to(ROOT)
+        outputs, rollcall = up(stack), (build.DEBUG / "rollcall").relative_to(ROOT)
         print(f"\nup: {outputs['webhook_url']}\n    more in .local/outputs.json; look with {rollcall}; `make down` ends it")
     else:
         print("down" if stack.down() else "nothing was running")

@@ -1,15 +1,18 @@
 """Everything, in the order in which it fails fastest: `make test`.
 
 The deployed part runs against a stack of its own, on a free port and in a folder of its own, which is ended whatever
-happens. `make up`'s stack, if there is one, is left alone.
+happens. `make up`'s stack, if there is one, is left alone. What needs no such stack runs beside it, because most of its tests wait.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import signal
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import bench
 import build
@@ -42,41 +45,74 @@ def containers(stack: Stack) -> None:
         print(f"\n{'!' * 100}\n!! SKIPPED: sam local invoke of both functions ({reason})\n{'!' * 100}\n", flush=True)
 
 
-def scripts(built: Path) -> None:
+def scripts() -> None:
     """The scripts of this folder: bad input, and a stack's whole life on a local AWS of its own. What SAM says goes to a file."""
     say("tests of the scripts, from the first deploy to the last")
     log = ROOT / ".local" / "test-scripts.log"
     command = [sys.executable, "-m", "unittest", "discover", "--start-directory", "scripts/tests", "--top-level-directory", "scripts"]
-    variables = {"ROLLCALL_BUILT": str(built), "ROLLCALL_COMMAND": str(ROOT / "target" / "debug" / "rollcall")}
     with log.open("w") as file:
-        made = subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, stdout=file)
+        made = subprocess.run(command, cwd=ROOT, env={**os.environ, "ROLLCALL_BUILT": "1"}, stdout=file)
     if made.returncode:
         sys.exit(f"error: the scripts' tests failed; what they printed is in {log.relative_to(ROOT)}")
 
 
-def main() -> None:
-    """Runs everything; the first failure ends it."""
-    lint.main()
-
-    say("unit and property tests")
-    cargo("test", "--workspace", "--lib")
-
-    stack = Stack(LocalAws(ROOT / ".local" / "test", free_port(run=PORTS)), PARAMETERS)
-    stack.down()  # what a run left behind that was killed
-    try:
-        stack.up()
-        say("building the real binaries, and tests of the deployed pipeline")
-        cargo("build", "--workspace", "--bins")
-        doctor.check(stack)  # first, because it wants a fresh stack to itself
-        # Everything, and with it the unit tests once more: any other choice of packages would be built anew.
-        cargo("test", "--workspace", ROLLCALL_OUTPUTS=str(stack.outputs_file))
-        containers(stack)
-        scripts(build.LOCAL)
-    finally:
-        stack.down()
-
+def beside() -> None:
+    """What the tests of the deployed pipeline leave time for."""
+    build.for_aws()
+    bench.build_measured(bench.FLOOR)
+    scripts()
     others.main()
     planted.main([])
+
+
+@contextmanager
+def running_beside() -> Iterator[None]:
+    """Runs `beside` in a process of its own, which gives way to others, and shows at the end what it printed."""
+    log = ROOT / ".local" / "test-beside.log"
+    command = [sys.executable, __file__, "--beside"]
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=lambda: os.nice(10)
+        )
+    try:
+        yield
+        say(f"waiting for what runs beside; what it prints is in {log.relative_to(ROOT)} meanwhile")
+        ended = process.wait()
+        print(log.read_text(), flush=True)
+        if ended:
+            sys.exit(f"error: see above, or in {log.relative_to(ROOT)}")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+
+
+def main() -> None:
+    """Runs everything; the first failure ends it."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--beside", action="store_true", help=argparse.SUPPRESS)
+    if parser.parse_args().beside:
+        beside()
+        return
+
+    lint.main()
+    # Programs and tests together: apart, cargo would compile most dependencies twice, for features that only tests ask for.
+    build.for_this_machine("--all-targets")
+    say("unit and property tests")
+    cargo("test", "--workspace", "--lib", "--bins")
+    cargo("test", "--workspace", "--doc")
+
+    stack = Stack(LocalAws(ROOT / ".local" / "test", free_port(run=PORTS)), PARAMETERS, targets=("--all-targets",))
+    stack.down()  # what a run left behind that was killed
+    try:
+        with running_beside():
+            stack.up()
+            say("tests of the deployed pipeline, and of the real binaries")
+            doctor.check(stack)  # first, because it wants a fresh stack to itself
+            cargo("test", "--workspace", "--test", "*", ROLLCALL_OUTPUTS=str(stack.outputs_file))
+        containers(stack)
+    finally:
+        stack.down()
 
     say("size and speed")
     bench.bars()

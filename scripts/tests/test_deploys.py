@@ -55,15 +55,16 @@ class Deploys(unittest.TestCase):
         cls.aws.folder.mkdir(parents=True)
         cls.aws.start()
         cls.addClassCleanup(cls.aws.stop)
-        made = os.environ.get("ROLLCALL_BUILT")
         cls.built = cls.aws.folder / "built"
-        shutil.copytree(made or build.build(quick=True), cls.built)
-        rollcall = os.environ.get("ROLLCALL_COMMAND") or local.command()
+        # `make test` has built both, and is testing them just now.
+        made = build.LOCAL if os.environ.get("ROLLCALL_BUILT") else build.for_this_machine()
+        shutil.copytree(made, cls.built)
+        rollcall = build.DEBUG / "rollcall"
         variables = {"SAM_CLI_POLL_DELAY": "1", "PYTHONPATH": str(ROOT / "scripts" / "tests" / "recorder")}
         for patch in (
             mock.patch.dict(os.environ, cls.aws.client_environment() | variables),
             mock.patch.object(BaseClient, "_make_api_call", BaseClient._make_api_call),  # undoes what `record` does
-            mock.patch("build.build", return_value=cls.built),
+            mock.patch("build.for_aws", return_value=cls.built),
             mock.patch("remembered.FILE", cls.aws.folder / "deployments.json"),
             mock.patch("stack.command", return_value=rollcall),
             mock.patch("deploy.doctor", return_value=True),
@@ -129,7 +130,7 @@ class Deploys(unittest.TestCase):
             "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": "1", "Count": 1},
         }
         (broken / "template.yaml").write_text(json.dumps(template))
-        with mock.patch("build.build", return_value=broken), self.assertRaisesRegex(Refusal, "nothing is left of it"):
+        with mock.patch("build.for_aws", return_value=broken), self.assertRaisesRegex(Refusal, "nothing is left of it"):
             self.deploy()
         self.assertIsNone(self.deployment.describe())
         self.assertEqual(self.deployment.client("dynamodb").list_tables()["TableNames"], [])
@@ -187,7 +188,7 @@ class Deploys(unittest.TestCase):
         shutil.copytree(self.built, broken)
         for bootstrap in broken.glob("*/bootstrap"):
             bootstrap.write_text("#!/bin/sh\nexit 1\n")
-        with mock.patch("build.build", return_value=broken), mock.patch("deployment.SMOKE_SECONDS", 1):
+        with mock.patch("build.for_aws", return_value=broken), mock.patch("deployment.SMOKE_SECONDS", 1):
             with self.assertRaises(Refusal) as refused:
                 self.deploy()
         for word in ("rollcall-process does not start", "POST /webhooks/meetstream is answered", "rollcall-ingest is back", "rollcall-process is back"):

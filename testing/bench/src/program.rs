@@ -69,7 +69,7 @@ impl Program {
         }
     }
 
-    /// The binary in the release folder; `None` for what is interpreted.
+    /// The program's name; `None` for what is interpreted.
     #[must_use]
     pub fn binary(self) -> Option<&'static str> {
         match self {
@@ -155,7 +155,7 @@ impl Valgrind {
     }
 }
 
-/// A binary of the release profile, which is what runs on Lambda. A test has those of its own profile instead: what they call, write
+/// A program as cargo-lambda has built it, which is what runs on Lambda. A test has those of its own profile instead: what they call, write
 /// and log is the same.
 ///
 /// # Errors
@@ -166,7 +166,7 @@ pub fn release(name: &str) -> Result<PathBuf> {
         return binary::built(name);
     }
     let target = harness.ancestors().nth(2).context("the harness is not in a target folder")?;
-    let binary = target.join("release").join(name);
+    let binary = target.join("lambda").join(name).join("bootstrap");
     ensure!(binary.exists(), "{} is not built: `make bench` builds it", binary.display());
     Ok(binary)
 }

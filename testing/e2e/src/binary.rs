@@ -13,12 +13,12 @@ pub fn built(name: &str) -> Result<PathBuf> {
     let program = std::env::current_exe().context("the running program has no path")?;
     let profile = profile(&program).context("the running program is not in a target folder")?;
     let binary = profile.join(name);
-    let built_at = modified(&binary).with_context(|| format!("{name} is not built: run `cargo build -p {name}`"))?;
+    let built_at = modified(&binary).with_context(|| format!("{name} is not built: run `cargo build --workspace --bins`"))?;
     let inputs = fs::read_to_string(profile.join(format!("{name}.d")))
-        .with_context(|| format!("{name} has no dependency list: run `cargo build -p {name}`"))?;
+        .with_context(|| format!("{name} has no dependency list: run `cargo build --workspace --bins`"))?;
     for source in sources(&inputs) {
         let fresh = modified(&source).is_ok_and(|changed_at| changed_at <= built_at);
-        ensure!(fresh, "{name} is older than {}: run `cargo build -p {name}`", source.display());
+        ensure!(fresh, "{name} is older than {}: run `cargo build --workspace --bins`", source.display());
     }
     Ok(binary)
 }
@@ -65,6 +65,6 @@ mod tests {
     #[test]
     fn a_missing_binary_says_what_to_build() {
         let error = built("no-such-fn").expect_err("there is no such binary");
-        assert!(error.to_string().contains("cargo build -p no-such-fn"), "{error}");
+        assert!(error.to_string().contains("cargo build --workspace --bins"), "{error}");
     }
 }
