@@ -4,19 +4,29 @@
 //! same; then it must be accounted for like any other. What must be there in the end is computed from the deliveries alone, by
 //! [`reference`], and not by the code under audit.
 
+mod erasure;
+mod jobs;
 mod kept;
+mod publications;
 mod reference;
 mod sessions;
 mod traces;
 
+pub use publications::Published;
 pub use reference::Announced;
 pub use traces::Place;
 
-use crate::delivery::{Delivery, Tampering};
+use crate::{
+    account::{Account, Mood},
+    delivery::{Delivery, Tampering},
+};
+use sha2::{Digest as _, Sha256};
 use shared::{
-    AcceptId, Endpoint, Event, QueueMessage, ReceivedAt, Session,
+    AcceptId, Endpoint, Event, QueueMessage, ReceivedAt, Session, SessionId,
+    api::CalendarEntry,
+    event::Artifact,
     provider::{Peek, parse, peek_message},
-    session::TimelineLine,
+    session::{State, TimelineLine},
 };
 use std::collections::BTreeMap;
 use traces::Traces;
@@ -46,6 +56,8 @@ pub struct Sent {
     pub memory: Memory,
     /// Whether it was accepted, once that cannot be seen any more.
     pub was_accepted: bool,
+    /// Whether it must be understood.
+    pub is_genuine: bool,
 }
 
 /// How much of a delivery must still be remembered.
@@ -88,6 +100,8 @@ pub struct Object {
 pub struct Evidence<'a> {
     /// Every request.
     pub sent: &'a [Sent],
+    /// What became known without a delivery: what the provider was asked, and what an operator ordered. See [`told`].
+    pub told: &'a [Event],
     /// Everything stored.
     pub stored: Stored,
     /// Whether everything that was parked, and every dead letter, has been put back.
@@ -111,6 +125,7 @@ impl Sent {
             tampering: delivery.tampering,
             memory: Memory::All,
             was_accepted: false,
+            is_genuine: delivery.is_genuine,
             accept_id: AcceptId::new(accept_id),
         }
     }
@@ -122,12 +137,93 @@ impl Sent {
     }
 }
 
+/// What surrounded the functions, as far as it was watched.
+#[derive(Debug)]
+pub struct Around<'a> {
+    /// What the provider holds.
+    pub account: &'a Account,
+    /// Whether sound and picture are kept.
+    pub keeps_recordings: bool,
+    /// Everything that was published since sessions last expired, in order.
+    pub published: Vec<Published>,
+    /// Everything that the provider was asked, in order.
+    pub asked: Vec<Asked>,
+    /// The mirrored entries of calendars, by calendar and the provider's id.
+    pub mirrored: BTreeMap<(SessionId, String), CalendarEntry>,
+    /// The texts of all commands in their queue, and of dead ones.
+    pub commands: Vec<String>,
+    /// The deletions that an operator ordered, and whether each was carried out.
+    pub deletions: Vec<(SessionId, bool)>,
+    /// How often an operator wanted again what was given up.
+    pub refetches: u64,
+    /// How many faults struck, but for a bus that refused.
+    pub faults: u64,
+    /// How often sessions may have begun anew.
+    pub lives: u64,
+}
+
+/// One question to the provider.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Asked {
+    /// About which bot or calendar.
+    pub session: SessionId,
+    /// What.
+    pub question: Question,
+    /// What the answer was, if not the truth.
+    pub mood: Option<Mood>,
+}
+
+/// What a provider can be asked.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Question {
+    /// Where an artifact is.
+    Locate(Artifact),
+    /// The artifact itself.
+    Download(Artifact),
+    /// What became of a bot.
+    Detail,
+    /// What is in a calendar.
+    Entries,
+}
+
+/// What jobs left behind, and whom they told, once everything has been put back.
+#[must_use]
+pub fn afterwards(evidence: &Evidence<'_>, around: &Around<'_>) -> Vec<String> {
+    let mut wrong = jobs::wrong(evidence, around);
+    wrong.extend(erasure::wrong(evidence, around));
+    wrong.extend(publications::wrong(evidence, around));
+    wrong
+}
+
+/// Those of the events that have left a trace, each with the time at which it was learnt.
+#[must_use]
+pub fn told(candidates: &[Event], stored: &Stored) -> Vec<Event> {
+    let traces = Traces::of(stored);
+    let learnt = |event: &Event| {
+        let entries = traces.at(&event.accept_id).filter_map(|place| match place {
+            Place::Line(_, entry) | Place::Beside(_, entry) => Some(entry.received_at),
+            _ => None,
+        });
+        Some(Event { received_at: entries.min()?, ..event.clone() })
+    };
+    candidates.iter().filter_map(learnt).collect()
+}
+
+fn is_deleted(session: &Session) -> bool {
+    session.state() == State::Deleted
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Everything that is wrong.
 #[must_use]
 pub fn audit(evidence: &Evidence<'_>) -> Vec<String> {
     let traces = Traces::of(&evidence.stored);
     let mut wrong = answers(evidence.sent);
-    wrong.extend(traces.of_what_never_got_in(evidence.sent));
+    wrong.extend(unreadable(evidence.sent));
+    wrong.extend(traces.of_what_never_got_in(evidence.sent, evidence.told));
     wrong.extend(accounted_for(evidence, &traces));
     wrong.extend(kept::wrong(evidence));
     wrong.extend(sessions::wrong(evidence, &traces));
@@ -137,10 +233,14 @@ pub fn audit(evidence: &Evidence<'_>) -> Vec<String> {
     wrong
 }
 
-/// Lets time pass: what is kept beside sessions expires, or sessions too.
+/// Lets time pass: what is kept beside sessions expires, or sessions too. What still waits to be put back is all to come.
 pub fn forget(sent: &mut [Sent], stored: &Stored, with_sessions: bool) {
     let traces = Traces::of(stored);
     for one in sent {
+        let waits = |place: &Place| matches!(place, Place::Parked | Place::Dead | Place::Quarantined);
+        if !with_sessions && traces.at(&one.accept_id).any(waits) {
+            continue;
+        }
         if one.memory == Memory::All {
             one.was_accepted = traces.at(&one.accept_id).any(|place| *place != Place::Claimed);
         }
@@ -148,12 +248,23 @@ pub fn forget(sent: &mut [Sent], stored: &Stored, with_sessions: bool) {
     }
 }
 
-/// What outsiders are told of the deliveries that were accepted.
+/// What outsiders are told of the deliveries that were accepted. An erasure takes along what shows which those of its bot were.
 #[must_use]
 pub fn announced(evidence: &Evidence<'_>) -> Announced {
-    let accepted = sessions::accepted(evidence.sent, &Traces::of(&evidence.stored));
+    let traces = Traces::of(&evidence.stored);
+    let uncertain = sessions::uncertain(evidence, &traces);
+    let accepted = sessions::accepted(evidence, &traces);
     let mut announced = Announced::default();
-    reference::sessions(accepted.iter()).into_values().for_each(|reference| announced.extend(reference.announced()));
+    for (id, reference) in reference::sessions(accepted.iter()) {
+        let mut of_it = reference.announced();
+        if uncertain.contains(&id) {
+            of_it.due.clear();
+        }
+        announced.extend(of_it);
+    }
+    let all = evidence.sent.iter().filter_map(|one| one.event.as_ref().filter(|_| one.message.is_some()));
+    let all = all.filter(|event| uncertain.contains(&event.session));
+    announced.possible.extend(all.flat_map(reference::alone));
     announced
 }
 
@@ -172,6 +283,12 @@ pub fn published(announced: &Announced, heard: &BTreeMap<String, String>) -> Vec
     unheard.chain(invented.map(|(id, name)| format!("the event {id}, {name}, says what never happened"))).collect()
 }
 
+/// Nothing beside the point makes a genuine delivery unreadable.
+fn unreadable(sent: &[Sent]) -> Vec<String> {
+    let wrong = sent.iter().filter(|one| one.is_genuine && one.message.is_some() && one.event.is_none());
+    wrong.map(|one| format!("{} ({}) is genuine and cannot be read", one.accept_id, one.name)).collect()
+}
+
 /// No forged request is answered 2xx, and no authentic one as if it were forged.
 fn answers(sent: &[Sent]) -> Vec<String> {
     let wrong = sent.iter().filter(|one| match (&one.message, one.answer) {
@@ -183,7 +300,13 @@ fn answers(sent: &[Sent]) -> Vec<String> {
 
 /// Every delivery that was answered 2xx has met an end, or waits where a person finds it.
 fn accounted_for(evidence: &Evidence<'_>, traces: &Traces) -> Vec<String> {
+    let erased: Vec<_> = evidence.stored.sessions.iter().filter(|session| is_deleted(session)).collect();
+    let is_erased = |one: &Sent| {
+        let id = one.peek.as_ref().and_then(|peek| peek.session.as_ref());
+        erased.iter().any(|session| Some(session.id()) == id)
+    };
     let owed = evidence.sent.iter().filter(|one| one.is_acknowledged() && one.memory == Memory::All);
+    let owed = owed.filter(|one| !is_erased(one));
     let lost = owed.filter(|one| !traces.at(&one.accept_id).any(Place::is_an_end));
     lost.map(|one| format!("{} ({}) was answered 200 and is lost", one.accept_id, one.name)).collect()
 }
@@ -207,5 +330,7 @@ fn left_over(evidence: &Evidence<'_>, traces: &Traces) -> Vec<String> {
     wrong
 }
 
+#[cfg(test)]
+mod afterwards_tests;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use e2e::recordings;
 use fastrand::Rng;
 use serde_json::{Value, json};
-use shared::{Endpoint, Provider, message::MAX_WHOLE_BYTES, provider};
+use shared::{Endpoint, Provider, event::Artifact, message::MAX_WHOLE_BYTES, provider};
 use std::{collections::BTreeMap, sync::OnceLock};
 
 /// A body and what it is.
@@ -14,6 +14,8 @@ pub struct Body {
     pub name: String,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// Whether it is a genuine delivery, which must be understood however odd its details are.
+    pub is_genuine: bool,
 }
 
 /// A meeting of `MeetStream`, in the order of its course. Of names with bars, one.
@@ -84,9 +86,10 @@ const CALLBACK: &[&str] = &["v2-callback/bot.completed|v2-callback/bot.failed"];
 /// What the vendor's web page calls things.
 const LEGACY: &[&str] = &["meeting.started", "meeting.completed|meeting.failed", "transcription.available"];
 
-/// Every delivery about one subject through one endpoint, in the order of its course.
+/// Every delivery about one subject through one endpoint, in the order of its course. `word` stands in what people said, entered
+/// or are called.
 #[must_use]
-pub fn course(rng: &mut Rng, endpoint: Endpoint, is_calendar: bool, id: &str) -> Vec<Body> {
+pub fn course(rng: &mut Rng, endpoint: Endpoint, is_calendar: bool, id: &str, word: &str) -> Vec<Body> {
     let (provider, names) = match endpoint {
         Endpoint::MeetStream | Endpoint::MeetStreamCallback => ("meetstream", MEETSTREAM),
         Endpoint::MeetingBaasV1 => ("meetingbaas", V1),
@@ -98,27 +101,71 @@ pub fn course(rng: &mut Rng, endpoint: Endpoint, is_calendar: bool, id: &str) ->
     let bodies = names.iter().filter_map(|names| {
         let name = rng.choice(names.split('|').collect::<Vec<_>>())?.trim();
         let bytes = if provider.is_empty() {
-            json!({"event": name, "data": {"bot_id": id}}).to_string().into_bytes()
+            json!({"event": name, "data": {"bot_id": id}, "extra": {"who": word}}).to_string().into_bytes()
         } else {
-            told_of(endpoint, recorded(&format!("{provider}/{name}"))?, id)
+            told_of(endpoint, recorded(&format!("{provider}/{name}"))?, id, word)
         };
-        Some(Body { name: name.to_owned(), bytes })
+        Some(Body { name: name.to_owned(), bytes, is_genuine: true })
     });
     bodies.collect()
 }
 
-/// The same, happening at one of a few other times. It may then be the same fact as another delivery and not the same
-/// delivery, or the other way round.
+/// The same, happening at one of a few other times: a little earlier or later, or years off, where the sender's clock is wrong.
+/// It may then be the same fact as another delivery and not the same delivery, or the other way round.
 #[must_use]
 pub fn moved(rng: &mut Rng, body: &Body) -> Body {
     let Ok(mut value) = serde_json::from_slice::<Value>(&body.bytes) else { return body.clone() };
-    let time = format!("2026-10-05T14:{:02}:00Z", rng.u8(0..3));
+    let time = match rng.u8(0..4) {
+        0 => (*rng.choice(&FAR_OFF).unwrap_or(&FAR_OFF[0])).to_owned(),
+        _ => format!("2026-10-05T14:{:02}:00Z", rng.u8(0..3)),
+    };
     for at in ["/timestamp", "/data/status/created_at", "/data/sent_at", "/data/exited_at"] {
         if let Some(place) = value.pointer_mut(at).filter(|place| place.is_string()) {
             *place = json!(time);
         }
     }
-    Body { name: format!("{} at {time}", body.name), bytes: value.to_string().into_bytes() }
+    Body { name: format!("{} at {time}", body.name), bytes: value.to_string().into_bytes(), ..*body }
+}
+
+/// Times of clocks that are years off.
+const FAR_OFF: [&str; 5] = [
+    "9999-12-30T00:00:00Z",
+    "-009999-06-01T00:00:00Z",
+    "2031-01-01T00:00:00Z",
+    "2019-01-01T00:00:00Z",
+    "1970-01-01T00:00:00Z",
+];
+
+/// The same with attributes that are hard to read: nested deeply, cut within a character, beyond the range of numbers, or large.
+#[must_use]
+pub fn hostile(rng: &mut Rng, endpoint: Endpoint, body: &Body) -> Body {
+    const PLACE: &str = "the place of the attributes";
+    let Ok(mut value) = serde_json::from_slice::<Value>(&body.bytes) else { return body.clone() };
+    let name = if endpoint.provider() == Provider::MeetStream { "custom_attributes" } else { "extra" };
+    let Some(fields) = value.as_object_mut() else { return body.clone() };
+    let before = fields.insert(name.to_owned(), json!(PLACE)).unwrap_or(Value::Null);
+    let (what, odd) = match rng.u8(0..4) {
+        0 => ("nested deeply", format!("{}{}", "[".repeat(3000), "]".repeat(3000))),
+        1 => ("cut within a character", r#""bye \ud83d""#.to_owned()),
+        2 => ("beyond all numbers", "1e999".to_owned()),
+        _ => ("large", format!("[{}0]", r#"{"a":1},"#.repeat(rng.usize(100..3_000)))),
+    };
+    let attributes = format!(r#"{{"before":{before},"odd":{odd}}}"#);
+    let text = value.to_string().replace(&json!(PLACE).to_string(), &attributes);
+    Body { name: format!("{}, {what}", body.name), bytes: text.into_bytes(), ..*body }
+}
+
+/// The same with 4 MB of attributes, as a tree of small objects.
+#[must_use]
+pub fn bloated(endpoint: Endpoint, body: &Body) -> Body {
+    let Ok(mut value) = serde_json::from_slice::<Value>(&body.bytes) else { return body.clone() };
+    let name = if endpoint.provider() == Provider::MeetStream { "custom_attributes" } else { "extra" };
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert(name.to_owned(), json!([]));
+    }
+    let tree = format!(r#"{{"all":[{}0]}}"#, r#"{"a":{"b":[]}},"#.repeat(4_000_000 / 15));
+    let text = value.to_string().replacen(&format!(r#""{name}":[]"#), &format!(r#""{name}":{tree}"#), 1);
+    Body { name: format!("{}, 4 MB of attributes", body.name), bytes: text.into_bytes(), ..*body }
 }
 
 /// The same with so much beside it that it does not fit the queue.
@@ -128,13 +175,13 @@ pub fn swollen(body: &Body) -> Body {
     if let Some(value) = value.as_object_mut() {
         value.insert("filler".to_owned(), json!("x".repeat(MAX_WHOLE_BYTES)));
     }
-    Body { name: format!("{}, swollen", body.name), bytes: value.to_string().into_bytes() }
+    Body { name: format!("{}, swollen", body.name), bytes: value.to_string().into_bytes(), ..*body }
 }
 
 /// What an authentic sender should not send, and does.
 #[must_use]
 pub fn odd(rng: &mut Rng, endpoint: Endpoint, id: &str) -> Body {
-    let of = |name: &str, bytes: Vec<u8>| Body { name: name.to_owned(), bytes };
+    let of = |name: &str, bytes: Vec<u8>| Body { name: name.to_owned(), bytes, is_genuine: false };
     let about = |event: &str, extra: u32| match endpoint.provider() {
         Provider::MeetStream => json!({"event": event, "bot_id": id, "n": extra}),
         Provider::MeetingBaas => json!({"event": event, "data": {"bot_id": id}, "n": extra}),
@@ -169,12 +216,34 @@ pub fn altered(body: &[u8]) -> Vec<u8> {
     other
 }
 
-fn told_of(endpoint: Endpoint, recorded: &[u8], id: &str) -> Vec<u8> {
+/// What people said, entered or are called in the recordings.
+const SAID: [&str; 7] = ["acme", "c-19", "Priya", "Raman", "Tom Ilves", "Weekly sync", "morning"];
+
+fn told_of(endpoint: Endpoint, recorded: &[u8], id: &str, word: &str) -> Vec<u8> {
     let text = String::from_utf8_lossy(recorded);
+    let text = SAID.into_iter().fold(text.into_owned(), |text, said| text.replace(said, word));
     match provider::peek(endpoint, recorded).session {
         Some(session) => text.replace(session.id.as_sent(), id).into_bytes(),
         None => recorded.to_vec(),
     }
+}
+
+/// The artifacts that a delivery of this name announces, as the providers' documents have it.
+#[must_use]
+pub fn announces(name: &str) -> Option<Artifact> {
+    let names = [
+        ("audio.processed", Artifact::Audio),
+        ("video.processed", Artifact::Video),
+        ("transcription.processed", Artifact::Transcript),
+        ("v1/transcription_complete", Artifact::Transcript),
+    ];
+    names.into_iter().find(|(known, _)| name.contains(known)).map(|(_, artifact)| artifact)
+}
+
+/// Whether a delivery of this name says that a bot's data was deleted.
+#[must_use]
+pub fn deletes(name: &str) -> bool {
+    name.contains("data_deletion")
 }
 
 fn recorded(name: &str) -> Option<&'static [u8]> {
@@ -218,7 +287,7 @@ mod tests {
         let mut rng = Rng::with_seed(1);
         for endpoint in Endpoint::ALL {
             for is_calendar in [false, true] {
-                for body in course(&mut rng, endpoint, is_calendar, "our-own") {
+                for body in course(&mut rng, endpoint, is_calendar, "our-own", "word") {
                     let session = provider::peek(endpoint, &body.bytes).session.unwrap();
                     assert_eq!(session.id.as_sent(), "our-own", "{}", body.name);
                 }
@@ -227,9 +296,30 @@ mod tests {
     }
 
     #[test]
+    fn a_word_is_planted_where_people_said_something() {
+        let mut rng = Rng::with_seed(1);
+        for (endpoint, is_calendar) in [(Endpoint::MeetStream, false), (Endpoint::MeetingBaasV2, true)] {
+            let bodies = course(&mut rng, endpoint, is_calendar, "b", "planted");
+            assert!(bodies.iter().filter(|body| body.bytes.windows(7).any(|part| part == b"planted")).count() > 2);
+        }
+    }
+
+    #[test]
+    fn hostile_attributes_are_still_about_the_same_bot() {
+        let mut rng = Rng::with_seed(1);
+        let body = &course(&mut rng, Endpoint::MeetStream, false, "b", "word")[0];
+        for hostile in (0..40).map(|_| hostile(&mut rng, Endpoint::MeetStream, body)) {
+            assert!(hostile.is_genuine && hostile.bytes != body.bytes, "{}", hostile.name);
+            assert!(String::from_utf8(hostile.bytes).unwrap().contains(r#""odd":"#), "{}", hostile.name);
+        }
+        let bloated = bloated(Endpoint::MeetStream, body);
+        assert!(bloated.bytes.len() > 4_000_000 && serde_json::from_slice::<Value>(&bloated.bytes).is_ok());
+    }
+
+    #[test]
     fn an_altered_body_is_as_long_and_as_readable() {
         let mut rng = Rng::with_seed(1);
-        let body = swollen(&course(&mut rng, Endpoint::MeetStream, false, "b")[0]);
+        let body = swollen(&course(&mut rng, Endpoint::MeetStream, false, "b", "word")[0]);
         let other = altered(&body.bytes);
         assert!(other.len() == body.bytes.len() && other != body.bytes && body.bytes.len() > MAX_WHOLE_BYTES);
         assert!(serde_json::from_slice::<Value>(&other).is_ok());

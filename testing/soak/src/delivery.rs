@@ -32,6 +32,8 @@ pub struct Delivery {
     pub forgery: Option<Forgery>,
     /// What somebody does to its body in the bucket, should it be stored there as a claim.
     pub tampering: Option<Tampering>,
+    /// Whether it must be understood, if it gets in.
+    pub is_genuine: bool,
 }
 
 /// What is wrong with a request that must not get in.
@@ -80,9 +82,9 @@ impl Delivery {
     /// An authentic one by `MeetStream`, sent at once.
     #[must_use]
     pub fn of(body: Body) -> Self {
-        let Body { name, bytes } = body;
+        let Body { name, bytes, is_genuine } = body;
         let (at, endpoint) = (Duration::ZERO, Endpoint::MeetStream);
-        Self { at, name, endpoint, delivery_id: None, body: bytes, forgery: None, tampering: None }
+        Self { at, name, endpoint, delivery_id: None, body: bytes, forgery: None, tampering: None, is_genuine }
     }
 
     /// The request, composed and signed `now`.
@@ -177,6 +179,7 @@ mod tests {
             body: b"{}".to_vec(),
             forgery: None,
             tampering: None,
+            is_genuine: false,
         };
         let message = delivery.message("accepted", 7).unwrap();
         assert_eq!((message.accept_id().as_str(), message.received_at().0), ("accepted", 7));

@@ -20,13 +20,27 @@ pub enum Call {
     PutBack,
     Publish,
     Postpone,
+    SendCommand,
+    Due,
+    ReadEntry,
+    Mirror,
+    Unmirror,
+    Forget,
+    StoreArtifact,
+    PutArtifact,
+    Locate,
+    Detail,
+    Entries,
+    Download,
     /// The event source mapping's own deletion of what the function finished.
     Acknowledge,
+    /// The same on the commands queue.
+    AcknowledgeCommand,
 }
 
 impl Call {
     /// Every call there is.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 27] = [
         Self::Enqueue,
         Self::PutClaim,
         Self::PutSpool,
@@ -40,7 +54,20 @@ impl Call {
         Self::PutBack,
         Self::Publish,
         Self::Postpone,
+        Self::SendCommand,
+        Self::Due,
+        Self::ReadEntry,
+        Self::Mirror,
+        Self::Unmirror,
+        Self::Forget,
+        Self::StoreArtifact,
+        Self::PutArtifact,
+        Self::Locate,
+        Self::Detail,
+        Self::Entries,
+        Self::Download,
         Self::Acknowledge,
+        Self::AcknowledgeCommand,
     ];
 }
 

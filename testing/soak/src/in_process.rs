@@ -1,5 +1,6 @@
 //! A schedule with both handlers in this process, over stores in memory that obey the real ones' rules, in virtual time.
 
+mod api;
 mod bucket;
 mod mapping;
 mod queue;
@@ -10,16 +11,19 @@ mod replay;
 mod table;
 
 use crate::{
-    audit::{self, Announced, Evidence, Sent, Stored},
+    account::ENTRIES,
+    audit::{self, Announced, Around, Evidence, Sent, Stored},
     delivery::Delivery,
-    fault::Weather,
+    fault::{Call, Weather},
     report::Run,
     schedule::{Schedule, Wave},
 };
 use anyhow::Result;
 use jiff::Timestamp;
 use lambda_http::{Body, Context as LambdaContext, Request, RequestExt, http};
+use process_fn::SessionStore as _;
 use sandbox::{Ended, Sandbox};
+use shared::{Command, Event, SenderId, SessionId, api::CalendarEntry};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -31,8 +35,11 @@ use world::World;
 /// How long Lambda lets the function behind the webhook URL run.
 const INGEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long everything may take to settle once nothing goes wrong any more.
-const SETTLING: Duration = Duration::from_secs(12 * 3600);
+/// How long everything may take to settle once nothing goes wrong any more: what fails is parked within hours, and what the
+/// provider does not give is given up when our patience is at its end.
+fn settling(world: &World) -> Duration {
+    Duration::from_secs(12 * 3600) + world.settings().patience
+}
 
 /// Runs a schedule and audits what is left.
 ///
@@ -44,45 +51,147 @@ pub fn run(schedule: &Schedule) -> Result<Run> {
 }
 
 async fn play(schedule: &Schedule) -> Result<Run> {
-    let world = Arc::new(World::new(schedule.settings));
+    let world = Arc::new(World::new(schedule.settings, schedule.account.clone()));
     let mut run = Run::default();
-    let (mut sent, mut expected) = (Vec::new(), Announced::default());
+    let mut known = Known { candidates: schedule.account.events(), lives: 1, ..Known::default() };
     for (n, wave) in schedule.waves.iter().enumerate() {
-        let before = stored(&world);
-        tokio::time::sleep(wave.leap).await;
-        if schedule.settings.is_prompt {
-            world.table.delete_expired(world.now_seconds());
-        }
-        // What has expired is as if it had never been.
-        let sessions_expired = wave.leap >= Duration::from_secs(90 * 86_400);
-        audit::forget(&mut sent, &before, sessions_expired);
+        known.pass(&world, wave.leap).await;
         let mut surroundings = mapping::start(&world, schedule);
         world.set_weather(wave.weather.clone());
-        sent.extend(storm(&world, n, wave).await?);
+        let (sent, ordered) = tokio::join!(storm(&world, n, wave), carry_out(&world, &wave.orders));
+        known.sent.extend(sent?);
+        known.ordered.extend(ordered);
         world.set_weather(Weather::default());
         if !settle(&world).await {
-            run.violations.push(format!("wave {n}: not settled within {SETTLING:?}: {}", left(&world)));
+            run.violations.push(format!("wave {n}: not settled within {:?}: {}", settling(&world), left(&world)));
         }
         run.count_endings(&stored(&world));
-        let evidence = Evidence { sent: &sent, stored: stored(&world), is_final: false };
-        run.violations.extend(audit::audit(&evidence).into_iter().map(|what| format!("wave {n}: {what}")));
+        let wrong = audit::audit(&known.evidence(&world, false));
+        run.violations.extend(wrong.into_iter().map(|what| format!("wave {n}: {what}")));
 
+        known.pass(&world, wave.replay_after).await;
         replay::everything(&world);
         if !settle(&world).await {
             run.violations.push(format!("wave {n}: replayed, and not settled: {}", left(&world)));
         }
-        let evidence = Evidence { sent: &sent, stored: stored(&world), is_final: true };
-        run.violations.extend(audit::audit(&evidence).into_iter().map(|what| format!("wave {n}, replayed: {what}")));
-        expected.extend(audit::announced(&evidence));
+        known.mirrored = mirrored(&world, schedule).await;
+        let around = known.around(&world, schedule);
+        let evidence = known.evidence(&world, true);
+        let wrong = audit::audit(&evidence).into_iter().chain(audit::afterwards(&evidence, &around));
+        run.violations.extend(wrong.map(|what| format!("wave {n}, replayed: {what}")));
+        let announced = audit::announced(&evidence);
+        known.expected.extend(announced);
         run.violations.extend(surroundings.end().await);
     }
-    let heard = world.heard();
-    run.violations.extend(expected.due.difference(&heard).map(|id| format!("the event {id} was never published")));
-    run.violations
-        .extend(heard.difference(&expected.possible).map(|id| format!("the event {id} says what never happened")));
-    run.count_answers(&sent);
+    let heard = world.heard().into_iter().map(|told| (told.id, told.name)).collect();
+    run.violations.extend(audit::published(&known.expected, &heard));
+    run.count_answers(&known.sent);
+    run.count_jobs(&world.heard(), &world.asked());
     run.struck = world.struck().into_iter().map(|((call, fault), n)| ((format!("{call:?}"), fault), n)).collect();
     Ok(run)
+}
+
+/// What is known of a run so far, from outside.
+#[derive(Default)]
+struct Known {
+    sent: Vec<Sent>,
+    expected: Announced,
+    /// What may become known without a delivery, and what did.
+    candidates: Vec<Event>,
+    told: Vec<Event>,
+    ordered: Vec<(Command, bool)>,
+    mirrored: BTreeMap<(SessionId, String), CalendarEntry>,
+    /// How much was published before sessions last expired.
+    published_before: usize,
+    lives: u64,
+}
+
+impl Known {
+    /// Lets time pass, and forgets what expires meanwhile.
+    async fn pass(&mut self, world: &World, time: Duration) {
+        if time.is_zero() {
+            return;
+        }
+        let before = stored(world);
+        tokio::time::sleep(time).await;
+        if world.settings().is_prompt {
+            world.table.delete_expired(world.now_seconds());
+        }
+        // What has expired is as if it had never been.
+        let sessions_expired = time >= Duration::from_secs(90 * 86_400);
+        if time >= Duration::from_secs(7 * 86_400) {
+            audit::forget(&mut self.sent, &before, sessions_expired);
+        }
+        if sessions_expired {
+            self.told.clear();
+            self.ordered.clear();
+            self.published_before = world.heard().len();
+            self.lives += 1;
+        }
+    }
+
+    fn evidence(&mut self, world: &World, is_final: bool) -> Evidence<'_> {
+        let stored = stored(world);
+        for event in audit::told(&self.candidates, &stored) {
+            if !self.told.iter().any(|known| known.accept_id == event.accept_id) {
+                self.told.push(event);
+            }
+        }
+        Evidence { sent: &self.sent, told: &self.told, stored, is_final }
+    }
+
+    fn around<'a>(&self, world: &World, schedule: &'a Schedule) -> Around<'a> {
+        let deletions = self.ordered.iter().filter_map(|(command, is_done)| match command {
+            Command::Delete { session } => Some((session.clone(), *is_done)),
+            _ => None,
+        });
+        let refused = |call: Call, code: &str| call == Call::Publish && code.starts_with("refused");
+        let faults = world.struck().into_iter().filter(|((call, code), _)| !refused(*call, code)).map(|(_, n)| n).sum();
+        let commands = world.commands();
+        let texts = commands.bodies().map(str::to_owned).chain(commands.dead().iter().map(|dead| dead.body.clone()));
+        Around {
+            account: &schedule.account,
+            keeps_recordings: schedule.settings.keeps_recordings,
+            published: world.heard().split_off(self.published_before),
+            asked: world.asked(),
+            mirrored: self.mirrored.clone(),
+            commands: texts.collect(),
+            deletions: deletions.collect(),
+            refetches: self.ordered.iter().filter(|(command, _)| matches!(command, Command::Refetch { .. })).count()
+                as u64,
+            faults,
+            lives: self.lives,
+        }
+    }
+}
+
+/// What an operator orders. A deletion that was not carried out is ordered again, until it was.
+async fn carry_out(world: &Arc<World>, orders: &[(Duration, Command)]) -> Vec<(Command, bool)> {
+    let began = world.now();
+    let mut carried_out = Vec::new();
+    for (at, command) in orders {
+        tokio::time::sleep((began + *at).saturating_sub(world.now())).await;
+        let mut is_done = false;
+        for _ in 0..5 {
+            is_done = is_done || mapping::order(world, command.clone()).await;
+        }
+        carried_out.push((command.clone(), is_done));
+    }
+    carried_out
+}
+
+/// The entries of calendars that are mirrored.
+async fn mirrored(world: &World, schedule: &Schedule) -> BTreeMap<(SessionId, String), CalendarEntry> {
+    let mut mirrored = BTreeMap::new();
+    for id in schedule.account.holdings.keys() {
+        for name in ENTRIES {
+            let Ok(entry) = SenderId::try_from(name) else { continue };
+            if let Ok(Some(entry)) = world.table.calendar_entry(id, &entry, world.now_seconds()).await {
+                mirrored.insert((id.clone(), name.to_owned()), entry);
+            }
+        }
+    }
+    mirrored
 }
 
 /// Sends everything, each delivery in a sandbox of its own, and waits until the weather has had its time.
@@ -142,12 +251,17 @@ async fn settle(world: &World) -> bool {
     let began = world.now();
     let mut quiet = 0;
     while quiet < 4 {
-        if world.now() > began + SETTLING {
+        if world.now() > began + settling(world) {
             return false;
         }
         // Longer in all than any sweep: one may be about to put back what it has read.
         tokio::time::sleep(Duration::from_secs(45)).await;
         quiet = if world.is_quiet() { quiet + 1 } else { 0 };
+        if quiet == 4 && world.is_waiting() {
+            // A job that waits for the provider may wait for a day.
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            quiet = 0;
+        }
     }
     true
 }
@@ -155,7 +269,11 @@ async fn settle(world: &World) -> bool {
 fn left(world: &World) -> String {
     let queued: Vec<_> = world.events().bodies().map(|text| text.chars().take(80).collect::<String>()).collect();
     let spooled: Vec<_> = world.bucket().list("spool/").into_iter().map(|object| object.key).collect();
-    format!("queued {queued:?}, spooled {spooled:?}")
+    let commands: Vec<_> = world.commands().bodies().map(str::to_owned).collect();
+    let sessions = world.table.sessions(world.now_seconds());
+    let waiting: Vec<_> = sessions.iter().filter(|session| session.due_at().is_some()).collect();
+    let waiting: Vec<_> = waiting.iter().map(|session| (session.id().encoded(), session.jobs())).collect();
+    format!("queued {queued:?}, spooled {spooled:?}, commands {commands:?}, waiting {waiting:?}")
 }
 
 /// Everything that is stored anywhere.

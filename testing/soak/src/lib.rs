@@ -3,7 +3,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`schedule`], [`delivery`], [`bodies`], [`fault`] | everything random, drawn from one seed: what is sent, and what goes wrong at which call |
+//! | [`schedule`], [`delivery`], [`bodies`], [`account`], [`fault`] | everything random, drawn from one seed: what is sent, what the provider holds, and what goes wrong at which call |
 //! | [`in_process`] | a schedule with the handlers in this process, over stores in memory, in virtual time |
 //! | [`real`] | a schedule with the real binaries over the local AWS, each behind a fault proxy |
 //! | [`audit`], [`order`] | what was sent and what is stored go in, what is wrong comes out |
@@ -14,6 +14,7 @@
 //! - What must be there in the end is computed from the deliveries by [`audit`], never by the code under audit.
 //! - A fault is a wrapper's doing: the stores behind it always obey their rules.
 
+pub mod account;
 pub mod audit;
 pub mod bodies;
 pub mod delivery;

@@ -1,6 +1,6 @@
 //! What runs were made of.
 
-use crate::audit::{Sent, Stored};
+use crate::audit::{Asked, Published, Sent, Stored};
 use e2e::statistics::quantile;
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -15,6 +15,8 @@ pub struct Run {
     pub answers: BTreeMap<String, u64>,
     /// How deliveries ended, before anything was put back.
     pub endings: BTreeMap<&'static str, u64>,
+    /// What was published and asked, by name. In process only.
+    pub jobs: BTreeMap<String, u64>,
     /// How long each sender waited for its answer. With the real functions only: in process time is virtual.
     pub waits: Vec<Duration>,
     /// How many deliveries the bucket took because the queue did not. With the real functions only.
@@ -44,6 +46,16 @@ impl Run {
         count("dead letters", stored.dead.len());
     }
 
+    /// Counts what was published, and what the provider was asked.
+    pub fn count_jobs(&mut self, published: &[Published], asked: &[Asked]) {
+        let told = published.iter().map(|told| told.name.clone());
+        let asked = asked.iter().map(|asked| match asked.mood {
+            Some(mood) => format!("{:?} {mood:?}", asked.question).split_whitespace().collect::<Vec<_>>().join(" "),
+            None => format!("{:?}", asked.question),
+        });
+        told.chain(asked).for_each(|what| *self.jobs.entry(what).or_default() += 1);
+    }
+
     /// Adds another run to this one.
     pub fn add(&mut self, other: Self) {
         self.violations.extend(other.violations);
@@ -55,6 +67,9 @@ impl Run {
         }
         for (what, number) in other.endings {
             *self.endings.entry(what).or_default() += number;
+        }
+        for (what, number) in other.jobs {
+            *self.jobs.entry(what).or_default() += number;
         }
         self.waits.extend(other.waits);
         self.spooled += other.spooled;
@@ -82,6 +97,9 @@ impl fmt::Display for Run {
         writeln!(f, "  deliveries   {}", self.deliveries())?;
         writeln!(f, "  answers      {}", list(&mut self.answers.iter().map(|(what, n)| (what.clone(), *n))))?;
         writeln!(f, "  endings      {}", list(&mut self.endings.iter().map(|(what, n)| ((*what).to_owned(), *n))))?;
+        if !self.jobs.is_empty() {
+            writeln!(f, "  told, asked  {}", list(&mut self.jobs.iter().map(|(what, n)| (what.clone(), *n))))?;
+        }
         let mut by_fault: BTreeMap<&str, u64> = BTreeMap::new();
         let mut by_call: BTreeMap<&str, u64> = BTreeMap::new();
         for ((call, fault), number) in &self.struck {

@@ -1,12 +1,13 @@
 //! Everything that is random about a run, drawn from one seed.
 
 use crate::{
+    account::{Account, session_of},
     bodies::{self, Body},
     delivery::{Delivery, Forgery, Tampering},
     fault::Weather,
 };
 use fastrand::Rng;
-use shared::Endpoint;
+use shared::{Command, Endpoint, SessionId};
 use std::{collections::BTreeSet, fmt, time::Duration};
 
 /// One run.
@@ -16,6 +17,8 @@ pub struct Schedule {
     pub seed: u64,
     /// How the functions and their surroundings are set up.
     pub settings: Settings,
+    /// What the provider holds.
+    pub account: Account,
     /// What is sent and what goes wrong, in one or two waves. Between two, everything settles.
     pub waves: Vec<Wave>,
 }
@@ -33,6 +36,14 @@ pub struct Settings {
     pub retry_max: Duration,
     /// How many batches are on their way at a time.
     pub pollers: u32,
+    /// How many batches of commands are on their way at a time.
+    pub command_pollers: u32,
+    /// The receives after which the commands queue gives a command up.
+    pub command_receives: u32,
+    /// How long the provider is asked for one thing before that is given up.
+    pub patience: Duration,
+    /// Whether sound and picture are kept.
+    pub keeps_recordings: bool,
     /// Whether sessions live in the table behind its real adapter, or in the store in memory.
     pub is_dynamo: bool,
     /// Whether the table deletes what has expired, or lets it lie about for longer than we look.
@@ -52,6 +63,10 @@ pub struct Wave {
     pub weather: Weather,
     /// For how long after the last delivery.
     pub tail: Duration,
+    /// What an operator asks for, and when.
+    pub orders: Vec<(Duration, Command)>,
+    /// How long everything lies where it is before it is put back.
+    pub replay_after: Duration,
 }
 
 /// Which functions a schedule is for.
@@ -72,6 +87,8 @@ impl Schedule {
         let mut rng = Rng::with_seed(seed);
         let settings = Settings::draw(&mut rng);
         let subjects: Vec<_> = (0..rng.usize(1..4)).map(|n| Subject::draw(&mut rng, seed, n)).collect();
+        let known: Vec<_> = subjects.iter().filter_map(Subject::known).collect();
+        let account = Account::draw(&mut rng, &known);
         let mut waves = vec![Wave::draw(&mut rng, &subjects, Duration::ZERO, speed)];
         if speed == Speed::InProcess && rng.u8(0..5) == 0 {
             // Beyond what entries are remembered, or beyond what sessions are.
@@ -84,7 +101,7 @@ impl Schedule {
             }
             waves.push(second);
         }
-        Self { seed, settings, waves }
+        Self { seed, settings, account, waves }
     }
 }
 
@@ -101,6 +118,10 @@ impl Settings {
             retry_base: Duration::from_secs(rng.u64(0..3)),
             retry_max: Duration::from_secs(retry_max),
             pollers: rng.u32(1..4),
+            command_pollers: rng.u32(1..4),
+            command_receives: *rng.choice(&[25, 25, 25, 3]).unwrap_or(&25),
+            patience: Duration::from_secs(*rng.choice(&[6, 24]).unwrap_or(&24) * 3600),
+            keeps_recordings: rng.u8(0..5) > 0,
             is_dynamo: rng.u8(0..8) == 0,
             is_prompt: rng.bool(),
         }
@@ -110,6 +131,7 @@ impl Settings {
 /// A bot or a calendar, and how we hear of it.
 struct Subject {
     id: String,
+    word: String,
     endpoints: Vec<Endpoint>,
     is_calendar: bool,
 }
@@ -130,7 +152,13 @@ impl Subject {
             10 => (vec![Endpoint::MeetingBaasLegacy], false),
             _ => (vec![Endpoint::MeetingBaasV2], true),
         };
-        Self { id, endpoints, is_calendar }
+        Self { id, word: format!("zqx{seed:x}n{n}zqx"), endpoints, is_calendar }
+    }
+
+    /// Its session, its word, and whether it is a calendar.
+    fn known(&self) -> Option<(SessionId, String, bool)> {
+        let provider = self.endpoints.first()?.provider();
+        Some((session_of(provider, self.is_calendar, &self.id)?, self.word.clone(), self.is_calendar))
     }
 }
 
@@ -163,12 +191,28 @@ impl Wave {
         let sessions: BTreeSet<_> =
             deliveries.iter().filter_map(|delivery| delivery.peek().session).map(|id| id.encoded()).collect();
         let weather = Weather::draw(rng, &sessions.into_iter().collect::<Vec<_>>());
-        Self { leap, deliveries, strangers, weather, tail: Duration::from_secs(rng.u64(1..1200)) }
+        let orders = orders(rng, subjects);
+        let replay_after = if rng.u8(0..6) == 0 { rng.u32(1..20) * DAY } else { Duration::ZERO };
+        Self { leap, deliveries, strangers, weather, tail: Duration::from_secs(rng.u64(1..1200)), orders, replay_after }
     }
 }
 
+/// Deletions of some subjects, and now and then what was given up of one is wanted again.
+fn orders(rng: &mut Rng, subjects: &[Subject]) -> Vec<(Duration, Command)> {
+    let mut orders = Vec::new();
+    for (session, ..) in subjects.iter().filter_map(Subject::known) {
+        let at = Duration::from_millis(rng.u64(0..120_000));
+        match rng.u8(0..10) {
+            0 => orders.push((at, Command::Delete { session })),
+            1 => orders.push((at, Command::Refetch { session, artifact: None })),
+            _ => {}
+        }
+    }
+    orders
+}
+
 fn course(rng: &mut Rng, subject: &Subject, endpoint: Endpoint, speed: Speed) -> Vec<Delivery> {
-    let whole = bodies::course(rng, endpoint, subject.is_calendar, &subject.id);
+    let whole = bodies::course(rng, endpoint, subject.is_calendar, &subject.id, &subject.word);
     // Usually not all of it: what is missing must be missing without harm.
     let keep = *rng.choice(&[20, 50, 100]).unwrap_or(&50);
     let most = if speed == Speed::Real { 5 } else { 24 };
@@ -183,7 +227,8 @@ fn course(rng: &mut Rng, subject: &Subject, endpoint: Endpoint, speed: Speed) ->
         if rng.u8(0..8) == 0 {
             told.push(bodies::moved(rng, &body));
         }
-        told.push(body);
+        let is_hostile = rng.u8(0..12) == 0;
+        told.push(if is_hostile { bodies::hostile(rng, endpoint, &body) } else { body });
     }
     told.into_iter().map(|body| delivery(rng, endpoint, body)).collect()
 }
@@ -204,8 +249,10 @@ fn again(rng: &mut Rng, delivery: &Delivery) -> Delivery {
 
 fn swell(rng: &mut Rng, deliveries: &mut [Delivery]) {
     let Some(delivery) = rng.choice(deliveries) else { return };
-    let body = Body { name: delivery.name.clone(), bytes: delivery.body.clone() };
-    let Body { name, bytes } = bodies::swollen(&body);
+    let body = Body { name: delivery.name.clone(), bytes: delivery.body.clone(), is_genuine: delivery.is_genuine };
+    let is_bloated = rng.u8(0..6) == 0;
+    let Body { name, bytes, .. } =
+        if is_bloated { bodies::bloated(delivery.endpoint, &body) } else { bodies::swollen(&body) };
     (delivery.name, delivery.body) = (name, bytes);
     delivery.tampering = match rng.u8(0..4) {
         0 => Some(Tampering::Altered),
@@ -263,8 +310,12 @@ impl fmt::Display for Schedule {
             }
             writeln!(f, "  what goes wrong, until {} s after the last delivery:", wave.tail.as_secs())?;
             write!(f, "{}", wave.weather)?;
+            for (at, order) in &wave.orders {
+                writeln!(f, "    {:>9.3} s  an operator asks for {}", at.as_secs_f64(), order.encode())?;
+            }
+            writeln!(f, "    put back {} days later", wave.replay_after.as_secs() / 86_400)?;
         }
-        Ok(())
+        write!(f, "{}", self.account)
     }
 }
 
@@ -286,7 +337,7 @@ mod tests {
 
     #[test]
     fn schedules_hold_everything_that_they_should() {
-        let all: Vec<_> = (0..2000).map(|seed| Schedule::draw(seed, Speed::InProcess)).collect();
+        let all: Vec<_> = (0..800).map(|seed| Schedule::draw(seed, Speed::InProcess)).collect();
         let deliveries = || all.iter().flat_map(|schedule| &schedule.waves).flat_map(|wave| &wave.deliveries);
         for endpoint in Endpoint::ALL {
             assert!(deliveries().any(|delivery| delivery.endpoint == endpoint));

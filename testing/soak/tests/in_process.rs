@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use soak::{
+    fault::Call,
     in_process,
     runs::{Amount, in_threads},
     schedule::{Schedule, Speed},
@@ -14,6 +15,17 @@ fn no_schedule_of_faults_breaks_a_promise() -> Result<()> {
     assert!(report.failed.is_empty(), "{:?}; alone: cargo run -p soak -- --in-process --seed SEED", report.failed);
     assert!(report.run.deliveries() > 5000, "nothing was sent: {}", report.run);
     assert!(report.run.struck.len() > 50, "hardly any fault struck: {}", report.run);
+    for call in Call::ALL {
+        let call = format!("{call:?}");
+        assert!(report.run.struck.keys().any(|(struck, _)| *struck == call), "no fault struck {call}: {}", report.run);
+    }
+    for job in ["transcript.ready", "recording.ready", "artifact.unavailable", "data.deleted", "calendar.event_changed"]
+    {
+        assert!(report.run.jobs.contains_key(job), "no {job} was published: {}", report.run);
+    }
+    for answer in ["Detail", "Entries", "Download(Transcript) Truncated", "Locate(Video) NotFound", "Detail Gone"] {
+        assert!(report.run.jobs.contains_key(answer), "nobody was answered {answer}: {}", report.run);
+    }
     Ok(())
 }
 

@@ -56,6 +56,12 @@ impl Announced {
     }
 }
 
+/// What outsiders are told of an event that is the first of its session.
+pub(super) fn alone(event: &Event) -> Vec<String> {
+    let empty = Session::new(event.session.clone(), ReceivedAt(i64::MAX));
+    advance(&empty, event).published.into_iter().map(|published| published.id).collect()
+}
+
 impl Reference {
     /// What outsiders are told of the session.
     pub(super) fn announced(&self) -> Announced {

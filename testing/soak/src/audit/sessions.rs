@@ -61,7 +61,8 @@ fn judge(one: &Sent, pk: &str, entry: &TimelineLine, is_line: bool) -> Result<()
 
 /// Each session against the one that a run without faults makes of the accepted deliveries.
 fn compared(evidence: &Evidence<'_>, traces: &Traces) -> Vec<String> {
-    let accepted = accepted(evidence.sent, traces);
+    let accepted = accepted(evidence, traces);
+    let uncertain = uncertain(evidence, traces);
     let unsettled: BTreeSet<_> = if evidence.is_final {
         BTreeSet::new()
     } else {
@@ -77,7 +78,7 @@ fn compared(evidence: &Evidence<'_>, traces: &Traces) -> Vec<String> {
         evidence.sent.iter().filter(|one| one.memory == Memory::All).map(|one| &one.accept_id).collect();
     let ids: BTreeSet<_> = references.keys().chain(found.keys().copied()).collect();
     let mut wrong = Vec::new();
-    for id in ids.into_iter().filter(|id| !unsettled.contains(*id)) {
+    for id in ids.into_iter().filter(|id| !unsettled.contains(*id) && !uncertain.contains(*id)) {
         let empty = Reference::empty(id);
         let reference = references.get(id).unwrap_or(&empty);
         let set_aside = evidence.sent.iter().filter(|one| one.event.is_none() || one.tampering.is_some());
@@ -86,7 +87,9 @@ fn compared(evidence: &Evidence<'_>, traces: &Traces) -> Vec<String> {
         if let Err(what) = same(reference, found.get(id).copied(), &of_it) {
             wrong.push(format!("{}: {what}", id.encoded()));
         }
-        if let Err(what) = beside(evidence, id, reference, &fresh) {
+        if !found.get(id).is_some_and(|session| super::is_deleted(session))
+            && let Err(what) = beside(evidence, id, reference, &fresh)
+        {
             wrong.push(format!("{}: {what}", id.encoded()));
         }
     }
@@ -95,13 +98,13 @@ fn compared(evidence: &Evidence<'_>, traces: &Traces) -> Vec<String> {
 
 /// The events of the deliveries that were accepted, so that they must have had their effect. One that was not answered 2xx was
 /// accepted if it left a trace anywhere but for its body.
-pub(super) fn accepted(sent: &[Sent], traces: &Traces) -> Vec<Event> {
+pub(super) fn accepted(evidence: &Evidence<'_>, traces: &Traces) -> Vec<Event> {
     let had_effect = |one: &&Sent| match one.memory {
         Memory::None => false,
         Memory::Session => one.was_accepted,
         Memory::All => traces.at(&one.accept_id).any(|place| *place != Place::Claimed),
     };
-    let untouched = sent.iter().filter(had_effect).filter(|one| one.tampering.is_none());
+    let untouched = evidence.sent.iter().filter(had_effect).filter(|one| one.tampering.is_none());
     let received = |one: &Sent| {
         let entries = traces.at(&one.accept_id).filter_map(|place| match place {
             Place::Line(_, entry) | Place::Beside(_, entry) => Some(entry.received_at),
@@ -109,7 +112,19 @@ pub(super) fn accepted(sent: &[Sent], traces: &Traces) -> Vec<Event> {
         });
         one.received_at.or(entries.min()).unwrap_or(ReceivedAt(0))
     };
-    untouched.filter_map(|one| Some(Event { received_at: received(one), ..one.event.clone()? })).collect()
+    let delivered = untouched.filter_map(|one| Some(Event { received_at: received(one), ..one.event.clone()? }));
+    delivered.chain(evidence.told.iter().cloned()).collect()
+}
+
+/// Sessions that were erased, and with them what shows which deliveries had their effect before.
+pub(super) fn uncertain(evidence: &Evidence<'_>, traces: &Traces) -> BTreeSet<SessionId> {
+    let erased = evidence.stored.sessions.iter().filter(|session| super::is_deleted(session));
+    let is_uncertain = |id: &SessionId| {
+        let of_it = evidence.sent.iter().filter(|one| one.message.is_some() && one.memory > Memory::None);
+        let mut of_it = of_it.filter(|one| one.peek.as_ref().is_some_and(|peek| peek.session.as_ref() == Some(id)));
+        of_it.any(|one| !traces.at(&one.accept_id).any(|place| *place != Place::Claimed))
+    };
+    erased.map(|session| session.id().clone()).filter(is_uncertain).collect()
 }
 
 fn same(reference: &Reference, found: Option<&Session>, set_aside: &[Option<ReceivedAt>]) -> Result<(), String> {
@@ -144,6 +159,13 @@ fn fields(session: &Session) -> Value {
     if let Some(value) = value.as_object_mut() {
         for apart in ["timeline", "missing", "first_received_at", "jobs", "copies"] {
             value.remove(apart);
+        }
+        // Which entries of a calendar were mirrored is for the jobs to say.
+        let affected = value.get_mut("calendar").and_then(|calendar| calendar.get_mut("affected"));
+        for heard in affected.and_then(Value::as_object_mut).into_iter().flat_map(|all| all.values_mut()) {
+            if let Some(heard) = heard.as_object_mut() {
+                heard.remove("seen");
+            }
         }
     }
     value

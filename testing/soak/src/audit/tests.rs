@@ -17,11 +17,14 @@ struct Honest {
 fn honest() -> Honest {
     let mut sent = Vec::new();
     let mut stored = Stored::default();
-    for (n, body) in bodies::course(&mut Rng::with_seed(7), Endpoint::MeetStream, false, "b").into_iter().enumerate() {
+    // A deletion takes along what shows that the others were processed.
+    let course = bodies::course(&mut Rng::with_seed(7), Endpoint::MeetStream, false, "b", "word").into_iter();
+    for (n, body) in course.filter(|body| !bodies::deletes(&body.name)).enumerate() {
         let delivery = Delivery::of(body);
         sent.push(Sent::new(&delivery, format!("accepted-{n}"), Some(1_791_212_102_000 + n as i64), Some(200)));
     }
-    let unreadable = Delivery::of(Body { name: "unreadable".to_owned(), bytes: b"not json".to_vec() });
+    let unreadable =
+        Delivery::of(Body { name: "unreadable".to_owned(), bytes: b"not json".to_vec(), is_genuine: false });
     sent.push(Sent::new(&unreadable, "accepted-unreadable".to_owned(), Some(1), Some(200)));
     for one in &sent {
         let message = one.message.as_ref().unwrap();
@@ -47,7 +50,7 @@ fn keep(stored: &mut Stored, folder: Folder, message: &QueueMessage) {
 
 impl Honest {
     fn wrong(&self, is_final: bool) -> Vec<String> {
-        audit(&Evidence { sent: &self.sent, stored: self.stored.clone(), is_final })
+        audit(&Evidence { sent: &self.sent, told: &[], stored: self.stored.clone(), is_final })
     }
 
     /// The delivery of this name.
@@ -206,7 +209,7 @@ fn an_unanswered_delivery_may_be_stored_or_not_but_not_by_halves() {
 #[test]
 fn published_events_are_those_of_a_run_without_faults() {
     let run = honest();
-    let ids = announced(&Evidence { sent: &run.sent, stored: run.stored.clone(), is_final: true });
+    let ids = announced(&Evidence { sent: &run.sent, told: &[], stored: run.stored.clone(), is_final: true });
     let kinds: BTreeSet<_> = run.stored.sessions[0]
         .timeline()
         .iter()

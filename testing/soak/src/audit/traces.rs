@@ -2,7 +2,7 @@
 
 use super::{Sent, Stored};
 use shared::{
-    AcceptId, QueueMessage,
+    AcceptId, Event, QueueMessage,
     bucket::{Folder, name_of},
     session::{Disposition, TimelineLine},
 };
@@ -94,12 +94,13 @@ impl Traces {
     }
 
     /// Traces of requests that were forged, or refused, or never sent.
-    pub(super) fn of_what_never_got_in(&self, sent: &[Sent]) -> Vec<String> {
+    pub(super) fn of_what_never_got_in(&self, sent: &[Sent], told: &[Event]) -> Vec<String> {
         let sent: BTreeMap<_, _> = sent.iter().map(|one| (&one.accept_id, one)).collect();
+        let is_told = |accept_id: &AcceptId| told.iter().any(|event| event.accept_id == *accept_id);
         let strange = self.0.iter().filter(|(accept_id, _)| {
             let known = sent.get(accept_id).filter(|one| one.message.is_some());
             // What is none of our messages is parked under a name of its own.
-            known.is_none() && !accept_id.as_str().starts_with("foreign-")
+            known.is_none() && !is_told(accept_id) && !accept_id.as_str().starts_with("foreign-")
         });
         strange.map(|(accept_id, places)| format!("{accept_id} never got in and is at {places:?}")).collect()
     }

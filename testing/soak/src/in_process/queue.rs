@@ -76,6 +76,11 @@ impl Queue {
         message_id
     }
 
+    /// Sends to a standard queue.
+    pub(super) fn send(&mut self, now: i64, body: &str) {
+        self.push(now, None, body);
+    }
+
     fn push(&mut self, now: i64, group: Option<String>, body: &str) -> String {
         let id = format!("message-{}", self.number());
         let body = body.to_owned();

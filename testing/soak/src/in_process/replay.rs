@@ -18,4 +18,6 @@ pub(super) fn everything(world: &World) {
         let group = message.group.unwrap_or_default();
         world.send(&group, &format!("redrive-of-{}", message.message_id), &message.body);
     }
+    let dead = world.commands().take_dead();
+    dead.iter().for_each(|message| world.command(&message.body));
 }

@@ -2,22 +2,30 @@
 
 use super::{bucket::Stored, world::World};
 use crate::fault::{Call, Fault, Moment};
+use aws_smithy_types::byte_stream::ByteStream;
 use futures_util::FutureExt;
 use ingest_fn::{EventQueue, HandOver, Ingest, Object, QueueError, Queued, Spool, SpoolError};
 use process_fn::{
-    Commander, Commands, DueSessions, Errands, Function, Kept, Listed, Loaded, MemoryApi, MemoryArchive, NotSent,
-    Processor, PublishError, Publisher, Record, Recorded, Redelivery, Requeue, RequeueError, Returned, SessionStore,
-    StoreError, Sweep, TranscriptPlaces, Vault, VaultError, Version,
+    ApiError, Archive, ArchiveError, Cause, Commander, Commands, Download, DueSessions, Entries, Errands, Function,
+    Kept, Listed, Loaded, NotSent, Processor, ProviderApi, PublishError, Publisher, Record, Recorded, Redelivery,
+    Requeue, RequeueError, Returned, SessionStore, StoreError, Stored as ArchivedObject, Sweep, TranscriptPlaces,
+    Vault, VaultError, Version,
 };
 use shared::{
-    Command, SenderId, Session, SessionId,
-    api::CalendarEntry,
+    Command, Provider, SenderId, Session, SessionId,
+    api::{BotDetail, CalendarEntries, CalendarEntry, Located},
     bucket::{Folder, metadata},
+    event::Artifact,
+    hash::sha256_hex,
     session::{PublishedEvent, TimelineLine},
     table::Due,
+    url::DownloadUrl,
 };
 use std::{collections::BTreeMap, future::pending, panic::AssertUnwindSafe, sync::Arc, time::Duration};
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 
 /// The ports of one execution environment.
 #[derive(Clone)]
@@ -40,7 +48,7 @@ pub(super) enum Ended<T> {
 /// What drives deliveries and commands.
 pub(super) type ProcessFunction = Function<
     Processor<Sandbox, Sandbox, Sandbox, Sandbox, Sandbox>,
-    Commander<Sandbox, Sandbox, Sandbox, Sandbox, MemoryArchive, MemoryApi, Sandbox>,
+    Commander<Sandbox, Sandbox, Sandbox, Sandbox, Sandbox, Sandbox, Sandbox>,
 >;
 
 /// What drives requests.
@@ -68,13 +76,13 @@ impl Sandbox {
         let errands = Errands {
             store: self.clone(),
             vault: self.clone(),
-            archive: MemoryArchive::default(),
-            api: MemoryApi::default(),
+            archive: self.clone(),
+            api: self.clone(),
             publisher: self.clone(),
-            patience: Duration::from_secs(86_400),
+            patience: self.world.settings().patience,
             retry_base: Duration::from_secs(2),
             retry_max: Duration::from_secs(900),
-            keeps_recordings: false,
+            keeps_recordings: self.world.settings().keeps_recordings,
             transcripts: TranscriptPlaces::default(),
         };
         let commander = Commander { sweep, errands };
@@ -214,31 +222,148 @@ impl SessionStore for Sandbox {
         self.call(Call::Record, Some(&id.encoded()), effect, refusal).await
     }
 
-    async fn due(&self, _: Due, _: i64) -> Result<DueSessions, StoreError> {
-        Ok(DueSessions::default())
+    async fn due(&self, what: Due, now: i64) -> Result<DueSessions, StoreError> {
+        let effect = || {
+            let table = self.world.table.clone();
+            async move { table.due(what, now).await }
+        };
+        self.call(Call::Due, None, effect, |_| Err(StoreError::Unavailable)).await
     }
 
-    async fn calendar_entry(&self, _: &SessionId, _: &SenderId, _: i64) -> Result<Option<CalendarEntry>, StoreError> {
-        Err(StoreError::Unavailable)
+    async fn calendar_entry(
+        &self,
+        id: &SessionId,
+        entry: &SenderId,
+        now: i64,
+    ) -> Result<Option<CalendarEntry>, StoreError> {
+        let effect = || {
+            let (table, id, entry) = (self.world.table.clone(), id.clone(), entry.clone());
+            async move { table.calendar_entry(&id, &entry, now).await }
+        };
+        self.call(Call::ReadEntry, None, effect, |_| Err(StoreError::Unavailable)).await
     }
 
-    async fn mirror(&self, _: &SessionId, _: &CalendarEntry, _: i64) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable)
+    async fn mirror(&self, id: &SessionId, entry: &CalendarEntry, now: i64) -> Result<(), StoreError> {
+        let effect = || {
+            let (table, id, entry) = (self.world.table.clone(), id.clone(), entry.clone());
+            async move { table.mirror(&id, &entry, now).await }
+        };
+        self.call(Call::Mirror, None, effect, |_| Err(StoreError::Unavailable)).await
     }
 
-    async fn unmirror(&self, _: &SessionId, _: &SenderId) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable)
+    async fn unmirror(&self, id: &SessionId, entry: &SenderId) -> Result<(), StoreError> {
+        let effect = || {
+            let (table, id, entry) = (self.world.table.clone(), id.clone(), entry.clone());
+            async move { table.unmirror(&id, &entry).await }
+        };
+        self.call(Call::Unmirror, None, effect, |_| Err(StoreError::Unavailable)).await
     }
 
-    async fn forget_entries(&self, _: &SessionId) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable)
+    async fn forget_entries(&self, id: &SessionId) -> Result<(), StoreError> {
+        let effect = || {
+            let (table, id) = (self.world.table.clone(), id.clone());
+            async move { table.forget_entries(&id).await }
+        };
+        self.call(Call::Forget, None, effect, |_| Err(StoreError::Unavailable)).await
     }
 }
 
-/// These schedules are about deliveries: the jobs that they give rise to go nowhere.
 impl Commands for Sandbox {
-    async fn send(&self, _: &Command) -> Result<(), NotSent> {
-        Ok(())
+    async fn send(&self, command: &Command) -> Result<(), NotSent> {
+        let effect = || {
+            let (world, text) = (Arc::clone(&self.world), command.encode());
+            async move {
+                world.command(&text);
+                Ok(())
+            }
+        };
+        self.call(Call::SendCommand, None, effect, |_| Err(NotSent)).await
+    }
+}
+
+impl Archive for Sandbox {
+    async fn store(&self, key: &str, download: Download, deadline: Instant) -> Result<ArchivedObject, ArchiveError> {
+        let content_type = download.content_type().map(str::to_owned);
+        let read = timeout_at(deadline, download.into_bytes(usize::MAX)).await;
+        let bytes = read.map_err(|_| ArchiveError::OutOfTime)??;
+        self.archive(Call::StoreArtifact, key, content_type, bytes).await
+    }
+
+    async fn put(&self, key: &str, content_type: &str, bytes: Vec<u8>) -> Result<ArchivedObject, ArchiveError> {
+        self.archive(Call::PutArtifact, key, Some(content_type.to_owned()), bytes).await
+    }
+}
+
+impl Sandbox {
+    async fn archive(
+        &self,
+        call: Call,
+        key: &str,
+        content_type: Option<String>,
+        bytes: Vec<u8>,
+    ) -> Result<ArchivedObject, ArchiveError> {
+        let (size_bytes, sha256) = (bytes.len() as u64, sha256_hex(&bytes));
+        let archived = ArchivedObject { key: key.to_owned(), content_type, size_bytes, sha256 };
+        let effect = || {
+            let (world, archived, bytes) = (Arc::clone(&self.world), archived.clone(), bytes.clone());
+            async move {
+                world.put(&archived.key, bytes, BTreeMap::new());
+                Ok(archived)
+            }
+        };
+        self.call(call, None, effect, |_| Err(ArchiveError::Unavailable)).await
+    }
+}
+
+/// A provider that refuses is one that fails: what it says for good is said by its [`Desk`](super::api::Desk).
+impl ProviderApi for Sandbox {
+    fn is_configured(&self, _: Provider) -> bool {
+        self.world.desk().has_key()
+    }
+
+    async fn artifact(&self, bot: &SessionId, artifact: Artifact) -> Result<Located, ApiError> {
+        let effect = || {
+            let (world, bot) = (Arc::clone(&self.world), bot.clone());
+            async move {
+                let answer = world.desk().locate(&bot, artifact);
+                answer.wait().await
+            }
+        };
+        self.call(Call::Locate, Some(&bot.encoded()), effect, |_| Err(ApiError::later(Cause::Failing))).await
+    }
+
+    async fn detail(&self, bot: &SessionId) -> Result<BotDetail, ApiError> {
+        let effect = || {
+            let (world, bot) = (Arc::clone(&self.world), bot.clone());
+            async move {
+                let answer = world.desk().detail(&bot);
+                answer.wait().await
+            }
+        };
+        self.call(Call::Detail, Some(&bot.encoded()), effect, |_| Err(ApiError::later(Cause::Failing))).await
+    }
+
+    async fn calendar_entries(&self, calendar: &SessionId, which: &Entries) -> Result<CalendarEntries, ApiError> {
+        let effect = || {
+            let (world, calendar, which) = (Arc::clone(&self.world), calendar.clone(), which.clone());
+            async move {
+                let answer = world.desk().entries(&calendar, &which);
+                answer.wait().await
+            }
+        };
+        self.call(Call::Entries, Some(&calendar.encoded()), effect, |_| Err(ApiError::later(Cause::Failing))).await
+    }
+
+    async fn download(&self, _: Artifact, url: &DownloadUrl) -> Result<Download, ApiError> {
+        let effect = || {
+            let (world, url) = (Arc::clone(&self.world), url.expose());
+            async move {
+                let answer = world.desk().download(&url);
+                let (content_type, length, bytes) = answer.wait().await?;
+                Ok(Download::new(Some(content_type), Some(length), ByteStream::from(bytes)))
+            }
+        };
+        self.call(Call::Download, None, effect, |_| Err(ApiError::later(Cause::Failing))).await
     }
 }
 
@@ -301,12 +426,13 @@ impl Requeue for Sandbox {
 }
 
 impl Publisher for Sandbox {
-    async fn publish(&self, events: &[PublishedEvent]) -> Result<(), PublishError> {
-        let ids: Vec<_> = events.iter().map(|event| event.id.clone()).collect();
+    async fn publish(&self, announcements: &[PublishedEvent]) -> Result<(), PublishError> {
+        let said = |told: &PublishedEvent| (told.id.clone(), told.name, serde_json::to_value(told).unwrap_or_default());
+        let published: Vec<_> = announcements.iter().map(said).collect();
         let effect = || {
-            let (world, ids) = (Arc::clone(&self.world), ids.clone());
+            let (world, published) = (Arc::clone(&self.world), published.clone());
             async move {
-                world.hear(ids);
+                world.hear(published);
                 Ok(())
             }
         };

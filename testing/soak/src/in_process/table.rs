@@ -2,8 +2,9 @@
 
 mod wire;
 
+use futures_util::FutureExt as _;
 use process_fn::{DueSessions, DynamoStore, Loaded, MemoryStore, Recorded, SessionStore, StoreError, Version};
-use shared::{SenderId, Session, SessionId, api::CalendarEntry, session::TimelineLine, table::Due};
+use shared::{Provider, SenderId, Session, SessionId, api::CalendarEntry, session::TimelineLine, table::Due};
 use std::{sync::Arc, time::Duration};
 pub(super) use wire::Items;
 
@@ -38,6 +39,19 @@ impl Table {
         match self {
             Self::Memory(store) => store.sessions(now),
             Self::Dynamo(_, items) => items.sessions(now),
+        }
+    }
+
+    /// Whether something is due for a session by `now`.
+    #[must_use]
+    pub(super) fn is_due(&self, now: i64) -> bool {
+        match self {
+            Self::Memory(store) => {
+                let unverified = Provider::ALL.into_iter().map(Due::Unverified);
+                let mut all = [Due::Work, Due::Erasure].into_iter().chain(unverified);
+                all.any(|what| matches!(store.due(what, now).now_or_never(), Some(Ok(due)) if !due.sessions.is_empty()))
+            }
+            Self::Dynamo(_, items) => items.is_due(now),
         }
     }
 

@@ -1,11 +1,14 @@
 //! Everything around the functions: queues, table, bucket, clock, and the weather.
 
+use super::api::Desk;
 use super::{
     bucket::{Bucket, Stored},
     queue::{Queue, Rules},
     table::Table,
 };
 use crate::{
+    account::Account,
+    audit::{Asked, Published},
     fault::{Call, Fault, Weather},
     schedule::Settings,
 };
@@ -13,7 +16,7 @@ use e2e::pipeline::CREDENTIALS;
 use ingest_fn::Endpoints;
 use process_fn::Policy;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -40,8 +43,10 @@ pub(super) struct World {
     settings: Settings,
     began: Instant,
     events: Mutex<Queue>,
+    commands: Mutex<Queue>,
     bucket: Mutex<Bucket>,
-    heard: Mutex<BTreeSet<String>>,
+    heard: Mutex<Vec<Published>>,
+    desk: Mutex<Desk>,
     weather: Mutex<Weather>,
     calls: Mutex<BTreeMap<Call, u32>>,
     struck: Mutex<BTreeMap<(Call, &'static str), u64>>,
@@ -62,15 +67,17 @@ impl Drop for UnderWay {
 impl World {
     /// An empty one, at its beginning.
     #[must_use]
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings, account: Account) -> Self {
         let rules = |max_receives| Rules { visibility_ms: VISIBILITY_MS, max_receives, retention_ms: RETENTION_MS };
         Self {
             table: Table::new(settings.is_dynamo),
             settings,
             began: Instant::now(),
             events: Mutex::new(Queue::new(rules(settings.max_receives))),
+            commands: Mutex::new(Queue::new(rules(settings.command_receives))),
             bucket: Mutex::default(),
             heard: Mutex::default(),
+            desk: Mutex::new(Desk::new(account)),
             weather: Mutex::default(),
             calls: Mutex::default(),
             struck: Mutex::default(),
@@ -91,6 +98,12 @@ impl World {
                 .map(str::to_owned)
         };
         Ok(ingest_fn::Config::from_env(&find)?.endpoints)
+    }
+
+    /// How everything is set up.
+    #[must_use]
+    pub(super) fn settings(&self) -> Settings {
+        self.settings
     }
 
     /// How failures are met.
@@ -180,15 +193,55 @@ impl World {
         self.bucket().put(key, Stored { bytes, metadata, stored_at: self.now_seconds() });
     }
 
-    /// Hears published events.
-    pub(super) fn hear(&self, ids: Vec<String>) {
-        lock(&self.heard).extend(ids);
+    /// Puts a command into its queue.
+    pub(super) fn command(&self, text: &str) {
+        self.commands().send(self.now_ms(), text);
+        self.sent.notify_waiters();
     }
 
-    /// The ids of all published events so far.
+    /// Hears what is published: the id, the name and the detail of each. What it says of an object is looked up at once.
+    pub(super) fn hear(&self, published: Vec<(String, &'static str, serde_json::Value)>) {
+        for (id, name, detail) in published {
+            let object = detail
+                .get("key")
+                .and_then(serde_json::Value::as_str)
+                .map(|key| self.bucket().get(key).map(|stored| stored.bytes.clone()));
+            lock(&self.heard).push(Published { id, name: name.to_owned(), detail, object });
+        }
+    }
+
+    /// Everything that was published so far.
     #[must_use]
-    pub(super) fn heard(&self) -> BTreeSet<String> {
+    pub(super) fn heard(&self) -> Vec<Published> {
         lock(&self.heard).clone()
+    }
+
+    /// Where the provider answers questions.
+    pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
+        lock(&self.desk)
+    }
+
+    /// Every question so far.
+    #[must_use]
+    pub(super) fn asked(&self) -> Vec<Asked> {
+        self.desk().asked().to_vec()
+    }
+
+    /// The commands queue.
+    pub(super) fn commands(&self) -> MutexGuard<'_, Queue> {
+        lock(&self.commands)
+    }
+
+    /// Whether a sweep would find something to do now.
+    #[must_use]
+    pub(super) fn is_to_sweep(&self) -> bool {
+        self.table.is_due(self.now_seconds()) || !self.bucket().list("spool/").is_empty()
+    }
+
+    /// Whether a session waits for a job, however long.
+    #[must_use]
+    pub(super) fn is_waiting(&self) -> bool {
+        self.table.sessions(self.now_seconds()).iter().any(|session| session.due_at().is_some())
     }
 
     /// The events queue.
@@ -201,11 +254,12 @@ impl World {
         lock(&self.bucket)
     }
 
-    /// Whether nothing is on its way anywhere.
+    /// Whether nothing is on its way anywhere; jobs may still wait for their time.
     #[must_use]
     pub(super) fn is_quiet(&self) -> bool {
         let is_spooled = !self.bucket().list("spool/").is_empty();
-        self.under_way.load(Ordering::Relaxed) == 0 && self.events().bodies().next().is_none() && !is_spooled
+        let is_queued = self.events().bodies().next().is_some() || self.commands().bodies().next().is_some();
+        self.under_way.load(Ordering::Relaxed) == 0 && !is_queued && !is_spooled
     }
 }
 

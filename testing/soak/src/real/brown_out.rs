@@ -2,6 +2,7 @@
 
 use super::{Lane, Plan, Strike, boundary::Boundary};
 use crate::{
+    account::Account,
     bodies,
     delivery::Delivery,
     fault::Weather,
@@ -62,7 +63,7 @@ impl Plan {
         let mut rng = Rng::with_seed(seed);
         let sent = (0..deliveries.div_ceil(PER_BOT)).flat_map(|bot| {
             let id = format!("brown-{seed:x}-{bot}");
-            let course = bodies::course(&mut rng, Endpoint::MeetStream, false, &id).into_iter().take(PER_BOT);
+            let course = bodies::course(&mut rng, Endpoint::MeetStream, false, &id, "word").into_iter().take(PER_BOT);
             course.map(Delivery::of).collect::<Vec<_>>()
         });
         let wave = Wave {
@@ -71,10 +72,13 @@ impl Plan {
             strangers: vec![],
             weather: Weather::default(),
             tail: Duration::ZERO,
+            orders: vec![],
+            replay_after: Duration::ZERO,
         };
         // The seed is part of every accept id: the queue must not fold the deliveries of one share into those of another.
         let seed = seed.wrapping_mul(101).wrapping_add(u64::from(percent));
-        let schedule = Schedule { seed, settings: Settings::draw(&mut rng), waves: vec![wave] };
+        let settings = Settings::draw(&mut rng);
+        let schedule = Schedule { seed, settings, account: Account::default(), waves: vec![wave] };
         let mut strikes = BTreeMap::new();
         for boundary in CALLS {
             // A delivery takes a few attempts, and a sweep tries each spooled one again and again.

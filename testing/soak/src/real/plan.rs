@@ -135,7 +135,7 @@ impl Plan {
     fn reach(&mut self, rng: &mut Rng, boundary: Boundary, seed: u64) {
         let bot = format!("focus-{seed:x}");
         let refused = Strike::Refused(Refusal::Error(403, "AccessDenied"));
-        let mut course = bodies::course(rng, Endpoint::MeetStream, false, &bot).into_iter().skip(1);
+        let mut course = bodies::course(rng, Endpoint::MeetStream, false, &bot, "word").into_iter().skip(1);
         let Some(body) = course.next() else { return };
         match boundary {
             Boundary::SendMessage | Boundary::GetItem | Boundary::PutSession | Boundary::PutEvents => self.send(body),
@@ -150,10 +150,10 @@ impl Plan {
             }
             Boundary::PutEntry => {
                 let event = format!(r#"{{"event":"bot.unheard_of","bot_id":"{bot}"}}"#);
-                self.send(Body { name: "an unknown event".to_owned(), bytes: event.into_bytes() });
+                self.send(Body { name: "an unknown event".to_owned(), bytes: event.into_bytes(), is_genuine: true });
             }
             Boundary::PutQuarantine => {
-                self.send(Body { name: "not JSON".to_owned(), bytes: b"not json".to_vec() });
+                self.send(Body { name: "not JSON".to_owned(), bytes: b"not json".to_vec(), is_genuine: false });
             }
             Boundary::PutParked => {
                 self.send(body);

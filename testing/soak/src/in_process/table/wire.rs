@@ -1,4 +1,4 @@
-//! `DynamoDB` as far as our one adapter asks for it: `GetItem`, `PutItem`, and the conditions that it writes.
+//! `DynamoDB` as far as our one adapter asks for it: its operations, and the conditions that it writes.
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use shared::{
     Session,
     session::{Document, TimelineLine},
-    table::{DOCUMENT, EXPIRES_AT, IDS, PK, SESSION_SORT_KEY, SK},
+    table::{DOCUMENT, DUE_AT, EXPIRES_AT, IDS, PK, SESSION_SORT_KEY, SK},
 };
 use std::{
     collections::BTreeMap,
@@ -55,12 +55,43 @@ impl Items {
         entries.filter_map(|((pk, _), item)| Some((pk.clone(), document(item)?.line().ok()?))).collect()
     }
 
+    pub(super) fn is_due(&self, now: i64) -> bool {
+        self.lock()
+            .values()
+            .any(|item| number(item, DUE_AT).is_some_and(|due_at| due_at <= now) && !has_expired(item, now))
+    }
+
     pub(super) fn delete_expired(&self, now: i64) {
         self.lock().retain(|_, item| !has_expired(item, now));
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, String), Item>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The items of one partition whose sort keys begin like this.
+    fn below(&self, request: &Value) -> Option<Vec<Item>> {
+        let value = |name: &str| request["ExpressionAttributeValues"].get(name)?.get("S")?.as_str();
+        let (pk, prefix) = (value(":pk")?, value(":kind")?);
+        let items = self.lock();
+        let of_it = items.iter().filter(|((of, sk), _)| of == pk && sk.starts_with(prefix));
+        Some(of_it.map(|((pk, sk), _)| json_key(pk, sk)).collect())
+    }
+
+    /// What is due, from the sparse index.
+    fn due(&self, request: &Value) -> Option<Vec<Item>> {
+        let condition = request["KeyConditionExpression"].as_str()?;
+        let (names, values) = (&request["ExpressionAttributeNames"], &request["ExpressionAttributeValues"]);
+        let items = self.lock();
+        let mut found = Vec::new();
+        for ((pk, sk), item) in items.iter().filter(|(_, item)| item.contains_key(DUE_AT)) {
+            if condition::holds(condition, names, values, Some(item)).ok()? {
+                found.push((number(item, DUE_AT), json_key(pk, sk)));
+            }
+        }
+        found.sort_by_key(|(due_at, _)| *due_at);
+        let limit = usize::try_from(request["Limit"].as_u64().unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+        Some(found.into_iter().take(limit).map(|(_, key)| key).collect())
     }
 
     fn answer(&self, operation: &str, request: &Value) -> (u16, Value) {
@@ -88,6 +119,18 @@ impl Items {
                     }
                 }
             }
+            Some("DeleteItem") => {
+                let Some(key) = key(&request["Key"]) else { return invalid("no key") };
+                self.lock().remove(&key);
+                (200, json!({}))
+            }
+            Some("Query") => {
+                let found = if request["IndexName"].is_null() { self.below(request) } else { self.due(request) };
+                found.map_or_else(
+                    || invalid("a query that this table does not know"),
+                    |items| (200, json!({ "Count": items.len(), "Items": items })),
+                )
+            }
             _ => invalid("an operation that this table does not know"),
         }
     }
@@ -95,6 +138,14 @@ impl Items {
 
 fn invalid(message: &str) -> (u16, Value) {
     (400, json!({"__type": "ValidationException", "message": message}))
+}
+
+fn json_key(pk: &str, sk: &str) -> Item {
+    [(PK.to_owned(), json!({ "S": pk })), (SK.to_owned(), json!({ "S": sk }))].into_iter().collect()
+}
+
+fn number(item: &Item, name: &str) -> Option<i64> {
+    item.get(name)?["N"].as_str()?.parse().ok()
 }
 
 fn key(item: &Value) -> Option<(String, String)> {
@@ -110,8 +161,7 @@ fn holds(request: &Value, found: Option<&Item>) -> Option<bool> {
 }
 
 fn has_expired(item: &Item, now: i64) -> bool {
-    let expires_at = item.get(EXPIRES_AT).and_then(|value| value["N"].as_str()).and_then(|text| text.parse().ok());
-    expires_at.is_some_and(|expires_at: i64| expires_at <= now)
+    number(item, EXPIRES_AT).is_some_and(|expires_at| expires_at <= now)
 }
 
 fn document(item: &Item) -> Option<Document> {
