@@ -13,7 +13,8 @@ pub fn built(name: &str) -> Result<PathBuf> {
     let program = std::env::current_exe().context("the running program has no path")?;
     let profile = profile(&program).context("the running program is not in a target folder")?;
     let binary = profile.join(name);
-    let built_at = modified(&binary).with_context(|| format!("{name} is not built: run `cargo build --workspace --bins`"))?;
+    let built_at =
+        modified(&binary).with_context(|| format!("{name} is not built: run `cargo build --workspace --bins`"))?;
     let inputs = fs::read_to_string(profile.join(format!("{name}.d")))
         .with_context(|| format!("{name} has no dependency list: run `cargo build --workspace --bins`"))?;
     for source in sources(&inputs) {
