@@ -24,7 +24,7 @@ PATH = re.compile(r"[\w.*-]+(?:/[\w.*-]+)*/?")
 SOURCE = re.compile(r".*\.(?:rs|py|toml|yaml)")
 CITED = re.compile(r"`([\w./-]+\.(?:rs|py))`:? *\(?((?:`\w+`(?:, | and |,? )?)+)")
 NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)+")
-TEST = r"""\b(?:fn|def) {0}\b|["']{0}["']"""
+DEFINED = re.compile(r"""\b(?:fn|def) (\w+)|["'](\w+)["']""")
 """What a name of four words or more must be: a test, or a text such as a reason in the log."""
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TARGET = re.compile(r"\bmake ([a-z]+)\b")
@@ -57,6 +57,16 @@ class Tree:
         """Everything that is no page."""
         kinds = (".rs", ".py", ".yaml", ".toml", ".json", ".patch")
         return "\n".join(self.text(path) for path in sorted(self.files) if path.endswith(kinds))
+
+    @cache
+    def words(self) -> set[str]:
+        """Every word of the sources."""
+        return set(re.findall(r"\w+", self.sources()))
+
+    @cache
+    def defined(self) -> set[str]:
+        """Every function and every quoted word of the sources."""
+        return {name for found in DEFINED.findall(self.sources()) for name in found}
 
     def has(self, path: str) -> bool:
         """Whether there is such a file or folder; `*` stands for anything. A source file may be cited by the end of its path."""
@@ -101,8 +111,8 @@ def wrong(page: str, tree: Tree) -> Iterator[str]:
     for word in words:
         if is_path(word, tree) and not tree.has(word):
             yield f"there is no file or folder `{word}`"
-        if NAME.fullmatch(word) and not re.search(TEST.format(word) if word.count("_") > 2 else rf"\b{word}\b", tree.sources()):
-            like = difflib.get_close_matches(word, re.findall(r"\b(?:fn|def) (\w+)", tree.sources()), n=1, cutoff=0.7)
+        if NAME.fullmatch(word) and word not in (tree.defined() if word.count("_") > 2 else tree.words()):
+            like = difflib.get_close_matches(word, tree.defined(), n=1, cutoff=0.7)
             yield f"nothing in the sources is called `{word}`{f'; is it `{like[0]}` now?' if like else ''}"
     for path, names in CITED.findall(prose):
         for name in re.findall(r"`(\w+)`", names):
