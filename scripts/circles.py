@@ -27,13 +27,6 @@ PRODUCT = ("shared", "platform", "ingest-fn", "process-fn", "cli")
 WAY_OUT = "Move what both need into a file that imports neither, or pass it as an argument."
 
 KNOWN = {
-    "cli/src/artifacts",
-    "cli/src/doctor",
-    "cli/src/event",
-    "cli/src/kept",
-    "cli/src/meeting",
-    "cli/src/send",
-    "cli/src/stack",
     "ingest-fn/src",
     "platform/src/telemetry",
     "process-fn/src",

@@ -2,7 +2,7 @@
 
 use crate::{
     failure::Failure,
-    stack::{Keyring, Place, Stack},
+    stack::{Keyring, Stack, StackArgs},
     table,
 };
 use aws_sdk_dynamodb::Client;
@@ -53,8 +53,8 @@ impl ServedBot {
     ///
     /// # Errors
     /// When the stack asks the providers themselves, or a port is taken.
-    pub async fn start(place: &Place, plan: BotPlan) -> Result<Self, Failure> {
-        let stack = place.open().await?;
+    pub async fn start(stack_args: &StackArgs, plan: BotPlan) -> Result<Self, Failure> {
+        let stack = stack_args.open().await?;
         let port = stack.api_port.ok_or_else(|| {
             Failure::new(format!("{} does not look for the providers' APIs on this machine", stack.aws.name))
                 .help("a stack that `make up` of this version has started does")

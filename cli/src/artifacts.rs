@@ -10,8 +10,8 @@ use crate::{
     escape,
     failure::Failure,
     invoke,
-    screen::{self, Look, Sheet, Tone},
-    stack::{Place, Stack},
+    screen::{self, Sheet, Style, Tone},
+    stack::{Stack, StackArgs},
     table::{self, Found, Known, recent},
     timeline::{providers, rendering::seconds, session_id},
 };
@@ -96,20 +96,20 @@ impl Artifacts {
     ///
     /// # Errors
     /// When nothing is known of the bot, something cannot be read, or a file is not what it should be.
-    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
+    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let bot = match (&self.provider, &self.id) {
             (Some(provider), Some(id)) => Some(session_id(provider, Subject::Bot, id)?),
             _ => None,
         };
-        let stack = place.open().await?;
+        let stack = stack_args.open().await?;
         let client = aws_sdk_dynamodb::Client::new(&stack.aws.config);
-        let Some(bot) = bot else { return self.list_recent(&stack, &client, look).await };
+        let Some(bot) = bot else { return self.list_recent(&stack, &client, style).await };
         let bucket = Bucket::of(&stack);
         let now = Timestamp::now().as_second();
         let known = table::known(&client, &stack, &bot, now).await?;
         let listed = bucket.list(&artifacts::prefix(&bot)).await?;
         if known.is_none() && listed.is_empty() {
-            return Err(nothing_known(&bot, &stack, place));
+            return Err(nothing_known(&bot, &stack, stack_args));
         }
         let session = known.as_ref().and_then(|known| known.session.as_ref()).map(|(session, _)| session);
         let mut lines = self.wanted(inventory(&bot, session, Some(&listed)));
@@ -123,7 +123,7 @@ impl Artifacts {
         }
         match &self.download {
             Some(folder) => download::all(&bucket, &lines, folder).await,
-            None => self.print(&lines, look, &why_none(&bot, known.as_ref())),
+            None => self.print(&lines, style, &why_none(&bot, known.as_ref())),
         }
     }
 
@@ -145,7 +145,7 @@ impl Artifacts {
         Ok(())
     }
 
-    async fn list_recent(&self, stack: &Stack, client: &aws_sdk_dynamodb::Client, look: Look) -> Result<(), Failure> {
+    async fn list_recent(&self, stack: &Stack, client: &aws_sdk_dynamodb::Client, style: Style) -> Result<(), Failure> {
         let wanted = Found {
             provider: self.provider.as_deref().and_then(Provider::from_name),
             state: None,
@@ -160,7 +160,7 @@ impl Artifacts {
         let bots = sessions.iter().filter(|session| session.id().subject == Subject::Bot);
         let lines = bots.flat_map(|session| inventory(session.id(), Some(session), None)).collect();
         let none = format!("no artifact was heard of in the last {} days on {}", self.days, stack.aws.name);
-        self.print(&self.wanted(lines), look, &none)
+        self.print(&self.wanted(lines), style, &none)
     }
 
     fn wanted(&self, lines: Vec<Line>) -> Vec<Line> {
@@ -168,7 +168,7 @@ impl Artifacts {
         lines.into_iter().filter(is_wanted).collect()
     }
 
-    fn print(&self, lines: &[Line], look: Look, none: &str) -> Result<(), Failure> {
+    fn print(&self, lines: &[Line], style: Style, none: &str) -> Result<(), Failure> {
         if self.json {
             return screen::print(&escape::json(&lines).map_err(|error| Failure::new(error.to_string()))?);
         }
@@ -176,17 +176,17 @@ impl Artifacts {
             screen::remark(none);
             return Ok(());
         }
-        screen::print(&render(lines, look))
+        screen::print(&render(lines, style))
     }
 }
 
 /// That nothing is known of a bot, and how to find those of which something is.
-pub(crate) fn nothing_known(bot: &SessionId, stack: &Stack, place: &Place) -> Failure {
+pub(crate) fn nothing_known(bot: &SessionId, stack: &Stack, stack_args: &StackArgs) -> Failure {
     let shown = escape::text(bot.id.as_sent());
     let what = format!("nothing is known of {} bot \"{shown}\" on {}", bot.provider, stack.aws.name);
     Failure::not_found(what).help(format!(
         "`rollcall sessions{}` lists the bots of these days, with their ids; a delivery takes a moment",
-        place.as_flags()
+        stack_args.as_flags()
     ))
 }
 
@@ -206,7 +206,7 @@ fn why_none(bot: &SessionId, known: Option<&Known>) -> String {
     format!("no artifact of {} bot \"{shown}\" was heard of so far", bot.provider)
 }
 
-fn render(lines: &[Line], look: Look) -> String {
+fn render(lines: &[Line], style: Style) -> String {
     let columns = ["bot", "artifact", "state", "version", "size", "content type", "stored (UTC)", "SHA-256", "key"];
     let mut sheet = Sheet::new(columns, &[2, 2, 2, 2, 1]);
     for line in lines {
@@ -227,7 +227,7 @@ fn render(lines: &[Line], look: Look) -> String {
             (line.kind.to_owned(), Tone::Plain),
             (format!("{}{detail}", line.state), tone),
             text(&line.version),
-            (line.size_bytes.map(size).unwrap_or_default(), Tone::Plain),
+            (line.size_bytes.map(screen::size).unwrap_or_default(), Tone::Plain),
             text(&line.content_type),
             (line.stored_at.map(seconds).unwrap_or_default(), Tone::Plain),
             // Enough to compare by eye; `--json` has all of it.
@@ -235,28 +235,5 @@ fn render(lines: &[Line], look: Look) -> String {
             text(&line.key),
         ]);
     }
-    sheet.render(look)
-}
-
-/// A number of bytes for people.
-pub(crate) fn size(bytes: u64) -> String {
-    let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
-    match units.into_iter().find(|(_, unit)| bytes >= *unit) {
-        Some((name, unit)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
-        None => format!("{bytes} B"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_told_in_the_unit_that_fits() {
-        for (bytes, told) in
-            [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (20_049_999, "20.0 MB"), (1_550_000_000, "1.5 GB")]
-        {
-            assert_eq!(size(bytes), told);
-        }
-    }
+    sheet.render(style)
 }

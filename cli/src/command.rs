@@ -7,12 +7,12 @@ use crate::{
     doctor::Doctor,
     failure::Failure,
     kept::{Parked, Quarantine, Spool},
-    screen::Look,
+    screen::Style,
     send::Send,
     sessions::Sessions,
     settings::Settings,
     simulate::Simulate,
-    stack::Place,
+    stack::StackArgs,
     timeline::Timeline,
     transcript::PrintTranscript,
     urls::Urls,
@@ -47,7 +47,7 @@ Exit codes: 0 done, 1 failed, 2 cannot be done as asked, 3 not found."
 )]
 pub struct Rollcall {
     #[command(flatten)]
-    place: Place,
+    stack_args: StackArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -75,22 +75,22 @@ impl Rollcall {
     ///
     /// # Errors
     /// Whatever the command could not do.
-    pub async fn run(self, look: Look) -> Result<(), Failure> {
+    pub async fn run(self, style: Style) -> Result<(), Failure> {
         match self.command {
-            Command::Send(send) => send.run(&self.place, look).await,
-            Command::Simulate(simulate) => simulate.run(&self.place, look).await,
-            Command::Timeline(timeline) => timeline.run(&self.place, look).await,
-            Command::Transcript(transcript) => transcript.run(&self.place).await,
-            Command::Artifacts(artifacts) => artifacts.run(&self.place, look).await,
-            Command::Delete(delete) => delete.run(&self.place, look).await,
-            Command::Sessions(sessions) => sessions.run(&self.place, look).await,
-            Command::Parked(parked) => parked.run(&self.place, look).await,
-            Command::Quarantine(quarantine) => quarantine.run(&self.place, look).await,
-            Command::Dlq(dlq) => dlq.run(&self.place, look).await,
-            Command::Spool(spool) => spool.run(&self.place, look).await,
-            Command::Urls(urls) => urls.run(&self.place, look).await,
+            Command::Send(send) => send.run(&self.stack_args, style).await,
+            Command::Simulate(simulate) => simulate.run(&self.stack_args, style).await,
+            Command::Timeline(timeline) => timeline.run(&self.stack_args, style).await,
+            Command::Transcript(transcript) => transcript.run(&self.stack_args).await,
+            Command::Artifacts(artifacts) => artifacts.run(&self.stack_args, style).await,
+            Command::Delete(delete) => delete.run(&self.stack_args, style).await,
+            Command::Sessions(sessions) => sessions.run(&self.stack_args, style).await,
+            Command::Parked(parked) => parked.run(&self.stack_args, style).await,
+            Command::Quarantine(quarantine) => quarantine.run(&self.stack_args, style).await,
+            Command::Dlq(dlq) => dlq.run(&self.stack_args, style).await,
+            Command::Spool(spool) => spool.run(&self.stack_args, style).await,
+            Command::Urls(urls) => urls.run(&self.stack_args, style).await,
             Command::Settings(settings) => settings.run(),
-            Command::Doctor(doctor) => doctor.run(&self.place, look).await,
+            Command::Doctor(doctor) => doctor.run(&self.stack_args, style).await,
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::{
     escape,
     failure::Failure,
     invoke,
-    screen::{self, Look},
-    stack::{Place, Stack},
+    screen::{self, Style},
+    stack::{Stack, StackArgs},
     timeline::{providers, rendering::seconds, session_id},
 };
 use clap::Args;
@@ -80,22 +80,22 @@ impl Delete {
     ///
     /// # Errors
     /// When nothing is known of the bot, nobody confirms, or the functions do not do it in time.
-    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
+    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let (subject, id) = match (&self.id, &self.calendar) {
             (_, Some(calendar)) => (Subject::Calendar, calendar),
             (id, None) => (Subject::Bot, id.as_ref().ok_or_else(|| Failure::usage("no bot is named"))?),
         };
         let bot = session_id(&self.provider, subject, id)?;
-        let stack = place.open().await?;
+        let stack = stack_args.open().await?;
         let bucket = Bucket::of(&stack);
         let found = Remains::read(&stack, &bucket, &bot).await?;
-        let Some(standing) = found.standing() else { return Err(nothing_known(&bot, &stack, place)) };
+        let Some(standing) = found.standing() else { return Err(nothing_known(&bot, &stack, stack_args)) };
         match standing {
             Standing::Erased { .. } => return screen::print(&standing.sentence(&bot)),
             Standing::Asked if self.dry_run => return screen::print(&standing.sentence(&bot)),
             Standing::Asked => screen::print(&standing.sentence(&bot))?,
             Standing::Kept | Standing::LeftOver => {
-                screen::print(&found.render(&bot, look))?;
+                screen::print(&found.render(&bot, style))?;
                 if self.dry_run {
                     screen::remark("nothing was changed: this is what `rollcall delete` without --dry-run erases");
                     return Ok(());
@@ -114,7 +114,7 @@ impl Delete {
         let id = escape::shell(bot.id.as_sent());
         let id = if subject == Subject::Calendar { format!("--calendar {id}") } else { id };
         screen::print("deleted: what is not erased yet, the sweep erases within a minute")?;
-        screen::remark(&format!("`rollcall delete {} {id}{}` says how far it is", bot.provider, place.as_flags()));
+        screen::remark(&format!("`rollcall delete {} {id}{}` says how far it is", bot.provider, stack_args.as_flags()));
         Ok(())
     }
 

@@ -12,8 +12,8 @@ use crate::{
         content::Content,
         selection::{How, Whose},
     },
-    screen::Look,
-    stack::{Place, Stack},
+    screen::Style,
+    stack::{Stack, StackArgs},
 };
 use clap::{ArgGroup, Args, Subcommand, value_parser};
 use shared::{SessionId, group};
@@ -110,13 +110,13 @@ impl Dlq {
     ///
     /// # Errors
     /// When something cannot be read, is not there, or was not put back.
-    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
+    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let of = if self.commands { Of::Commands } else { Of::Deliveries };
-        let stack = place.open().await?;
+        let stack = stack_args.open().await?;
         match self.action {
-            Action::List(list) => list.run(of, &stack, look).await,
+            Action::List(list) => list.run(of, &stack, style).await,
             Action::Show(show) => show.run(of, &stack).await,
-            Action::Replay(replay) => replay.run(of, &stack, look).await,
+            Action::Replay(replay) => replay.run(of, &stack, style).await,
         }
     }
 }

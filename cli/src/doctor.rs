@@ -4,11 +4,12 @@
 //! something is in [`front`]. `docs/DOCTOR.md` lists the checks, and which statement about AWS each of them settles.
 //!
 //! # Invariants
-//! - What it sends is about bots whose ids begin with [`BOT_PREFIX`], and it erases them in the way in which everything is
+//! - What it sends is about bots whose ids begin with [`facts::BOT_PREFIX`], and it erases them in the way in which everything is
 //!   erased. It removes only what it has put there itself.
 //! - A check that could not be carried out never passes.
 //! - No secret is among the facts.
 
+mod asking;
 pub mod facts;
 pub mod finding;
 mod front;
@@ -20,15 +21,12 @@ mod ring;
 use crate::{
     escape,
     failure::Failure,
-    screen::{self, Look},
-    stack::Place,
+    screen::{self, Style},
+    stack::StackArgs,
 };
 use clap::Args;
 use finding::{Check, Finding, Report, Verdict};
 use jiff::Timestamp;
-
-/// What the ids of invented bots begin with.
-pub const BOT_PREFIX: &str = "doctor-";
 
 /// Check that a deployment is as it should be
 ///
@@ -74,9 +72,9 @@ impl Doctor {
     ///
     /// # Errors
     /// When a check failed, or none could be carried out.
-    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
-        let stack = place.open().await.map_err(Failure::before_trying)?;
-        let mut shown = Shown { doctor: &self, look, findings: Vec::new() };
+    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
+        let stack = stack_args.open().await.map_err(Failure::before_trying)?;
+        let mut shown = Shown { doctor: &self, style, findings: Vec::new() };
         screen::remark(&format!("looking at the stack {} on {}", escape::text(&stack.name), stack.aws.name));
         let facts = gather::gather(&stack).await.map_err(Failure::before_trying)?;
         shown.show(judge::judge(&facts))?;
@@ -120,7 +118,7 @@ impl Doctor {
 /// What was found so far, shown as it comes.
 struct Shown<'a> {
     doctor: &'a Doctor,
-    look: Look,
+    style: Style,
     findings: Vec<Finding>,
 }
 
@@ -128,7 +126,7 @@ impl Shown<'_> {
     fn show(&mut self, findings: Vec<Finding>) -> Result<(), Failure> {
         for finding in findings.into_iter().filter(|finding| self.doctor.wants(finding.check)) {
             if !self.doctor.json {
-                screen::print(&finding.render(self.look))?;
+                screen::print(&finding.render(self.style))?;
             }
             self.findings.push(finding);
         }

@@ -4,9 +4,9 @@ use crate::{
     curl::curl,
     escape,
     failure::Failure,
-    screen::{self, Look},
-    send::{Route, announcement, attributes, line, new_id, refusal, unexpected},
-    stack::Place,
+    route::{Route, announcement, attributes, line, new_id, refusal, unexpected},
+    screen::{self, Style},
+    stack::StackArgs,
 };
 use clap::{Args, value_parser};
 use jiff::Timestamp;
@@ -148,14 +148,14 @@ impl Event {
     ///
     /// # Errors
     /// When a delivery was not answered as it should be.
-    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
+    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let endpoint = self.route.endpoint()?;
         let body = match (&self.body, self.route.dialect) {
             (Some(file), _) => read(file)?,
             (None, Dialect::MeetStream) => self.of_meetstream()?,
             (None, dialect) => self.of_meetingbaas(dialect)?,
         };
-        let target = self.route.target(place).await?;
+        let target = self.route.target(stack_args).await?;
         let target = if self.forge { target.forged() } else { target };
         let courier = Courier::new(&target)?;
         let bot = provider::peek(endpoint, &body).session;
@@ -169,7 +169,7 @@ impl Event {
             let mut otherwise = 0;
             for _ in 0..self.repeat {
                 let answer = courier.send(&delivery).await?;
-                screen::print(&line(what, None, &answer, expected, look))?;
+                screen::print(&line(what, None, &answer, expected, style))?;
                 otherwise += u32::from(answer.status != expected);
             }
             if otherwise > 0 {
@@ -177,7 +177,7 @@ impl Event {
             }
         }
         if !self.forge {
-            self.route.suggest_timeline(place, bot.as_ref());
+            self.route.suggest_timeline(stack_args, bot.as_ref());
         }
         Ok(())
     }

@@ -17,16 +17,13 @@ use crate::{
         progress::{Progress, Words},
         selection::{Filter, How, Which},
     },
-    screen::{self, Look},
-    stack::{Place, Stack},
+    screen::{self, Style},
+    stack::{Stack, StackArgs},
 };
 use clap::{Args, Subcommand, value_parser};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::bucket::{Folder, metadata};
 use std::time::Duration;
-
-/// How many objects are read or put back at a time.
-const CONCURRENT: usize = 8;
 
 /// Deliveries that failed on every try: list them, look at them, put them back
 ///
@@ -139,8 +136,8 @@ impl Parked {
     ///
     /// # Errors
     /// When something cannot be read, is not there, or was not put back.
-    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
-        self.action.run(Folder::Parked, place, look).await
+    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
+        self.action.run(Folder::Parked, stack_args, style).await
     }
 }
 
@@ -149,8 +146,8 @@ impl Quarantine {
     ///
     /// # Errors
     /// When something cannot be read, is not there, or was not put back.
-    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
-        self.action.run(Folder::Quarantine, place, look).await
+    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
+        self.action.run(Folder::Quarantine, stack_args, style).await
     }
 }
 
@@ -159,39 +156,39 @@ impl Spool {
     ///
     /// # Errors
     /// When something cannot be read, is not there, or was not put back.
-    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
-        let stack = place.open().await?;
+    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
+        let stack = stack_args.open().await?;
         match self.action {
-            SpoolAction::List(list) => list.run(Folder::Spool, &stack, look).await,
-            SpoolAction::Drain(drain) => drain.run(Folder::Spool, &stack, look).await,
+            SpoolAction::List(list) => list.run(Folder::Spool, &stack, style).await,
+            SpoolAction::Drain(drain) => drain.run(Folder::Spool, &stack, style).await,
         }
     }
 }
 
 impl Action {
-    async fn run(self, folder: Folder, place: &Place, look: Look) -> Result<(), Failure> {
-        let stack = place.open().await?;
+    async fn run(self, folder: Folder, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
+        let stack = stack_args.open().await?;
         match self {
-            Self::List(list) => list.run(folder, &stack, look).await,
+            Self::List(list) => list.run(folder, &stack, style).await,
             Self::Show(show) => show.run(folder, &stack).await,
-            Self::Replay(replay) => replay.run(folder, &stack, look).await,
+            Self::Replay(replay) => replay.run(folder, &stack, style).await,
         }
     }
 }
 
 impl List {
-    async fn run(self, folder: Folder, stack: &Stack, look: Look) -> Result<(), Failure> {
+    async fn run(self, folder: Folder, stack: &Stack, style: Style) -> Result<(), Failure> {
         let bucket = Bucket::of(stack);
         let found = find::filtered(&bucket, folder, &self.filter).await?;
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let reading = stream::iter(found.iter().take(limit)).map(|stored| describe(&bucket, stored));
-        let lines: Vec<Option<Line>> = reading.buffered(CONCURRENT).try_collect().await?;
+        let lines: Vec<Option<Line>> = reading.buffered(find::CONCURRENT).try_collect().await?;
         let lines: Vec<Line> = lines.into_iter().flatten().collect();
         if lines.is_empty() && !self.json {
             screen::remark(&format!("nothing like that in {} on {}", folder.prefix(), stack.aws.name));
             return Ok(());
         }
-        line::print(&lines, self.json, look)?;
+        line::print(&lines, self.json, style)?;
         if found.len() > limit {
             screen::remark(&format!("these are {limit} of {}; --limit N shows more", found.len()));
         }
@@ -214,7 +211,7 @@ async fn describe(bucket: &Bucket<'_>, stored: &Stored) -> Result<Option<Line>, 
 }
 
 impl PutBack {
-    async fn run(self, folder: Folder, stack: &Stack, look: Look) -> Result<(), Failure> {
+    async fn run(self, folder: Folder, stack: &Stack, style: Style) -> Result<(), Failure> {
         let bucket = Bucket::of(stack);
         let found = find::selected(&bucket, folder, &self.which).await?;
         let words = Words { into: "the events queue", dry_run: self.how.dry_run };
@@ -224,7 +221,7 @@ impl PutBack {
         let replay = &replay;
         let putting_back =
             stream::iter(&found).map(|stored| async move { (stored, replay.object(folder, &stored.key).await) });
-        let mut fates = putting_back.buffer_unordered(CONCURRENT);
+        let mut fates = putting_back.buffer_unordered(find::CONCURRENT);
         while let Some((stored, fate)) = fates.next().await {
             let key = escape::text(&stored.key);
             let whose = if let Fate::PutBack(Some(followed)) = &fate {
@@ -238,8 +235,8 @@ impl PutBack {
             }
         }
         let tally = progress.close();
-        screen::print(&tally.summary(words, look))?;
-        finish(self.how, stack, &bucket, followed, tally.result(), look).await
+        screen::print(&tally.summary(words, style))?;
+        finish(self.how, stack, &bucket, followed, tally.result(), style).await
     }
 }
 
@@ -250,12 +247,12 @@ pub(crate) async fn finish(
     bucket: &Bucket<'_>,
     followed: Vec<follow::Followed>,
     result: Result<(), Failure>,
-    look: Look,
+    style: Style,
 ) -> Result<(), Failure> {
     if !how.wait || followed.is_empty() {
         return result;
     }
     let ended = follow::follow(stack, bucket, followed, Duration::from_secs(how.timeout)).await?;
-    screen::print(&follow::report(&ended, look))?;
+    screen::print(&follow::report(&ended, style))?;
     result.and_then(|()| follow::result(&ended))
 }

@@ -29,6 +29,7 @@ pub mod kept;
 pub mod meeting;
 pub mod queue;
 pub mod replay;
+pub mod route;
 pub mod screen;
 pub mod send;
 pub mod sessions;

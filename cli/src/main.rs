@@ -24,5 +24,5 @@ fn run(command: Rollcall) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no asynchronous runtime: {error}")))?;
-    runtime.block_on(command.run(screen::Look::of_stdout()))
+    runtime.block_on(command.run(screen::Style::of_stdout()))
 }

@@ -3,9 +3,9 @@
 use crate::{
     apis::ServedBot,
     failure::Failure,
-    screen::{self, Look, Tone},
-    send::{Route, announcement, attributes, line, new_id, unexpected},
-    stack::Place,
+    route::{Route, announcement, attributes, line, new_id, unexpected},
+    screen::{self, Style, Tone},
+    stack::StackArgs,
 };
 use clap::Args;
 use jiff::Timestamp;
@@ -72,13 +72,13 @@ impl Meeting {
     ///
     /// # Errors
     /// When a delivery was not answered 200, or something is left to be fetched.
-    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
+    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let endpoint = self.route.endpoint()?;
         let bot_id = self.bot_id.clone().unwrap_or_else(new_id);
         let plan = self.plan(endpoint, &bot_id, Timestamp::now())?;
-        let served = if self.serve_api { Some(ServedBot::start(place, plan.clone()).await?) } else { None };
+        let served = if self.serve_api { Some(ServedBot::start(stack_args, plan.clone()).await?) } else { None };
         let played = served.as_ref().map_or_else(|| told(&plan), |served| served.bot.webhooks());
-        let target = self.route.target(place).await?;
+        let target = self.route.target(stack_args).await?;
         let courier = Courier::new(&target)?;
         let bot = played.first().and_then(|webhook| provider::peek(endpoint, &webhook.body).session);
         screen::print(&announcement(bot.as_ref(), &target))?;
@@ -88,13 +88,13 @@ impl Meeting {
             sent += 1;
             match courier.send(&delivery).await {
                 Ok(answer) => {
-                    screen::print(&line(name, timestamp.as_deref(), &answer, 200, look))?;
+                    screen::print(&line(name, timestamp.as_deref(), &answer, 200, style))?;
                     otherwise += u32::from(answer.status != 200);
                 }
                 // The others may still arrive, and a meeting with a gap is a meeting too.
                 Err(error) => {
                     let when = timestamp.as_deref().map(|timestamp| format!("{timestamp}  ")).unwrap_or_default();
-                    let status = look.paint("---", Tone::Bad);
+                    let status = style.paint("---", Tone::Bad);
                     screen::print(&format!("{status}  {name:25} {when}{}", Failure::from(error).what()))?;
                     otherwise += 1;
                 }
@@ -106,7 +106,7 @@ impl Meeting {
         if let Some(served) = served {
             served.wait().await?;
         }
-        self.route.suggest_timeline(place, bot.as_ref());
+        self.route.suggest_timeline(stack_args, bot.as_ref());
         Ok(())
     }
 

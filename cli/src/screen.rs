@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 /// What the output goes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Look {
+pub struct Style {
     /// Whether to use colours.
     pub colour: bool,
     /// How many columns there are; `None` leaves lines as long as they are.
@@ -25,7 +25,7 @@ pub enum Tone {
     Bad,
 }
 
-impl Look {
+impl Style {
     /// No colours, any width: for files, pipes and tests.
     pub const PLAIN: Self = Self { colour: false, width: None };
 
@@ -88,24 +88,24 @@ impl<const COLUMNS: usize> Sheet<COLUMNS> {
 
     /// The sheet as text, without a line break at the end.
     #[must_use]
-    pub fn render(&self, look: Look) -> String {
-        let wide = look.width.is_none_or(|width| self.width() <= usize::from(width));
+    pub fn render(&self, style: Style) -> String {
+        let wide = style.width.is_none_or(|width| self.width() <= usize::from(width));
         let groups = if wide { &[1; COLUMNS][..] } else { self.groups };
         let mut table = Table::new();
         table.load_style(if wide { presets::UTF8_FULL_CONDENSED } else { presets::UTF8_FULL });
-        match look.width {
+        match style.width {
             Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
             None => table.set_content_arrangement(ContentArrangement::Disabled),
         };
-        if look.colour {
+        if style.colour {
             table.enforce_styling();
         } else {
             table.force_no_tty();
         }
         let header = self.columns.map(|column| (column.to_owned(), Tone::Strong));
-        table.set_header(grouped(&header, groups).map(|(text, tone)| look.cell(text, tone)));
+        table.set_header(grouped(&header, groups).map(|(text, tone)| style.cell(text, tone)));
         for row in &self.rows {
-            table.add_row(grouped(row, groups).map(|(text, tone)| look.cell(text, tone)));
+            table.add_row(grouped(row, groups).map(|(text, tone)| style.cell(text, tone)));
         }
         table.trim_fmt()
     }
@@ -168,19 +168,28 @@ pub fn confirmed(question: &str, otherwise: &str) -> Result<bool, Failure> {
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
+/// A number of bytes for people.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    match units.into_iter().find(|(_, unit)| bytes >= *unit) {
+        Some((name, unit)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
+        None => format!("{bytes} B"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(name: &str, look: Look, expected: &str) {
+    fn check(name: &str, style: Style, expected: &str) {
         let mut sheet = Sheet::new(["name", "kind", "state"], &[2, 1]);
         sheet.push([
             ("alpha".to_owned(), Tone::Plain),
             ("first\nof many".to_owned(), Tone::Odd),
             ("done".to_owned(), Tone::Good),
         ]);
-        assert_eq!(sheet.render(look), expected, "{name}");
+        assert_eq!(sheet.render(style), expected, "{name}");
     }
 
     #[test]
@@ -192,8 +201,8 @@ mod tests {
 │ alpha ┆ first   ┆ done  │
 │       ┆ of many ┆       │
 └───────┴─────────┴───────┘";
-        check("no limit", Look::PLAIN, wide);
-        check("wide enough", Look { width: Some(27), ..Look::PLAIN }, wide);
+        check("no limit", Style::PLAIN, wide);
+        check("wide enough", Style { width: Some(27), ..Style::PLAIN }, wide);
         let narrow = "\
 ┌─────────┬───────┐
 │ name    ┆ state │
@@ -203,18 +212,27 @@ mod tests {
 │ first   ┆       │
 │ of many ┆       │
 └─────────┴───────┘";
-        check("too narrow", Look { width: Some(20), ..Look::PLAIN }, narrow);
+        check("too narrow", Style { width: Some(20), ..Style::PLAIN }, narrow);
     }
 
     #[test]
     fn colours_are_there_where_they_are_wanted() {
-        let colourful = Look { colour: true, width: None };
+        let colourful = Style { colour: true, width: None };
         assert_eq!(colourful.paint("x", Tone::Bad), "\u{1b}[31mx\u{1b}[0m");
         assert_eq!(colourful.paint("x", Tone::Plain), "x");
-        assert_eq!(Look::PLAIN.paint("x", Tone::Bad), "x");
+        assert_eq!(Style::PLAIN.paint("x", Tone::Bad), "x");
         let mut sheet = Sheet::new(["a"], &[1]);
         sheet.push([("b".to_owned(), Tone::Bad)]);
         assert!(sheet.render(colourful).contains('\u{1b}'));
-        assert!(!sheet.render(Look::PLAIN).contains('\u{1b}'));
+        assert!(!sheet.render(Style::PLAIN).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn sizes_are_told_in_the_unit_that_fits() {
+        for (bytes, told) in
+            [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (20_049_999, "20.0 MB"), (1_550_000_000, "1.5 GB")]
+        {
+            assert_eq!(size(bytes), told);
+        }
     }
 }

@@ -3,8 +3,8 @@
 use crate::{
     escape,
     failure::Failure,
-    screen::{self, Look, Sheet, Tone},
-    stack::Place,
+    screen::{self, Sheet, Style, Tone},
+    stack::StackArgs,
     table::{Found, recent},
     timeline::{
         providers,
@@ -86,8 +86,8 @@ impl Sessions {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
-        let stack = place.open().await?;
+    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
+        let stack = stack_args.open().await?;
         let client = aws_sdk_dynamodb::Client::new(&stack.aws.config);
         let wanted = Found {
             provider: self.provider.as_deref().and_then(Provider::from_name),
@@ -113,7 +113,7 @@ impl Sessions {
             ));
             return Ok(());
         }
-        screen::print(&render(&lines, look))?;
+        screen::print(&render(&lines, style))?;
         if lines.len() == wanted.limit {
             screen::remark(&format!("there may be more: these are the newest {}; --limit N shows more", wanted.limit));
         }
@@ -152,7 +152,7 @@ impl LastEvent {
     }
 }
 
-fn render(lines: &[Line], look: Look) -> String {
+fn render(lines: &[Line], style: Style) -> String {
     let columns =
         ["first seen (UTC)", "provider", "bot or calendar", "state", "outcome", "last event", "received (UTC)"];
     let mut sheet = Sheet::new(columns, &[1, 2, 2, 2]);
@@ -178,7 +178,7 @@ fn render(lines: &[Line], look: Look) -> String {
             (last.and_then(|event| event.received_at).map(seconds).unwrap_or_default(), Tone::Plain),
         ]);
     }
-    sheet.render(look)
+    sheet.render(style)
 }
 
 #[cfg(test)]
@@ -214,7 +214,7 @@ mod tests {
 │ 2026-10-05 14:55:02 ┆ meetingbaas ┆ b-1             ┆ unknown                      ┆         ┆            ┆                │
 └─────────────────────┴─────────────┴─────────────────┴──────────────────────────────┴─────────┴────────────┴────────────────┘";
         let lines = [unconnected, deleted, bot];
-        assert_eq!(render(&lines, Look::PLAIN), expected);
+        assert_eq!(render(&lines, Style::PLAIN), expected);
         let json = serde_json::to_value(&lines).unwrap();
         assert_eq!((&json[1]["subject"], &json[2]["subject"]), (&json!("calendar"), &json!("bot")));
         assert!(json[1].get("connection").is_none());

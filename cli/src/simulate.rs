@@ -11,8 +11,8 @@ use crate::{
     bucket::Bucket,
     escape,
     failure::Failure,
-    screen::{self, Look},
-    stack::{Keyring, Place, Stack},
+    screen::{self, Style},
+    stack::{Keyring, Stack, StackArgs},
 };
 use audit::{Account, Findings};
 use aws_sdk_dynamodb::Client;
@@ -153,14 +153,14 @@ impl Simulate {
     ///
     /// # Errors
     /// When something accepted is not accounted for or not as it should be, or nothing could be played.
-    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
-        if let Some(name) = place.stack.as_ref().filter(|_| !self.yes) {
+    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
+        if let Some(name) = stack_args.stack.as_ref().filter(|_| !self.yes) {
             let question = format!("Send {} bots that never were to the stack \"{}\"?", self.bots, escape::text(name));
             if !screen::confirmed(&question, "--yes sends them without asking")? {
                 return Err(Failure::new("nothing was sent"));
             }
         }
-        let stack = place.open().await?;
+        let stack = stack_args.open().await?;
         let sweep = async {
             match self.sweep_every {
                 Some(seconds) => play::sweep(&stack, Duration::from_secs(seconds)).await,
@@ -169,11 +169,11 @@ impl Simulate {
         };
         tokio::select! {
             failure = sweep => Err(failure),
-            verdict = self.simulate(&stack, look) => verdict,
+            verdict = self.simulate(&stack, style) => verdict,
         }
     }
 
-    async fn simulate(&self, stack: &Stack, look: Look) -> Result<(), Failure> {
+    async fn simulate(&self, stack: &Stack, style: Style) -> Result<(), Failure> {
         let keyring = stack.keyring().await?;
         let receiver = self.receiver(&keyring)?;
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
@@ -187,7 +187,7 @@ impl Simulate {
         }
         let client = Client::new(&stack.aws.config);
         let player = Player { receiver, knobs: self.webhooks(), seed, in_real_time: true };
-        let mut live = Live::new(look);
+        let mut live = Live::new(style);
         let table = Table { client: &client, stack };
         let sent = play(table, &player, &bots, &mut live).await?;
         let accounts = Account::open(&bots, sent, port.is_some());
@@ -198,7 +198,7 @@ impl Simulate {
         if self.json {
             screen::print(&escape::json(&findings).map_err(|error| Failure::new(error.to_string()))?)?;
         } else {
-            screen::print(&summary::render(&findings, look))?;
+            screen::print(&summary::render(&findings, style))?;
         }
         let verdict = findings.verdict();
         if self.stay {

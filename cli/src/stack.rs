@@ -9,6 +9,7 @@ pub use aws::{Aws, is_here};
 
 use crate::{escape, failure::Failure};
 use clap::Args;
+use cloudformation::StackOutputs;
 use local::{Outputs, Routes};
 use shared::{Endpoint, Provider};
 use simulator::delivery::{Secret, Target};
@@ -17,7 +18,7 @@ use std::{fmt, path::PathBuf};
 /// Where to connect. With none of these: to the stack that `make up` started in this checkout.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Where to connect (default: what `make up` started)")]
-pub struct Place {
+pub struct StackArgs {
     /// Name of the stack on AWS
     #[arg(long, value_name = "NAME", global = true)]
     pub stack: Option<String>,
@@ -76,7 +77,7 @@ pub struct Keyring<'a> {
     stored: Option<Secret>,
 }
 
-impl Place {
+impl StackArgs {
     /// Finds the deployment.
     ///
     /// # Errors
@@ -85,7 +86,8 @@ impl Place {
         match &self.stack {
             Some(name) => {
                 let aws = Aws::remote(self.region.clone(), self.profile.clone()).await?;
-                cloudformation::stack(aws, name).await
+                let outputs = StackOutputs::read(&aws, name).await?;
+                Stack::remote(aws, name, outputs)
             }
             None if self.region.is_some() || self.profile.is_some() => {
                 let what = "--region and --profile say where on AWS a stack is, and no --stack was given";
@@ -112,6 +114,24 @@ impl Place {
 }
 
 impl Stack {
+    fn remote(aws: Aws, name: &str, mut outputs: StackOutputs) -> Result<Self, Failure> {
+        Ok(Self {
+            name: name.to_owned(),
+            function_url: aws.reachable(&outputs.take("FunctionUrl")?),
+            webhook_url: aws.reachable(&outputs.take("MeetStreamWebhookUrl")?),
+            queue_url: outputs.take("EventsQueueUrl")?,
+            dlq_url: outputs.take("EventsDeadLetterQueueUrl")?,
+            commands_url: outputs.take("CommandsQueueUrl")?,
+            commands_dlq_url: outputs.take("CommandsDeadLetterQueueUrl")?,
+            table: outputs.take("TableName")?,
+            bucket: outputs.take("BucketName")?,
+            process_function: outputs.take("ProcessFunctionName")?,
+            api_port: None,
+            secrets: Secrets::Stored { name: outputs.take("SecretName")? },
+            aws,
+        })
+    }
+
     fn local(outputs: Outputs) -> Self {
         Self {
             name: outputs.stack_name,
@@ -382,10 +402,11 @@ pub(crate) mod tests {
 
     #[test]
     fn flags_lead_to_the_same_place() {
-        let place = Place { stack: Some("my stack".into()), region: Some("eu-west-1".into()), ..Place::default() };
-        assert_eq!(place.as_flags(), " --stack 'my stack' --region eu-west-1");
-        assert_eq!(Place::default().as_flags(), "");
-        let outputs = Place { outputs: Some("/x/outputs.json".into()), ..Place::default() };
+        let stack_args =
+            StackArgs { stack: Some("my stack".into()), region: Some("eu-west-1".into()), ..StackArgs::default() };
+        assert_eq!(stack_args.as_flags(), " --stack 'my stack' --region eu-west-1");
+        assert_eq!(StackArgs::default().as_flags(), "");
+        let outputs = StackArgs { outputs: Some("/x/outputs.json".into()), ..StackArgs::default() };
         assert_eq!(outputs.as_flags(), " --outputs /x/outputs.json");
     }
 }

@@ -6,8 +6,8 @@ pub mod report;
 use crate::{
     escape,
     failure::Failure,
-    screen::{self, Look},
-    stack::{Place, Stack},
+    screen::{self, Style},
+    stack::{Stack, StackArgs},
     table::{self, Known},
 };
 use clap::{Args, builder::PossibleValuesParser};
@@ -108,10 +108,10 @@ impl Timeline {
     ///
     /// # Errors
     /// When the bot is not known, did not come as far as was waited for, or the table cannot be read.
-    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
+    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let subject = if self.calendar { Subject::Calendar } else { Subject::Bot };
         let id = session_id(&self.provider, subject, &self.id)?;
-        let stack = place.open().await?;
+        let stack = stack_args.open().await?;
         let (known, came_far_enough) = self.read(&stack, &id).await?;
         let Some(known) = known else {
             let (subject, shown) = (subject_name(id.subject), escape::text(id.id.as_sent()));
@@ -119,14 +119,14 @@ impl Timeline {
             let wait = if self.calendar { "" } else { ", --wait STATE waits for it" };
             return Err(Failure::not_found(what).help(format!(
                 "`rollcall sessions{}` lists those of these days; a delivery takes a moment{wait}",
-                place.as_flags()
+                stack_args.as_flags()
             )));
         };
         let report = Report::of(&id, &known);
         if self.json {
             screen::print(&escape::json(&report).map_err(|error| Failure::new(error.to_string()))?)?;
         } else {
-            screen::print(&rendering::render(&report, look))?;
+            screen::print(&rendering::render(&report, style))?;
         }
         match &self.wait {
             Some(state) if !came_far_enough => {

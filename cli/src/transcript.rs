@@ -5,7 +5,7 @@ use crate::{
     escape,
     failure::Failure,
     screen,
-    stack::Place,
+    stack::StackArgs,
     timeline::{providers, session_id},
 };
 use clap::Args;
@@ -81,16 +81,16 @@ impl PrintTranscript {
     ///
     /// # Errors
     /// When none is stored, or it cannot be read.
-    pub async fn run(self, place: &Place) -> Result<(), Failure> {
+    pub async fn run(self, stack_args: &StackArgs) -> Result<(), Failure> {
         let bot = session_id(&self.provider, Subject::Bot, &self.id)?;
-        let stack = place.open().await?;
+        let stack = stack_args.open().await?;
         let bucket = Bucket::of(&stack);
         let folder = artifacts::folder(&bot, Artifact::Transcript);
         let listed = bucket.list(&folder).await?;
         let Some(stored) = newest(&listed, &folder) else {
             let shown = escape::text(&self.id);
             let what = format!("no transcript of {} bot \"{shown}\" is stored on {}", bot.provider, stack.aws.name);
-            let flags = place.as_flags();
+            let flags = stack_args.as_flags();
             return Err(Failure::not_found(what).help(format!(
                 "`rollcall timeline {} {}{flags}` shows what became of it",
                 bot.provider,

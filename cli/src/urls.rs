@@ -3,8 +3,8 @@
 use crate::{
     escape,
     failure::Failure,
-    screen::{self, Look, Tone},
-    stack::{Keyring, Names, Place, Stack},
+    screen::{self, Style, Tone},
+    stack::{Keyring, Names, Stack, StackArgs},
 };
 use clap::Args;
 use serde::Serialize;
@@ -50,8 +50,8 @@ impl Urls {
     ///
     /// # Errors
     /// When the stack cannot be described.
-    pub async fn run(self, place: &Place, look: Look) -> Result<(), Failure> {
-        let stack = place.open().await?;
+    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
+        let stack = stack_args.open().await?;
         let (everything, left_out) = match stack.keyring().await {
             Ok(keyring) => Everything::of(&stack, Some(&keyring)),
             Err(failure) => {
@@ -65,7 +65,7 @@ impl Urls {
         screen::print(&if self.json {
             escape::json(&everything).map_err(|error| Failure::new(error.to_string()))?
         } else {
-            everything.render(look)
+            everything.render(style)
         })
     }
 }
@@ -105,17 +105,17 @@ impl<'a> Everything<'a> {
         (everything, left_out)
     }
 
-    fn render(&self, look: Look) -> String {
-        let remark = |text| look.paint(text, Tone::Faint);
-        let secret = look.paint("a SECRET: whoever knows it can claim things about any bot", Tone::Odd);
+    fn render(&self, style: Style) -> String {
+        let remark = |text| style.paint(text, Tone::Faint);
+        let secret = style.paint("a SECRET: whoever knows it can claim things about any bot", Tone::Odd);
         let mut lines = vec![
             format!("stack             {}", self.stack_name),
             String::new(),
-            format!("webhook URL       {}", look.paint(self.webhook_url, Tone::Strong)),
+            format!("webhook URL       {}", style.paint(self.webhook_url, Tone::Strong)),
             format!("                  {}", remark("for the workspace's webhooks, which are signed")),
         ];
         if let Some(url) = &self.callback_url {
-            lines.push(format!("callback URL      {}", look.paint(url, Tone::Strong)));
+            lines.push(format!("callback URL      {}", style.paint(url, Tone::Strong)));
             lines.push(format!(
                 "                  {} {secret}",
                 remark("for a bot's callback_url, which is not signed;")
@@ -126,7 +126,7 @@ impl<'a> Everything<'a> {
         }
         for (endpoint, title, purpose) in MEETINGBAAS {
             if let Some(url) = self.meetingbaas.get(Names::of(endpoint).url).and_then(Option::as_ref) {
-                lines.push(format!("  {title:16}{}", look.paint(url, Tone::Strong)));
+                lines.push(format!("  {title:16}{}", style.paint(url, Tone::Strong)));
                 lines.push(format!("                  {}", remark(purpose)));
             }
         }
@@ -167,7 +167,7 @@ mod tests {
         }
         let names: Vec<&str> = left_out.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["meetingbaas_v1_url", "meetingbaas_callback_url", "meetingbaas_legacy_url"]);
-        let text = everything.render(Look::PLAIN);
+        let text = everything.render(Style::PLAIN);
         assert!(text.contains("Meeting BaaS\n  v2 URL          https://f.on.aws/webhooks/meetingbaas/v2\n"), "{text}");
         assert!(!text.contains("legacy"), "{text}");
     }
@@ -177,6 +177,6 @@ mod tests {
         let stack = stack();
         let (everything, left_out) = Everything::of(&stack, None);
         assert!(left_out.is_empty() && everything.callback_url.is_none());
-        assert!(!everything.render(Look::PLAIN).contains("Meeting BaaS"));
+        assert!(!everything.render(Style::PLAIN).contains("Meeting BaaS"));
     }
 }

@@ -1,7 +1,12 @@
 //! Bringing artifacts from the bucket to this machine.
 
-use super::{Line, size};
-use crate::{bucket::Bucket, escape, failure::Failure, screen};
+use super::inventory::Line;
+use crate::{
+    bucket::Bucket,
+    escape,
+    failure::Failure,
+    screen::{self, size},
+};
 use shared::{artifacts::SHA256_TAG, hash::ContentHash};
 use std::{
     fs,

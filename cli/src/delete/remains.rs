@@ -1,11 +1,10 @@
 //! What there is of a bot that a deletion erases.
 
 use crate::{
-    artifacts::size,
     bucket::{self, Bucket},
     escape,
     failure::Failure,
-    screen::{Look, Tone},
+    screen::{Style, Tone, size},
     stack::Stack,
     table::{self, Known},
 };
@@ -92,13 +91,13 @@ impl Remains {
     }
 
     /// A line for each place that has something.
-    pub(super) fn render(&self, bot: &SessionId, look: Look) -> String {
+    pub(super) fn render(&self, bot: &SessionId, style: Style) -> String {
         let subject = if bot.subject == Subject::Calendar { "calendar" } else { "bot" };
         let mut text =
-            format!("{} {subject} {}", bot.provider, look.paint(&escape::text(bot.id.as_sent()), Tone::Strong));
+            format!("{} {subject} {}", bot.provider, style.paint(&escape::text(bot.id.as_sent()), Tone::Strong));
         for (place, what) in self.lines() {
             // Writing to a string cannot fail.
-            let _ = write!(text, "\n  {}{what}", look.paint(&format!("{place:LABEL_WIDTH$}"), Tone::Faint));
+            let _ = write!(text, "\n  {}{what}", style.paint(&format!("{place:LABEL_WIDTH$}"), Tone::Faint));
         }
         text
     }
@@ -231,7 +230,7 @@ mod tests {
         let (parked, claim) = (format!("parked/{group}/1"), format!("claims/{group}/2"));
         let keys = ["meetstream/b/transcript/r/raw.json", "meetstream/b/transcript/r/normalised.json", &parked, &claim];
         assert_eq!(
-            remains(Some(&session), &keys).render(&bot(), Look::PLAIN),
+            remains(Some(&session), &keys).render(&bot(), Style::PLAIN),
             "\
 meetstream bot b
   claims      1 object, 600 B

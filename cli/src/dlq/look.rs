@@ -11,13 +11,13 @@ use crate::{
         line::{self, Line},
         open,
     },
-    screen::{self, Look},
+    screen::{self, Style},
     stack::Stack,
 };
 use shared::{Command, SessionId};
 
 impl List {
-    pub(super) async fn run(self, of: Of, stack: &Stack, look: Look) -> Result<(), Failure> {
+    pub(super) async fn run(self, of: Of, stack: &Stack, style: Style) -> Result<(), Failure> {
         let session = of.session(&self.whose)?;
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let bucket = Bucket::of(stack);
@@ -29,7 +29,7 @@ impl List {
         if lines.is_empty() && !self.json {
             screen::remark(&format!("nothing like that in {} on {}", of.dead(stack).name(), stack.aws.name));
         } else {
-            line::print(&lines, self.json, look)?;
+            line::print(&lines, self.json, style)?;
         }
         if lines.len() >= limit {
             screen::remark(&format!("these are {limit} of about {expected}; --limit N shows more"));

@@ -12,7 +12,7 @@ use crate::{
         follow::Followed,
         progress::{Progress, Tally, Words},
     },
-    screen::{self, Look},
+    screen::{self, Style},
     stack::Stack,
 };
 use futures_util::{StreamExt, stream};
@@ -36,7 +36,7 @@ struct Passed {
 }
 
 impl PutBack {
-    pub(super) async fn run(self, of: Of, stack: &Stack, look: Look) -> Result<(), Failure> {
+    pub(super) async fn run(self, of: Of, stack: &Stack, style: Style) -> Result<(), Failure> {
         let (dead, alive, bucket) = (of.dead(stack), of.alive(stack), Bucket::of(stack));
         let mut wanted = Wanted { all: self.all, session: of.session(&self.whose)?, ids: self.ids };
         let words = Words { into: alive.name(), dry_run: self.how.dry_run };
@@ -45,11 +45,11 @@ impl PutBack {
         let passed = pass(&mut scan, &dead, &replay, of, &mut wanted, words).await;
         let unseen = scan.close().await;
         let Passed { tally, followed } = passed?;
-        screen::print(&tally.summary(words, look))?;
+        screen::print(&tally.summary(words, style))?;
         if let Some(remark) = unseen?.remark() {
             screen::remark(&remark);
         }
-        finish(self.how, stack, &bucket, followed, tally.result(), look).await?;
+        finish(self.how, stack, &bucket, followed, tally.result(), style).await?;
         wanted.ids.first().map_or(Ok(()), |id| Err(missing(id, dead.name())))
     }
 }

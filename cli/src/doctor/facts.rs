@@ -5,6 +5,9 @@ use serde_json::Value;
 use shared::{Endpoint, Provider};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What the ids of invented bots begin with.
+pub const BOT_PREFIX: &str = "doctor-";
+
 /// Something that was looked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Seen<T> {

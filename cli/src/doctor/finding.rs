@@ -2,7 +2,7 @@
 
 use crate::{
     escape,
-    screen::{Look, Tone},
+    screen::{Style, Tone},
 };
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -170,7 +170,7 @@ impl Finding {
 
     /// For people: one line, and under it what to do.
     #[must_use]
-    pub fn render(&self, look: Look) -> String {
+    pub fn render(&self, style: Style) -> String {
         let (word, tone) = match self.verdict {
             Verdict::Pass => ("pass", Tone::Good),
             Verdict::Skipped => ("skipped", Tone::Faint),
@@ -179,12 +179,12 @@ impl Finding {
         };
         let mut text = format!(
             "{} {:24} {}",
-            look.paint(&format!("{word:7}"), tone),
+            style.paint(&format!("{word:7}"), tone),
             self.check.as_str(),
             escape::text(&self.what)
         );
         if let Some(way_out) = &self.way_out {
-            text.push_str(&format!("\n{:33}{} {}", "", look.paint("help:", Tone::Faint), escape::text(way_out)));
+            text.push_str(&format!("\n{:33}{} {}", "", style.paint("help:", Tone::Faint), escape::text(way_out)));
         }
         text
     }
@@ -262,7 +262,7 @@ mod tests {
     fn a_finding_is_one_line_with_the_way_out_under_it() {
         let fail = Finding::fail(Check::TableTtl, "it is\u{1b}off", "switch it on");
         assert_eq!(
-            fail.render(Look::PLAIN),
+            fail.render(Style::PLAIN),
             "fail    table.ttl                it is\\u{1b}off\n                                 help: switch it on"
         );
         assert_eq!(

@@ -9,38 +9,10 @@ mod watch;
 pub(super) use providers::open;
 
 use super::facts::{Backlog, BucketFacts, Facts, Heap, Seen, StackFacts, TableFacts};
-use crate::{
-    bucket::Bucket,
-    failure::Failure,
-    queue::Queue,
-    stack::{Aws, Stack},
-};
-use aws_sdk_cloudformation::{
-    Client,
-    error::{ProvideErrorMetadata, SdkError},
-};
+use crate::{bucket::Bucket, failure::Failure, queue::Queue, stack::Stack};
+use aws_sdk_cloudformation::Client;
 use jiff::Timestamp;
 use shared::bucket::Folder;
-use std::{collections::BTreeMap, error::Error};
-
-/// What AWS calls something that is not there.
-const ABSENT: [&str; 11] = [
-    "ResourceNotFoundException",
-    "ResourceNotFound",
-    "TableNotFoundException",
-    "NotFound",
-    "NotFoundException",
-    "AWS.SimpleQueueService.NonExistentQueue",
-    "QueueDoesNotExist",
-    "NoSuchBucket",
-    "NoSuchPublicAccessBlockConfiguration",
-    "NoSuchLifecycleConfiguration",
-    "NoSuchBucketPolicy",
-];
-
-/// What the local AWS calls a call that it does not know.
-const NOT_LOCALLY: [&str; 5] =
-    ["NotImplemented", "UnknownOperationException", "InvalidAction", "UnsupportedOperation", "UnknownOperation"];
 
 /// Everything that can be found out without sending anything.
 ///
@@ -127,22 +99,6 @@ async fn described(stack: &Stack) -> Result<StackFacts, Failure> {
     })
 }
 
-/// What an answer of AWS says of something that may not be there. `lacks` is what the local AWS does not do.
-pub(super) fn seen<T, E, R>(aws: &Aws, doing: &str, lacks: &'static str, answer: Result<T, SdkError<E, R>>) -> Seen<T>
-where
-    E: ProvideErrorMetadata + Error + 'static,
-    R: std::fmt::Debug + 'static,
-{
-    match answer {
-        Ok(found) => Seen::Here(found),
-        Err(error) => match error.code() {
-            Some(code) if ABSENT.contains(&code) => Seen::Absent,
-            Some(code) if aws.is_local() && NOT_LOCALLY.contains(&code) => Seen::NotLocally(lacks),
-            _ => Seen::Unknown(aws.failure(doing, &error)),
-        },
-    }
-}
-
 async fn table(stack: &Stack) -> TableFacts {
     let client = aws_sdk_dynamodb::Client::new(&stack.aws.config);
     let (description, ttl, backup_days) = tokio::join!(
@@ -198,15 +154,4 @@ async fn heap(bucket: &Bucket<'_>, folder: Folder) -> Seen<Heap> {
         }
         Err(failure) => Seen::Unknown(failure),
     }
-}
-
-/// A JSON policy's statements.
-pub(super) fn statements(policy: &str) -> Vec<serde_json::Value> {
-    let policy: serde_json::Value = serde_json::from_str(policy).unwrap_or_default();
-    policy.get("Statement").and_then(|statements| statements.as_array()).cloned().unwrap_or_default()
-}
-
-/// By name, of what an SDK has by enumerations.
-pub(super) fn by_name<K: AsRef<str>>(attributes: impl IntoIterator<Item = (K, String)>) -> BTreeMap<String, String> {
-    attributes.into_iter().map(|(name, value)| (name.as_ref().to_owned(), value)).collect()
 }

@@ -5,6 +5,7 @@ mod functions;
 mod providers;
 mod queues;
 mod stores;
+pub(super) mod words;
 
 use super::{
     facts::{Facts, Seen},
@@ -35,22 +36,6 @@ impl<T> Seen<T> {
             }
         }
     }
-}
-
-/// A number of things, with its noun.
-pub(super) fn many(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-/// A time span in the largest unit that fits, as "3 hours".
-pub(super) fn span(seconds: i64) -> String {
-    let (count, unit) = match seconds {
-        ..120 => (seconds, "second"),
-        120..7200 => (seconds / 60, "minute"),
-        7200..172_800 => (seconds / 3600, "hour"),
-        _ => (seconds / 86_400, "day"),
-    };
-    many(usize::try_from(count).unwrap_or(0), unit)
 }
 
 #[cfg(test)]

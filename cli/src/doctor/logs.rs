@@ -1,6 +1,6 @@
 //! The functions' log lines, as far as a check needs them.
 
-use super::{facts::Seen, gather::seen};
+use super::{asking::seen, facts::Seen};
 use crate::stack::Stack;
 use serde_json::Value;
 

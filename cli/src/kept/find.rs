@@ -1,6 +1,5 @@
 //! Finding the objects that a command is about.
 
-use super::CONCURRENT;
 use crate::{
     bucket::{Bucket, Stored},
     escape,
@@ -9,6 +8,9 @@ use crate::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::bucket::{Folder, metadata};
+
+/// How many objects are read or put back at a time.
+pub(super) const CONCURRENT: usize = 8;
 
 /// The objects of a folder that a filter lets through, the longest there first.
 ///

@@ -5,7 +5,7 @@ use crate::{
     bucket::Bucket,
     escape,
     failure::Failure,
-    screen::{Look, Tone},
+    screen::{Style, Tone},
     stack::Stack,
     table::{self, Known},
 };
@@ -168,14 +168,14 @@ impl Ending {
 
 /// What became of all of them in a line, and before it one line for each that did not end well.
 #[must_use]
-pub fn report(ended: &[(Followed, Ending)], look: Look) -> String {
+pub fn report(ended: &[(Followed, Ending)], style: Style) -> String {
     let mut counts: BTreeMap<&Ending, usize> = BTreeMap::new();
     for (_, ending) in ended {
         *counts.entry(ending).or_default() += 1;
     }
     let counts = counts.into_iter().map(|(ending, count)| {
         let tone = if ending.is_good() { Tone::Good } else { Tone::Bad };
-        look.paint(&format!("{count} {}", ending.told()), tone)
+        style.paint(&format!("{count} {}", ending.told()), tone)
     });
     let summary = counts.collect::<Vec<_>>().join(", ");
     let bad = ended.iter().filter(|(_, ending)| !ending.is_good());
@@ -258,9 +258,9 @@ mod tests {
     fn only_what_took_effect_is_success() {
         let good = (followed(), Ending::Seen(Disposition::Applied));
         let bad = (followed(), Ending::Kept(Folder::Quarantine));
-        assert_eq!(report(&[good.clone(), good.clone()], Look::PLAIN), "of these: 2 applied");
+        assert_eq!(report(&[good.clone(), good.clone()], Style::PLAIN), "of these: 2 applied");
         assert!(result(std::slice::from_ref(&good)).is_ok());
-        let text = report(&[good.clone(), bad.clone()], Look::PLAIN);
+        let text = report(&[good.clone(), bad.clone()], Style::PLAIN);
         let expected =
             "meetstream b (a): failed again, in quarantine/\nof these: 1 applied, 1 failed again, in quarantine/";
         assert_eq!(text, expected);

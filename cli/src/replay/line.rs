@@ -4,7 +4,7 @@ use super::content::{Content, Opened, Refusal};
 use crate::{
     escape,
     failure::Failure,
-    screen::{self, Look, Sheet, Tone},
+    screen::{self, Sheet, Style, Tone},
     timeline::{
         rendering::seconds,
         report::{milliseconds, subject_name},
@@ -124,7 +124,7 @@ impl Line {
 ///
 /// # Errors
 /// When nobody reads it.
-pub fn print(lines: &[Line], is_json: bool, look: Look) -> Result<(), Failure> {
+pub fn print(lines: &[Line], is_json: bool, style: Style) -> Result<(), Failure> {
     if is_json {
         return screen::print(&escape::json(&lines).map_err(|error| Failure::new(error.to_string()))?);
     }
@@ -133,7 +133,7 @@ pub fn print(lines: &[Line], is_json: bool, look: Look) -> Result<(), Failure> {
     for line in lines {
         sheet.push(line.row());
     }
-    screen::print(&sheet.render(look))?;
+    screen::print(&sheet.render(style))?;
     for line in lines {
         if let Some(refusal) = &line.refusal {
             screen::print(&format!("{}: {}", escape::text(&line.key), escape::text(refusal)))?;

@@ -3,7 +3,7 @@
 use super::Fate;
 use crate::{
     failure::Failure,
-    screen::{self, Look, Tone},
+    screen::{self, Style, Tone},
 };
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -119,11 +119,11 @@ impl Tally {
 
     /// All of it in a line.
     #[must_use]
-    pub fn summary(&self, words: Words, look: Look) -> String {
-        let counted = |count: usize, text: String, tone| (count > 0).then(|| look.paint(&text, tone));
+    pub fn summary(&self, words: Words, style: Style) -> String {
+        let counted = |count: usize, text: String, tone| (count > 0).then(|| style.paint(&text, tone));
         let verb = if words.dry_run { "would be put back into" } else { "put back into" };
         let put_back = format!("{} {verb} {}", self.put_back, words.into);
-        let put_back = look.paint(&put_back, if self.put_back > 0 { Tone::Good } else { Tone::Plain });
+        let put_back = style.paint(&put_back, if self.put_back > 0 { Tone::Good } else { Tone::Plain });
         let cannot = format!("{} cannot be", self.refused);
         [
             Some(put_back),
@@ -163,7 +163,7 @@ mod tests {
         for fate in fates {
             tally.count(fate);
         }
-        assert_eq!(tally.summary(words, Look::PLAIN), summary);
+        assert_eq!(tally.summary(words, Style::PLAIN), summary);
         assert_eq!(tally.result().is_ok(), is_ok, "{summary}");
     }
 

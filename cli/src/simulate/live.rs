@@ -1,7 +1,7 @@
 //! How it goes while it goes: on a terminal as lines that change, elsewhere as lines that follow each other.
 
 use super::{artifacts::is_pending, audit::in_words};
-use crate::screen::{self, Look};
+use crate::screen::{self, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use shared::{
     Session,
@@ -121,8 +121,8 @@ pub(super) enum Live {
 
 impl Live {
     /// On a terminal, if standard output is one.
-    pub(super) fn new(look: Look) -> Self {
-        if look.width.is_none() {
+    pub(super) fn new(style: Style) -> Self {
+        if style.width.is_none() {
             return Self::Lines { last: None, begun: Instant::now() };
         }
         let all = MultiProgress::new();

@@ -3,7 +3,7 @@
 use super::audit::{Differing, Findings, Missing, Otherwise};
 use crate::{
     escape,
-    screen::{Look, Tone},
+    screen::{Style, Tone},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,9 +14,9 @@ use std::{
 const MOST: usize = 10;
 
 /// The summary as text, without a line break at the end.
-pub(super) fn render(findings: &Findings, look: Look) -> String {
+pub(super) fn render(findings: &Findings, style: Style) -> String {
     let Findings { bots, sent, copies, retries, dropped, .. } = findings;
-    let count = |name: &str, text: String| format!("{} {text}", look.paint(&format!("{name:12}"), Tone::Faint));
+    let count = |name: &str, text: String| format!("{} {text}", style.paint(&format!("{name:12}"), Tone::Faint));
     let mut lines = vec![
         count("bots", bots.to_string()),
         count("sent", format!("{sent}, of these {copies} twice and {retries} tried again; {dropped} lost on purpose")),
@@ -37,7 +37,7 @@ pub(super) fn render(findings: &Findings, look: Look) -> String {
         let more = items.len().saturating_sub(MOST);
         let mut block = Vec::new();
         if !items.is_empty() {
-            block.push(format!("\n{}", look.paint(&format!("{title}: {}", items.len()), tone)));
+            block.push(format!("\n{}", style.paint(&format!("{title}: {}", items.len()), tone)));
             block.extend(items.into_iter().take(MOST).map(|item| format!("  {item}")));
         }
         if more > 0 {
@@ -67,7 +67,7 @@ pub(super) fn render(findings: &Findings, look: Look) -> String {
             ", and every artifact is stored as it was served or unavailable for the right reason"
         };
         let verdict = format!("every accepted delivery is accounted for{and_artifacts}");
-        lines.push(format!("\n{}", look.paint(&verdict, Tone::Good)));
+        lines.push(format!("\n{}", style.paint(&verdict, Tone::Good)));
     }
     lines.join("\n")
 }
@@ -157,10 +157,10 @@ expected, and missing with what was lost: 1
   meetstream b-1: recording instead of done (kicked), without bot.done, bot.kicked
 
 every accepted delivery is accounted for";
-        assert_eq!(render(&findings, Look::PLAIN), well);
+        assert_eq!(render(&findings, Style::PLAIN), well);
         let missing = Missing { provider: "meetingbaas", bot_id: "b\u{1b}".to_owned(), name: "complete".to_owned() };
         let badly = Findings { unaccounted: vec![missing; 11], otherwise: vec![otherwise("b-1", &[])], ..findings };
-        let text = render(&badly, Look::PLAIN);
+        let text = render(&badly, Style::PLAIN);
         let end = "
 not as they should be: 1
   meetstream b-1: recording instead of done (kicked)
@@ -188,7 +188,7 @@ accepted and not accounted for: 11
             differing: vec![differing(&["audio.processed"])],
             ..Findings::default()
         };
-        let text = render(&findings, Look::PLAIN);
+        let text = render(&findings, Style::PLAIN);
         let lines = [
             "\naudio        1 gone, 2 stored\ntranscript   none\nAPI faults   3 x 410 for ever\n",
             "\nartifacts missing with what was lost: 1\n  meetstream b-1 audio: nothing instead of unavailable (gone), \
@@ -197,7 +197,7 @@ accepted and not accounted for: 11
              the right reason",
         ];
         assert!(lines.iter().all(|line| text.contains(line)), "{text}");
-        let text = render(&Findings { differing: vec![differing(&[])], ..findings }, Look::PLAIN);
+        let text = render(&Findings { differing: vec![differing(&[])], ..findings }, Style::PLAIN);
         assert!(
             text.ends_with("as they were served: 1\n  meetstream b-1 audio: nothing instead of unavailable (gone)"),
             "{text}"

@@ -3,7 +3,7 @@
 use super::report::{ArtifactReport, CalendarReport, EventReport, MissingReport, Report};
 use crate::{
     escape,
-    screen::{Look, Sheet, Tone},
+    screen::{Sheet, Style, Tone},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
 use shared::session::Disposition;
@@ -17,13 +17,13 @@ const MAX_ENTRIES: usize = 3;
 
 /// The whole report: the session, then its deliveries.
 #[must_use]
-pub fn render(report: &Report, look: Look) -> String {
+pub fn render(report: &Report, style: Style) -> String {
     let subject = if report.calendar.is_some() { " calendar" } else { "" };
-    let id = look.paint(&escape::text(&report.bot_id), Tone::Strong);
+    let id = style.paint(&escape::text(&report.bot_id), Tone::Strong);
     let mut text = format!("{}{subject} {id}\n", report.provider);
-    for (label, value) in facts(report, look) {
+    for (label, value) in facts(report, style) {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "  {}{value}", look.paint(&format!("{label:LABEL_WIDTH$}"), Tone::Faint));
+        let _ = writeln!(text, "  {}{value}", style.paint(&format!("{label:LABEL_WIDTH$}"), Tone::Faint));
     }
     if report.events.is_empty() {
         return text.trim_end().to_owned();
@@ -38,7 +38,7 @@ pub fn render(report: &Report, look: Look) -> String {
         Dates::AllOn(day) => format!("all on {}, in UTC", day.strftime("%Y-%m-%d")),
         Dates::Various => "times are in UTC".to_owned(),
     };
-    format!("{text}\n{}\n{}", sheet.render(look), look.paint(&day, Tone::Faint))
+    format!("{text}\n{}\n{}", sheet.render(style), style.paint(&day, Tone::Faint))
 }
 
 /// Whether times need their dates. Meetings seldom do.
@@ -69,18 +69,18 @@ impl Dates {
     }
 }
 
-fn facts(report: &Report, look: Look) -> Vec<(&'static str, String)> {
+fn facts(report: &Report, style: Style) -> Vec<(&'static str, String)> {
     let proof = match report.confirmed {
-        Some(true) => format!(", {}", look.paint("confirmed", Tone::Good)),
-        Some(false) => format!(", {}", look.paint("unverified, from unsigned callbacks", Tone::Odd)),
+        Some(true) => format!(", {}", style.paint("confirmed", Tone::Good)),
+        Some(false) => format!(", {}", style.paint("unverified, from unsigned callbacks", Tone::Odd)),
         None => String::new(),
     };
     let mut facts = match &report.calendar {
-        Some(calendar) => calendar_facts(calendar, look),
-        None => vec![("state", format!("{}{proof}", look.paint(report.state, Tone::Strong)))],
+        Some(calendar) => calendar_facts(calendar, style),
+        None => vec![("state", format!("{}{proof}", style.paint(report.state, Tone::Strong)))],
     };
     if let Some(outcome) = report.outcome {
-        facts.push(("outcome", look.paint(outcome, outcome_tone(outcome))));
+        facts.push(("outcome", style.paint(outcome, outcome_tone(outcome))));
     }
     if let Some(reason) = &report.reason {
         facts.push(("reason", escape::text(reason)));
@@ -97,20 +97,20 @@ fn facts(report: &Report, look: Look) -> Vec<(&'static str, String)> {
     }
     let mut label = "artifacts";
     for (name, artifact) in &report.artifacts {
-        facts.push((std::mem::take(&mut label), artifact_line(name, artifact, look)));
+        facts.push((std::mem::take(&mut label), artifact_line(name, artifact, style)));
     }
     let mut label = "missing";
     for missing in &report.missing {
-        facts.push((std::mem::take(&mut label), missing_line(missing, look)));
+        facts.push((std::mem::take(&mut label), missing_line(missing, style)));
     }
     facts
 }
 
-fn calendar_facts(calendar: &CalendarReport, look: Look) -> Vec<(&'static str, String)> {
+fn calendar_facts(calendar: &CalendarReport, style: Style) -> Vec<(&'static str, String)> {
     let connection = match &calendar.connection {
         Some(connection) => {
             let at = connection.occurred_at.map(|time| format!(", {}", seconds(time))).unwrap_or_default();
-            format!("{}{at}", look.paint(connection_name(connection.what), connection_tone(connection.what)))
+            format!("{}{at}", style.paint(connection_name(connection.what), connection_tone(connection.what)))
         }
         None => "nothing heard of it".to_owned(),
     };
@@ -151,26 +151,26 @@ pub fn outcome_tone(outcome: &str) -> Tone {
     }
 }
 
-fn artifact_line(name: &str, artifact: &ArtifactReport, look: Look) -> String {
+fn artifact_line(name: &str, artifact: &ArtifactReport, style: Style) -> String {
     let tone = match artifact.status {
         "ready" => Tone::Good,
         "failed" => Tone::Bad,
         _ => Tone::Odd,
     };
-    let mut line = format!("{name:LABEL_WIDTH$}{}", look.paint(artifact.status, tone));
+    let mut line = format!("{name:LABEL_WIDTH$}{}", style.paint(artifact.status, tone));
     if artifact.trust == "unverified" {
-        line = format!("{line} ({})", look.paint("unverified", Tone::Odd));
+        line = format!("{line} ({})", style.paint("unverified", Tone::Odd));
     }
     match &artifact.reason {
-        Some(reason) => format!("{line}  {}", look.paint(&escape::text(reason), Tone::Faint)),
+        Some(reason) => format!("{line}  {}", style.paint(&escape::text(reason), Tone::Faint)),
         None => line,
     }
 }
 
-fn missing_line(missing: &MissingReport, look: Look) -> String {
+fn missing_line(missing: &MissingReport, style: Style) -> String {
     let received = missing.received_at.map(seconds).unwrap_or_default();
     let reason = escape::text(&missing.reason);
-    format!("{}, received {received}: {reason}", look.paint(&escape::text(&missing.parked_as), Tone::Bad))
+    format!("{}, received {received}: {reason}", style.paint(&escape::text(&missing.parked_as), Tone::Bad))
 }
 
 fn row(event: &EventReport, dates: Dates) -> [(String, Tone); 7] {

@@ -4,7 +4,7 @@ use super::{Front, could_not};
 use crate::{
     doctor::{
         finding::{Check, Finding, Verdict},
-        judge::many,
+        judge::words::many,
     },
     stack::Names,
     table::Known,

@@ -1,6 +1,6 @@
 //! Lambda, and the secret that its functions hold.
 
-use super::{seen, statements};
+use crate::doctor::asking::{seen, statements};
 use crate::{
     doctor::facts::{Account, Function, Invoked, Live, Mapping, SecretFacts, Seen, Settings, Url},
     stack::Stack,

@@ -1,10 +1,7 @@
 //! The providers' APIs, and what was heard of them.
 
 use crate::{
-    doctor::{
-        BOT_PREFIX,
-        facts::{ApiAnswer, Asked, Seen, StackFacts},
-    },
+    doctor::facts::{ApiAnswer, Asked, BOT_PREFIX, Seen, StackFacts},
     stack::{Keyring, Stack, is_here},
     table::{self, Found},
 };
@@ -105,7 +102,7 @@ pub(super) async fn heard(stack: &Stack) -> Seen<BTreeMap<Endpoint, Option<i64>>
 }
 
 /// The routes that have a credential.
-pub(in crate::doctor) fn open(keyring: &Keyring<'_>) -> Vec<Endpoint> {
+pub(crate) fn open(keyring: &Keyring<'_>) -> Vec<Endpoint> {
     Endpoint::ALL.into_iter().filter(|endpoint| keyring.credential(*endpoint).is_ok()).collect()
 }
 

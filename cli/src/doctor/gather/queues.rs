@@ -1,6 +1,7 @@
 //! The queues.
 
-use super::{by_name, functions::Lambda, seen};
+use super::functions::Lambda;
+use crate::doctor::asking::{by_name, seen};
 use crate::{
     doctor::facts::{Seen, Source},
     stack::Stack,

@@ -1,6 +1,6 @@
 //! The table and the bucket.
 
-use super::{seen, statements};
+use crate::doctor::asking::{seen, statements};
 use crate::{
     doctor::facts::{Rule, Seen, TableDescription},
     stack::Stack,

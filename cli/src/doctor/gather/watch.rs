@@ -1,6 +1,6 @@
 //! Alarms, logs and the schedule.
 
-use super::seen;
+use crate::doctor::asking::seen;
 use crate::{
     doctor::{
         facts::{Alarm, Schedule, Seen, StackFacts, Subscription},
@@ -46,7 +46,7 @@ pub(super) async fn alarms(stack: &Stack, described: &StackFacts) -> Seen<Vec<Al
 }
 
 /// Who is told of alarms.
-pub(in crate::doctor) async fn subscriptions(stack: &Stack, described: &StackFacts) -> Seen<Vec<Subscription>> {
+pub(crate) async fn subscriptions(stack: &Stack, described: &StackFacts) -> Seen<Vec<Subscription>> {
     let Some((_, topic)) = described.resources.get("AlarmTopic") else { return Seen::Absent };
     let client = aws_sdk_sns::Client::new(&stack.aws.config);
     let answer = client.list_subscriptions_by_topic().topic_arn(topic).send().await;

@@ -1,6 +1,6 @@
 //! Alarms, and who hears of them.
 
-use super::many;
+use super::words::many;
 use crate::doctor::{
     facts::{Alarm, Facts, Seen, StackFacts, Subscription},
     finding::{Check, Finding},

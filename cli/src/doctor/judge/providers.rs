@@ -1,6 +1,6 @@
 //! The providers: whether their APIs take our keys, and when they were last heard of.
 
-use super::span;
+use super::words::span;
 use crate::doctor::{
     facts::{ApiAnswer, Asked, Facts, Seen, StackFacts},
     finding::{Check, Finding},

@@ -1,6 +1,6 @@
 //! The queues, what reads them, what waits in them, and the schedule.
 
-use super::{many, span};
+use super::words::{many, span};
 use crate::doctor::{
     facts::{Facts, Heap, Mapping, Schedule, Seen, Source, StackFacts},
     finding::{Check, Finding},

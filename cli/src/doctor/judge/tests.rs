@@ -1,4 +1,4 @@
-use super::*;
+use super::{words::span, *};
 use crate::{
     doctor::{
         facts::{
@@ -84,7 +84,7 @@ fn alarm(name: &str) -> Alarm {
 }
 
 /// A deployment on AWS in which everything is as it should be.
-pub(in crate::doctor) fn healthy() -> Facts {
+pub(crate) fn healthy() -> Facts {
     let parameters = texts(&[
         ("SecretName", "rollcall"),
         ("SecretVersionId", "v2"),

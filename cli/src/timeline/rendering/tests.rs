@@ -62,14 +62,14 @@ fn people_see_the_session_and_then_its_deliveries() {
 │          ┆              ┆                 ┆ (InMeeting): red \u{1b}[31m ┆                     ┆            ┆             │
 └──────────┴──────────────┴─────────────────┴─────────────────────────────┴─────────────────────┴────────────┴─────────────┘
 all on 2026-10-05, in UTC"#;
-    assert_eq!(render(&kicked(), Look::PLAIN), expected);
+    assert_eq!(render(&kicked(), Style::PLAIN), expected);
 }
 
 #[test]
 fn dates_are_shown_where_days_differ() {
     let mut report = kicked();
     report.events.push(EventReport { occurred_at: "2026-10-06T00:00:01Z".parse().ok(), ..report.events[0].clone() });
-    let text = render(&report, Look::PLAIN);
+    let text = render(&report, Style::PLAIN);
     assert!(text.contains("│ 2026-10-06 00:00:01 ┆ 10-05 14:55:02.123 ┆"), "{text}");
     assert!(text.ends_with("\ntimes are in UTC"), "{text}");
 }
@@ -179,9 +179,9 @@ fn a_calendar_has_a_connection_and_entries() {
 │ 14:55:00 ┆ 14:55:02.123 ┆ calendar.events_synced ┆ calendar.sync_events ┆ meetingbaas-v1 ┆ verified ┆ applied     │
 └──────────┴──────────────┴────────────────────────┴──────────────────────┴────────────────┴──────────┴─────────────┘
 all on 2026-10-05, in UTC"#;
-    assert_eq!(render(&calendar(5), Look::PLAIN), expected);
-    assert!(render(&calendar(1), Look::PLAIN).contains("\n  entries    1: e0\\u{1b}\n"));
-    assert!(render(&calendar(0), Look::PLAIN).contains("\n  entries    0\n"));
+    assert_eq!(render(&calendar(5), Style::PLAIN), expected);
+    assert!(render(&calendar(1), Style::PLAIN).contains("\n  entries    1: e0\\u{1b}\n"));
+    assert!(render(&calendar(0), Style::PLAIN).contains("\n  entries    0\n"));
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn programs_see_a_calendar_too() {
     let id = SessionId::calendar(Provider::MeetingBaas, SenderId::try_from("c-1").unwrap());
     let unheard = Report::of(&id, &Known::default());
     assert_eq!(unheard.calendar, Some(CalendarReport::default()));
-    assert!(render(&unheard, Look::PLAIN).contains("connection nothing heard of it"));
+    assert!(render(&unheard, Style::PLAIN).contains("connection nothing heard of it"));
 }
 
 #[test]
