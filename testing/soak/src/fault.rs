@@ -165,8 +165,9 @@ impl Weather {
     #[must_use]
     pub fn draw(rng: &mut Rng, sessions: &[String]) -> Self {
         let mut weather = Self::default();
-        match rng.u8(0..10) {
+        match rng.u8(0..11) {
             0 => {}
+            10 => weather.faults.extend((0..HORIZON).map(|n| ((Call::Publish, n), Fault::Refused))),
             1..=3 => weather.scatter(rng, 0.08),
             4..=5 => weather.scatter(rng, 0.35),
             6..=7 => weather.break_down(rng),

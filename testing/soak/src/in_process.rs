@@ -145,8 +145,8 @@ impl Known {
             Command::Delete { session } => Some((session.clone(), *is_done)),
             _ => None,
         });
-        let refused = |call: Call, code: &str| call == Call::Publish && code.starts_with("refused");
-        let faults = world.struck().into_iter().filter(|((call, code), _)| !refused(*call, code)).map(|(_, n)| n).sum();
+        let faults =
+            world.struck().into_iter().filter(|((call, code), _)| can_cost_a_try(*call, code)).map(|(_, n)| n).sum();
         let commands = world.commands();
         let texts = commands.bodies().map(str::to_owned).chain(commands.dead().iter().map(|dead| dead.body.clone()));
         Around {
@@ -162,6 +162,16 @@ impl Known {
             faults,
             lives: self.lives,
         }
+    }
+}
+
+/// Whether a fault is a reason to ask the provider once more. A bus that fails is none, and neither is what stands in no job's way.
+fn can_cost_a_try(call: Call, code: &str) -> bool {
+    match call {
+        Call::Enqueue | Call::PutClaim | Call::PutSpool | Call::PutBack | Call::Postpone | Call::Acknowledge => false,
+        Call::Due | Call::Forget | Call::SendCommand => false,
+        Call::Publish => !["refused", "refused for good", "answer lost", "repeated", "slow"].contains(&code),
+        _ => true,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     fault::Weather,
 };
 use fastrand::Rng;
-use shared::{Command, Endpoint, SessionId};
+use shared::{Command, Endpoint, SessionId, message::MAX_WHOLE_BYTES};
 use std::{collections::BTreeSet, fmt, time::Duration};
 
 /// One run.
@@ -254,6 +254,10 @@ fn swell(rng: &mut Rng, deliveries: &mut [Delivery]) {
     let Body { name, bytes, .. } =
         if is_bloated { bodies::bloated(delivery.endpoint, &body) } else { bodies::swollen(&body) };
     (delivery.name, delivery.body) = (name, bytes);
+    if delivery.body.len() <= MAX_WHOLE_BYTES {
+        // It was too odd to be made larger, so it is never stored as a claim.
+        return;
+    }
     delivery.tampering = match rng.u8(0..4) {
         0 => Some(Tampering::Altered),
         1 => Some(Tampering::Removed),
