@@ -27,8 +27,6 @@ PRODUCT = ("shared", "platform", "ingest-fn", "process-fn", "cli")
 WAY_OUT = "Move what both need into a file that imports neither, or pass it as an argument."
 
 KNOWN = {
-    "ingest-fn/src",
-    "platform/src/telemetry",
     "process-fn/src",
     "shared/src",
     "testing/simulator/src",

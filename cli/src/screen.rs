@@ -15,7 +15,6 @@ pub struct Style {
 
 /// What a piece of text means, as far as its colour goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Tone {
     Plain,
     Strong,

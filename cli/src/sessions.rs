@@ -52,7 +52,6 @@ pub struct Sessions {
 
 /// One bot or calendar in the list: the shape of `rollcall sessions --json`.
 #[derive(Clone, PartialEq, Serialize, Debug)]
-#[expect(missing_docs, reason = "as in the session")]
 pub struct Line {
     #[serde(serialize_with = "milliseconds")]
     pub first_seen_at: Option<Timestamp>,
@@ -71,7 +70,6 @@ pub struct Line {
 
 /// The delivery that was received last.
 #[derive(Clone, PartialEq, Serialize, Debug)]
-#[expect(missing_docs, reason = "as in the session")]
 pub struct LastEvent {
     pub kind: String,
     pub name: String,

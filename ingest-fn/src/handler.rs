@@ -1,10 +1,9 @@
 //! One request, from its path to its answer: a staircase in which every step has one way to fail.
 
 use crate::{
-    Endpoints,
-    hand_over::{Durable, HandOver},
-    log,
-    queue::EventQueue,
+    Endpoints, log,
+    persist::{Durable, Stores},
+    queue::EventsQueue,
     response::{Rejection, respond},
     spool::Spool,
 };
@@ -21,8 +20,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct Ingest<Q, S> {
     /// The endpoints that exist.
     pub endpoints: Endpoints,
-    /// How deliveries become durable.
-    pub hand_over: HandOver<Q, S>,
+    pub stores: Stores<Q, S>,
 }
 
 /// The largest body that is looked at, in bytes: what Lambda takes for a whole request, of which the body is a part. Larger
@@ -30,12 +28,12 @@ pub struct Ingest<Q, S> {
 const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
 
 /// Answers one request. It never fails: whatever goes wrong is an answer.
-pub async fn handle<Q: EventQueue, S: Spool>(ingest: &Ingest<Q, S>, request: Request) -> Response<Body> {
+pub async fn handle<Q: EventsQueue, S: Spool>(ingest: &Ingest<Q, S>, request: Request) -> Response<Body> {
     handle_at(ingest, request, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()).await
 }
 
 /// Answers one request that arrives `now`, as the time since the Unix epoch.
-pub async fn handle_at<Q: EventQueue, S: Spool>(
+pub async fn handle_at<Q: EventsQueue, S: Spool>(
     ingest: &Ingest<Q, S>,
     request: Request,
     now: Duration,
@@ -60,7 +58,7 @@ struct Seen {
 
 /// `Ok` means durable. The checks that cost least come first: anyone can send us anything. `now` is in milliseconds since the
 /// Unix epoch.
-async fn accept<Q: EventQueue, S: Spool>(
+async fn accept<Q: EventsQueue, S: Spool>(
     ingest: &Ingest<Q, S>,
     head: &Parts,
     body: Body,
@@ -80,7 +78,7 @@ async fn accept<Q: EventQueue, S: Spool>(
 
     let message = QueueMessage::new(verified, endpoint, accept_id.clone(), ReceivedAt(now));
     let peek = seen.peek.insert(provider::peek_message(&message));
-    Ok(ingest.hand_over.make_durable(&message, peek).await?)
+    Ok(ingest.stores.persist(&message, peek).await?)
 }
 
 fn route<'a>(endpoints: &'a Endpoints, path: &'a str) -> Option<(Endpoint, Option<&'a str>, &'a AuthMode)> {

@@ -1,6 +1,6 @@
 //! HTTP in, verified, durable: the function behind the webhook URL.
 //!
-//! `path → Endpoint → AuthMode::verify → VerifiedBody → peek (group) → QueueMessage → HandOver::make_durable → 200`
+//! `path → Endpoint → AuthMode::verify → VerifiedBody → peek (group) → QueueMessage → Stores::persist → 200`
 //!
 //! # Invariants
 //! - 2xx means that the queue, or the bucket where the queue refused, has confirmed the message.
@@ -10,16 +10,16 @@
 
 mod config;
 mod endpoints;
-mod hand_over;
 mod handler;
 mod log;
+mod persist;
 mod queue;
 pub mod response;
 mod spool;
 
 pub use config::Config;
 pub use endpoints::Endpoints;
-pub use hand_over::{Durable, HandOver, NotDurable, TakenBy};
 pub use handler::{Ingest, handle, handle_at};
-pub use queue::{EventQueue, QueueError, Queued, SqsQueue};
+pub use persist::{Durable, NotDurable, StoredIn, Stores};
+pub use queue::{EventsQueue, QueueError, Queued, SqsQueue};
 pub use spool::{Object, S3Spool, Spool, SpoolError};

@@ -1,18 +1,16 @@
 //! The lines this function writes. Never a body, a signature, a token or a secret.
 
 use crate::{
-    hand_over::{Durable, TakenBy},
+    persist::{Durable, StoredIn},
     queue::QueueError,
     response::{self, Rejection},
 };
-use aws_sdk_sqs::error::SdkError;
-use platform::aws::causes;
 use platform::telemetry::{self, Metric};
 use serde::Serialize;
 use shared::{Endpoint, provider::Peek};
 use std::time::Duration;
 
-/// What the line of a request says.
+/// The fields of a request's line.
 #[derive(Serialize)]
 struct Fields<'a> {
     #[serde(rename = "Route")]
@@ -28,10 +26,10 @@ struct Fields<'a> {
     bot: Option<String>,
     #[serde(rename = "deliveryKey", skip_serializing_if = "Option::is_none")]
     delivery_key: Option<String>,
-    /// How it was kept, where that was not in the queue and whole.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kept: Option<&'static str>,
-    /// Milliseconds until a store had it.
+    /// Where the delivery is, if not whole in the queue.
+    #[serde(rename = "storedAs", skip_serializing_if = "Option::is_none")]
+    stored_as: Option<&'static str>,
+    /// Milliseconds until a store had confirmed the delivery.
     #[serde(rename = "tookMs", skip_serializing_if = "Option::is_none")]
     took_ms: Option<f64>,
 }
@@ -45,39 +43,31 @@ pub(crate) fn delivery(
     took: Duration,
 ) {
     let durable = result.as_ref().ok();
-    let refusal = durable.and_then(|durable| match durable.taken_by {
-        TakenBy::Queue => None,
-        TakenBy::Spool(refusal) => Some(refusal),
+    let queue_error = durable.and_then(|durable| match durable.stored_in {
+        StoredIn::Queue => None,
+        StoredIn::Spool(error) => Some(error),
     });
     let is_claimed = durable.is_some_and(|durable| durable.is_claimed);
-    // Authentic, and no store took it: what the alarm of that name counts.
+    // `IngestNotDurableAlarm` counts authentic deliveries that no store took.
     let not_durable = matches!(result, Err(Rejection::NotDurable(_)));
     let metrics = [Metric::count("NotDurable", not_durable.then_some(1))];
     let fields = Fields {
         route: endpoint.map_or("none", Endpoint::as_str),
         reply: response::reply(endpoint, result),
-        level: match refusal {
+        level: match queue_error {
             _ if not_durable => "ERROR",
             Some(_) => "WARN",
             None => "INFO",
         },
         request_id,
-        reason: result.as_ref().err().map(Rejection::code).or_else(|| refusal.map(QueueError::code)),
+        reason: result.as_ref().err().map(Rejection::code).or_else(|| queue_error.map(QueueError::code)),
         bot: peek.and_then(|peek| peek.session.as_ref()).map(|session| session.encoded()),
         delivery_key: peek.and_then(|peek| peek.key.as_ref()).map(ToString::to_string),
-        kept: match refusal {
+        stored_as: match queue_error {
             Some(_) => Some("spooled"),
             None => is_claimed.then_some("claimed"),
         },
         took_ms: durable.map(|_| telemetry::milliseconds(took)),
     };
     telemetry::line(&metrics, &fields);
-}
-
-/// Writes why a call to AWS failed: its name, and the error's own words.
-pub(crate) fn aws_failure<E, R>(operation: &'static str, error: &SdkError<E, R>)
-where
-    SdkError<E, R>: std::error::Error,
-{
-    tracing::error!(operation, error = causes(error), "an AWS call failed on every attempt");
 }

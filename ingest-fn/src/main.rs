@@ -1,6 +1,6 @@
 //! The function behind the webhook URL. All it decides is in the library; here it is only put together.
 
-use ingest_fn::{Config, HandOver, Ingest, S3Spool, SqsQueue, handle, response::Answer};
+use ingest_fn::{Config, Ingest, S3Spool, SqsQueue, Stores, handle, response::Answer};
 use lambda_http::{Error, Request, run, service_fn};
 use platform::{aws, telemetry};
 
@@ -13,7 +13,7 @@ async fn main() -> Result<(), Error> {
         .inspect_err(|error| tracing::error!(%error, "refusing to start"))?;
     let queue = SqsQueue::new(&connection, config.queue_url);
     queue.warm_up().await;
-    let hand_over = HandOver { queue, spool: S3Spool::new(connection, config.bucket_name) };
-    let ingest = Ingest { endpoints: config.endpoints, hand_over };
+    let stores = Stores { queue, spool: S3Spool::new(connection, config.bucket_name) };
+    let ingest = Ingest { endpoints: config.endpoints, stores };
     run(service_fn(|request: Request| async { Ok::<_, Error>(Answer(handle(&ingest, request).await)) })).await
 }

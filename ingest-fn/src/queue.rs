@@ -1,48 +1,45 @@
 //! The first store: the events queue.
 
-use crate::log;
 use aws_sdk_sqs::{
     Client,
     config::{Builder, StalledStreamProtectionConfig},
     error::SdkError,
 };
-use platform::aws::{CallBudget, is_about_the_message};
+use platform::aws::{CallBudget, is_about_the_message, log_failure};
 use shared::ids::AcceptId;
 use std::{future::Future, time::Duration};
 
 /// A message ready for the queue.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Queued<'a> {
     /// The message's text.
-    pub text: String,
+    pub text: &'a str,
     /// The message group: one for each bot's verified deliveries, and one for its unverified ones.
     pub group: &'a str,
-    /// Unique for each accepted request, and the same over our own attempts of one hand-over. SQS folds what has the same
-    /// id within five minutes, silently and even after it failed, so nothing of the sender's may decide it: what is a
-    /// duplicate is for the session to say.
+    /// The deduplication id: unique for each accepted request, and the same on every attempt to send it. Within five minutes SQS
+    /// drops a message with an id that it has seen, silently, even if processing failed. So nothing that a sender writes may
+    /// decide it; the session recognises duplicates.
     pub accept_id: &'a AcceptId,
 }
 
 /// Where accepted deliveries become durable.
-pub trait EventQueue {
-    /// Hands a message over. `Ok` means that the sender may be told so.
-    fn enqueue(&self, message: Queued<'_>) -> impl Future<Output = Result<(), QueueError>> + Send;
+pub trait EventsQueue {
+    /// Sends a message. `Ok` means that the queue has confirmed it, so the sender may be told so.
+    fn send(&self, message: Queued<'_>) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
 
-/// The queue did not confirm. The message may be in it all the same, so a sender that tries again makes a duplicate,
-/// which processing recognises.
+/// Why the queue did not confirm a message. The queue may have it all the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum QueueError {
-    /// It did not answer in time, or said that it cannot now.
+    /// The queue did not answer in time, or cannot take messages now.
     #[error("the queue is unavailable")]
     Unavailable,
-    /// It answered that it will not take this message.
+    /// The queue will never take this message.
     #[error("the queue refused the message")]
     Refused,
 }
 
 impl QueueError {
-    /// A short name for logs.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -60,7 +57,7 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// The queue's share of the time that [`HandOver`](crate::HandOver) has.
+    /// The queue's share of the time that [`Stores::persist`](crate::Stores::persist) has.
     pub const BUDGET: CallBudget =
         CallBudget { total: Duration::from_millis(2400), attempt: Duration::from_millis(1100), attempts: 3 };
 
@@ -81,15 +78,15 @@ impl SqsQueue {
     }
 
     /// Makes the first call of the process, so that name resolution, TCP, TLS and signing are warm before the first
-    /// delivery. Any answer will do, and none is no reason not to start.
+    /// delivery. The result is ignored: startup must not depend on it.
     pub async fn warm_up(&self) {
         let call = self.client.get_queue_attributes().queue_url(&self.queue_url).send();
         let _ = tokio::time::timeout(Self::WARM_UP, call).await;
     }
 }
 
-impl EventQueue for SqsQueue {
-    async fn enqueue(&self, message: Queued<'_>) -> Result<(), QueueError> {
+impl EventsQueue for SqsQueue {
+    async fn send(&self, message: Queued<'_>) -> Result<(), QueueError> {
         let sent = self
             .client
             .send_message()
@@ -101,11 +98,11 @@ impl EventQueue for SqsQueue {
             .await;
         let error = match sent {
             Ok(answer) if answer.message_id().is_some() => return Ok(()),
-            // Something answered 200 that is not SQS.
+            // SQS gives every message an id, so this answer came from something else.
             Ok(_) => return Err(QueueError::Unavailable),
             Err(error) => error,
         };
-        log::aws_failure("SendMessage", &error);
+        log_failure("SendMessage", &error);
         Err(match &error {
             SdkError::ServiceError(answer)
                 if is_about_the_message(answer.raw().status().as_u16(), answer.err().meta().code()) =>
@@ -123,11 +120,11 @@ mod tests {
     use aws_sdk_sqs::{operation::send_message::SendMessageOutput, types::error::InvalidMessageContents};
     use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 
-    async fn enqueue(rule: &Rule) -> Result<(), QueueError> {
+    async fn send(rule: &Rule) -> Result<(), QueueError> {
         let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [rule]);
         let accept_id = AcceptId::new("accepted-1");
-        let message = Queued { text: "text".to_owned(), group: "group", accept_id: &accept_id };
-        SqsQueue::with_client(client).enqueue(message).await
+        let message = Queued { text: "text", group: "group", accept_id: &accept_id };
+        SqsQueue::with_client(client).send(message).await
     }
 
     #[tokio::test]
@@ -140,20 +137,20 @@ mod tests {
                     && request.delay_seconds().is_none()
             })
             .then_output(|| SendMessageOutput::builder().message_id("m").build());
-        assert_eq!(enqueue(&rule).await, Ok(()));
+        assert_eq!(send(&rule).await, Ok(()));
         assert_eq!(rule.num_calls(), 1);
     }
 
     #[tokio::test]
     async fn an_answer_without_a_message_id_confirms_nothing() {
         let rule = mock!(Client::send_message).then_output(|| SendMessageOutput::builder().build());
-        assert_eq!(enqueue(&rule).await, Err(QueueError::Unavailable));
+        assert_eq!(send(&rule).await, Err(QueueError::Unavailable));
     }
 
     #[tokio::test]
     async fn what_sqs_says_about_the_message_is_final() {
         let rule = mock!(Client::send_message).then_http_response(|| answer(400, "InvalidMessageContents"));
-        assert_eq!(enqueue(&rule).await, Err(QueueError::Refused));
+        assert_eq!(send(&rule).await, Err(QueueError::Refused));
         let _ = InvalidMessageContents::builder();
     }
 
@@ -161,7 +158,7 @@ mod tests {
     async fn everything_else_is_for_later() {
         for (status, code) in [(500, "InternalFailure"), (403, "AccessDenied"), (400, "QueueDoesNotExist"), (400, "")] {
             let rule = mock!(Client::send_message).then_http_response(move || answer(status, code));
-            assert_eq!(enqueue(&rule).await, Err(QueueError::Unavailable), "{status} {code}");
+            assert_eq!(send(&rule).await, Err(QueueError::Unavailable), "{status} {code}");
         }
     }
 

@@ -4,7 +4,7 @@
 //! 401 but on the callback route of Meeting BaaS: its sender gives up for good on any 4xx and tries again after a 5xx, so that
 //! a delivery that meets a botched rotation of the secret still has the 21 seconds of its retries.
 
-use crate::hand_over::NotDurable;
+use crate::persist::NotDurable;
 use lambda_http::{
     Body, IntoResponse, Response,
     http::{HeaderValue, StatusCode, header},

@@ -1,51 +1,46 @@
 //! The second store: the bucket, for what the queue refuses (`spool/`) and for bodies that do not fit it (`claims/`).
 
-use crate::{log, queue::QueueError};
+use crate::queue::QueueError;
 use aws_sdk_s3::{Client, config::Builder, primitives::ByteStream};
-use platform::aws::{CallBudget, is_from_s3};
+use platform::aws::{CallBudget, is_from_s3, log_failure};
 use shared::{
-    QueueMessage,
     bucket::{Folder, beside_a_delivery, beside_a_record, key, metadata},
-    message::Claim,
-    provider::Peek,
+    message::{Claim, Head},
 };
 use std::{future::Future, sync::OnceLock, time::Duration};
 
-/// Bytes to be stored.
+/// An object for the bucket.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Object {
-    /// Its key, the same for the same delivery: storing it twice stores it once.
+    /// The same for the same delivery, so storing it twice stores it once.
     pub key: String,
-    /// Its bytes.
     pub bytes: Vec<u8>,
-    /// What stands beside them.
     pub metadata: Vec<(&'static str, String)>,
 }
 
 impl Object {
-    /// A message as the queue would have got it.
+    /// The text of a queue message, and why the queue did not take it.
     #[must_use]
-    pub fn spooled(message: &QueueMessage, peek: &Peek, refusal: QueueError) -> Self {
-        let mut metadata = beside_a_record(message.head());
-        metadata.push((metadata::REASON, refusal.code().to_owned()));
-        let key = key(Folder::Spool, &peek.group, message.accept_id().as_str());
-        Self { key, bytes: message.pack(&peek.group, peek.session.as_ref()).text.into_bytes(), metadata }
+    pub fn spooled(head: &Head, text: String, group: &str, error: QueueError) -> Self {
+        let mut metadata = beside_a_record(head);
+        metadata.push((metadata::REASON, error.code().to_owned()));
+        Self { key: key(Folder::Spool, group, head.accept_id.as_str()), bytes: text.into_bytes(), metadata }
     }
 
-    /// The body that a claim is to.
+    /// The body that a claim is for.
     #[must_use]
     pub fn claimed(claim: &Claim, body: &[u8]) -> Self {
         Self { key: claim.key(), bytes: body.to_vec(), metadata: beside_a_delivery(claim.head()) }
     }
 }
 
-/// Where bytes become durable that the queue does not take.
+/// The second store.
 pub trait Spool {
-    /// Stores an object. `Ok` means that it is there to stay.
+    /// Stores an object. `Ok` means that the bucket has confirmed it.
     fn put(&self, object: Object) -> impl Future<Output = Result<(), SpoolError>> + Send;
 }
 
-/// The bucket did not confirm.
+/// The bucket did not confirm an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the bucket is unavailable")]
 pub struct SpoolError;
@@ -61,7 +56,7 @@ pub struct S3Spool {
 }
 
 impl S3Spool {
-    /// The bucket's share of the time that [`HandOver`](crate::HandOver) has.
+    /// The bucket's share of the time that [`Stores::persist`](crate::Stores::persist) has.
     const BUDGET: CallBudget =
         CallBudget { total: Duration::from_millis(1800), attempt: Duration::from_millis(1500), attempts: 2 };
 
@@ -96,7 +91,7 @@ impl S3Spool {
             Ok(stored) if is_from_s3(stored.e_tag()) => Ok(()),
             Ok(_) => Err(SpoolError),
             Err(error) => {
-                log::aws_failure("PutObject", &error);
+                log_failure("PutObject", &error);
                 Err(SpoolError)
             }
         }
@@ -105,7 +100,7 @@ impl S3Spool {
 
 impl Spool for S3Spool {
     async fn put(&self, object: Object) -> Result<(), SpoolError> {
-        // On the heap, because it is 10 KB and rare: else every request would carry the room for two of them.
+        // On the heap: the future takes 10 KB and is rare, and every request would otherwise carry room for two of them.
         Box::pin(self.put_object(object)).await
     }
 }
@@ -115,7 +110,7 @@ mod tests {
     use super::*;
     use aws_sdk_s3::operation::put_object::PutObjectOutput;
     use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
-    use shared::{AcceptId, Endpoint, ReceivedAt, message::Head};
+    use shared::{AcceptId, Endpoint, ReceivedAt};
 
     fn object() -> Object {
         let head = Head {
@@ -124,8 +119,7 @@ mod tests {
             delivery_id: None,
             received_at: ReceivedAt(1_791_212_102_000),
         };
-        let peek = Peek { session: None, key: None, group: "group".to_owned() };
-        Object::spooled(&QueueMessage::restored(head, b"{}".to_vec()), &peek, QueueError::Unavailable)
+        Object::spooled(&head, "text".to_owned(), "group", QueueError::Unavailable)
     }
 
     async fn put(rule: &Rule) -> Result<(), SpoolError> {

@@ -82,6 +82,11 @@ pub fn is_about_the_message(status: u16, code: Option<&str>) -> bool {
     status == 400 && matches!(code, Some("InvalidMessageContents" | "InvalidParameterValue" | "MissingParameter"))
 }
 
+/// Logs that a call to AWS failed on every attempt.
+pub fn log_failure(operation: &'static str, error: &dyn std::error::Error) {
+    tracing::error!(operation, error = causes(error), "an AWS call failed on every attempt");
+}
+
 /// Why a call failed, for the log: the error and its causes in their own words. Not the SDK's `DisplayErrorContext`, which
 /// adds a debug form that may hold a whole answer, and with it what people said.
 #[must_use]

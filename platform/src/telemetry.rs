@@ -3,16 +3,13 @@
 
 mod log_lines;
 mod metrics;
+mod output;
 
 pub use metrics::{Metric, line, milliseconds};
 
 use log_lines::LogLines;
-use serde::Serialize;
 use shared::env::Lookup;
-use std::{
-    io::{self, Write},
-    panic,
-};
+use std::panic;
 
 /// Sends logs and metrics to standard output, line by line and at once: a Lambda sandbox may be frozen after any answer.
 /// Before it is called no line is written, so tests are quiet.
@@ -25,16 +22,4 @@ pub fn init(lookup: &impl Lookup) {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "panicked");
     }));
-}
-
-fn json_line(line: &impl Serialize) -> serde_json::Result<Vec<u8>> {
-    let mut text = serde_json::to_vec(line)?;
-    text.push(b'\n');
-    Ok(text)
-}
-
-/// In one piece, so that no other line gets into it. There is nobody to tell if it fails.
-fn write(line: &[u8]) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(line).and_then(|()| out.flush());
 }

@@ -16,7 +16,11 @@ use crate::{
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::{FutureExt, StreamExt, stream};
-use shared::{Command, ReceivedAt, SessionId, event::Artifact, session::Job, table::Due};
+use shared::{
+    Command, ReceivedAt, SessionId,
+    event::Artifact,
+    session::{Due, Job},
+};
 use std::{num::NonZeroU8, panic::AssertUnwindSafe, time::Duration};
 use tokio::time::{Instant, timeout_at};
 

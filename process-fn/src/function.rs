@@ -78,7 +78,6 @@ pub enum Answer {
 
 /// Why an invocation has no answer. Whoever invoked the function hears of it: of a batch, all comes again.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the errors say it")]
 pub enum NoAnswer {
     #[error(transparent)]
     NoMessageId(#[from] NoMessageId),

@@ -8,7 +8,11 @@ pub(crate) mod memory;
 
 pub use dynamo::DynamoStore;
 
-use shared::{SenderId, Session, SessionId, api::CalendarEntry, session::TimelineLine, table::Due};
+use shared::{
+    SenderId, Session, SessionId,
+    api::CalendarEntry,
+    session::{Due, TimelineLine},
+};
 use std::future::Future;
 
 /// Which write of a session was read.

@@ -17,7 +17,7 @@ use shared::{
     Command, Provider, QueueMessage, Session,
     bucket::{Folder, group_of, name_of},
     group,
-    table::Due,
+    session::Due,
     trust::Trust,
 };
 use std::{

@@ -24,10 +24,11 @@
 //! - A sender's identifier becomes part of a key only through [`SenderId::encoded`] or inside a hash, and part of a URL only
 //!   through [`SenderId::path_segment`] and [`SenderId::query_value`].
 
+#![warn(missing_docs)]
+
 // Leaves first: a module takes names only from those above it.
 pub mod env;
 pub mod hash;
-pub mod retry_after;
 pub mod time;
 pub mod trust;
 pub mod url;
@@ -37,6 +38,7 @@ mod lenient;
 
 pub mod endpoint;
 pub mod group;
+pub mod retry_after;
 pub mod sender_id;
 
 pub mod ids;

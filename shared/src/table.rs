@@ -9,10 +9,9 @@
 //! An item whose [`EXPIRES_AT`] has passed counts as absent: `DynamoDB` deletes it days later.
 
 use crate::{
-    endpoint::Provider,
     ids::SessionId,
     sender_id::SenderId,
-    session::{Disposition, Session, TimelineLine},
+    session::{Disposition, Due, Session, TimelineLine},
     time::ReceivedAt,
 };
 
@@ -81,18 +80,6 @@ pub fn line_sort_key(entry: &TimelineLine) -> String {
             format!("{LINE_SORT_KEY_PREFIX}{}#{}#{}", entry.key, entry.accept_id, entry.disposition.as_str())
         }
     }
-}
-
-/// What is due for a session. Each kind has parts of [`BY_DUE`] of its own, so that no kind waits behind another: of thousands
-/// of sessions that wait for a provider, or that strangers make wait, none stands before an erasure.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Due {
-    /// What was deleted is to be erased.
-    Erasure,
-    /// A provider is to be asked for what it announced.
-    Work,
-    /// This provider is to be asked because of unverified deliveries, and for nothing else.
-    Unverified(Provider),
 }
 
 impl Due {

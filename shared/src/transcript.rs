@@ -2,61 +2,15 @@
 
 mod reading;
 mod rendering;
+mod shape;
 
 pub use rendering::{srt, text, vtt};
+pub use shape::{Segment, Transcript, VERSION, Word};
 
-use crate::{endpoint::Provider, ids::SessionId, lenient::mended};
+use crate::{ids::SessionId, lenient::mended};
 use reading::Reader;
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::io;
-
-/// The version of the shape. Fields may be added to it; another meaning gets another number.
-pub const VERSION: u32 = 1;
-
-/// What was said in a meeting. What the provider did not say is `null`: no time and no speaker is made up.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Transcript {
-    /// [`VERSION`].
-    pub version: u32,
-    /// Whose bot it was.
-    pub provider: Provider,
-    /// The bot, as the provider calls it.
-    pub bot_id: String,
-    /// The language, as the provider calls it; of several, the first.
-    pub language: Option<String>,
-    /// What was said, in the provider's order.
-    pub segments: Vec<Segment>,
-}
-
-/// What one person said without a break.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct Segment {
-    /// Who spoke: a name, or a number that some providers give instead.
-    pub speaker: Option<String>,
-    /// What was said.
-    pub text: String,
-    /// When it began, in seconds since the recording began.
-    pub start_seconds: Option<f64>,
-    /// When it ended, in seconds since the recording began; never before it began.
-    pub end_seconds: Option<f64>,
-    /// The same word for word, where the provider has it.
-    pub words: Vec<Word>,
-}
-
-/// One word.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct Word {
-    /// The word, with its punctuation where the provider has it.
-    pub text: String,
-    /// When it began, in seconds since the recording began.
-    pub start: Option<f64>,
-    /// When it ended, in seconds since the recording began.
-    pub end: Option<f64>,
-    /// How sure the transcriber was, from 0 to 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub confidence: Option<f64>,
-}
 
 /// The body is no transcript in any form that we know. What it is stays as it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

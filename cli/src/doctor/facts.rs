@@ -43,7 +43,6 @@ impl<T> Seen<T> {
 
 /// Everything that can be found out without sending anything.
 #[derive(Clone, PartialEq, Debug)]
-#[expect(missing_docs, reason = "each is what its type says")]
 pub struct Facts {
     pub stack: StackFacts,
     pub account: Seen<Account>,
@@ -77,7 +76,6 @@ pub struct Facts {
 
 /// The stack, as `CloudFormation` knows it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct StackFacts {
     pub name: String,
     pub is_local: bool,
@@ -117,7 +115,6 @@ impl StackFacts {
 
 /// What the account allows, in invocations at one time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Account {
     pub limit: i64,
     pub unreserved: i64,
@@ -125,7 +122,6 @@ pub struct Account {
 
 /// One of the two functions.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Function {
     pub name: String,
     /// What was deployed last.
@@ -140,7 +136,6 @@ pub struct Function {
 
 /// What Lambda does with an event that it was given without anybody waiting for the answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "as AWS has them")]
 pub struct Invoked {
     pub retries: i64,
     pub event_age_seconds: i64,
@@ -159,7 +154,6 @@ pub struct Live {
 
 /// The settings of a function or of one of its versions.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[expect(missing_docs, reason = "as AWS has them")]
 pub struct Settings {
     pub state: String,
     pub last_update: String,
@@ -179,7 +173,6 @@ pub struct Settings {
 
 /// The function URL.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Url {
     pub url: String,
     pub auth: String,
@@ -197,7 +190,6 @@ pub struct SecretFacts {
 
 /// A queue that a mapping reads, with its dead-letter queue.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Source {
     pub mappings: Seen<Vec<Mapping>>,
     pub queue: Seen<BTreeMap<String, String>>,
@@ -206,7 +198,6 @@ pub struct Source {
 
 /// An event source mapping.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "as AWS has them")]
 pub struct Mapping {
     pub id: String,
     pub function: String,
@@ -218,7 +209,6 @@ pub struct Mapping {
 
 /// The table.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct TableFacts {
     pub description: Seen<TableDescription>,
     /// The attribute by which items expire; `None` where they do not.
@@ -229,7 +219,6 @@ pub struct TableFacts {
 
 /// What `DescribeTable` says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct TableDescription {
     pub status: String,
     pub is_protected: bool,
@@ -240,7 +229,6 @@ pub struct TableDescription {
 
 /// The bucket.
 #[derive(Clone, PartialEq, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct BucketFacts {
     /// Which of the four blocks of public access are off.
     pub open: Seen<Vec<&'static str>>,
@@ -253,7 +241,6 @@ pub struct BucketFacts {
 
 /// A rule of the bucket's lifecycle that is in force.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Rule {
     pub prefix: String,
     /// Whether it is about a part of what is under the prefix only.
@@ -264,7 +251,6 @@ pub struct Rule {
 
 /// An alarm.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[expect(missing_docs, reason = "as AWS has them")]
 pub struct Alarm {
     pub name: String,
     pub state: String,
@@ -275,7 +261,6 @@ pub struct Alarm {
 
 /// Somebody who is told of alarms.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Subscription {
     pub protocol: String,
     pub endpoint: String,
@@ -284,7 +269,6 @@ pub struct Subscription {
 
 /// The schedule of the sweep.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "as AWS has them")]
 pub struct Schedule {
     pub state: String,
     pub expression: String,
@@ -293,7 +277,6 @@ pub struct Schedule {
 
 /// What waits for somebody.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Backlog {
     pub dead_deliveries: Seen<usize>,
     pub dead_commands: Seen<usize>,
@@ -304,7 +287,6 @@ pub struct Backlog {
 
 /// Objects in one folder of the bucket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Heap {
     pub count: usize,
     pub bytes: u64,

@@ -44,7 +44,6 @@ pub struct Returning {
 
 /// An object that must be in the bucket before the message with the claim to it goes anywhere.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "as in the bucket")]
 pub struct ClaimedBody {
     pub key: String,
     pub bytes: Vec<u8>,

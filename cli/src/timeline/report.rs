@@ -53,7 +53,6 @@ pub struct Report {
 
 /// One artifact.
 #[derive(Clone, PartialEq, Serialize, Debug)]
-#[expect(missing_docs, reason = "as in the session")]
 pub struct ArtifactReport {
     pub status: &'static str,
     pub trust: &'static str,
@@ -76,7 +75,6 @@ pub struct CalendarReport {
 
 /// The last that was heard of a calendar's connection.
 #[derive(Clone, PartialEq, Serialize, Debug)]
-#[expect(missing_docs, reason = "as in the session")]
 pub struct ConnectionReport {
     pub what: &'static str,
     pub trust: &'static str,
@@ -91,7 +89,6 @@ pub struct Moment(#[serde(serialize_with = "rfc3339")] pub Option<Timestamp>);
 
 /// One missing delivery.
 #[derive(Clone, PartialEq, Serialize, Debug)]
-#[expect(missing_docs, reason = "as in the session")]
 pub struct MissingReport {
     pub accept_id: String,
     #[serde(serialize_with = "milliseconds")]
@@ -102,7 +99,6 @@ pub struct MissingReport {
 
 /// One delivery.
 #[derive(Clone, PartialEq, Serialize, Debug)]
-#[expect(missing_docs, reason = "as in the session")]
 pub struct EventReport {
     pub kind: String,
     pub name: String,

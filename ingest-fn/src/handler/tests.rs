@@ -26,12 +26,12 @@ struct FakeQueue {
     failure: Option<QueueError>,
 }
 
-impl EventQueue for FakeQueue {
-    async fn enqueue(&self, message: Queued<'_>) -> Result<(), QueueError> {
+impl EventsQueue for FakeQueue {
+    async fn send(&self, message: Queued<'_>) -> Result<(), QueueError> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        let taken = (message.group.to_owned(), message.accept_id.to_string(), message.text);
+        let taken = (message.group.to_owned(), message.accept_id.to_string(), message.text.to_owned());
         self.taken.lock().unwrap().push(taken);
         Ok(())
     }
@@ -60,8 +60,8 @@ fn ingest(settings: &[(&str, &str)]) -> Function {
     let find = |name: &str| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
     let stores = ["EVENTS_QUEUE_URL", "BUCKET_NAME"];
     let lookup = |name: &str| find(name).or_else(|| stores.contains(&name).then(|| "http://store".to_owned()));
-    let hand_over = HandOver { queue: FakeQueue::default(), spool: FakeSpool::default() };
-    Ingest { endpoints: Config::from_env(&lookup).unwrap().endpoints, hand_over }
+    let stores = Stores { queue: FakeQueue::default(), spool: FakeSpool::default() };
+    Ingest { endpoints: Config::from_env(&lookup).unwrap().endpoints, stores }
 }
 
 fn both_routes() -> Function {
@@ -137,9 +137,9 @@ fn whole(text: &str) -> QueueMessage {
 #[track_caller]
 fn check(name: &str, ingest: &Function, answer: (u16, String), status: u16) {
     assert_eq!(answer.0, status, "{name}");
-    let queued = ingest.hand_over.queue.taken.lock().unwrap().len();
+    let queued = ingest.stores.queue.taken.lock().unwrap().len();
     assert_eq!(queued, usize::from(status == 200), "{name}: a 2xx and nothing else leaves a message");
-    assert!(ingest.hand_over.spool.taken.lock().unwrap().is_empty(), "{name}: nothing in the bucket");
+    assert!(ingest.stores.spool.taken.lock().unwrap().is_empty(), "{name}: nothing in the bucket");
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn an_accepted_delivery_is_queued_as_it_came() {
         let (ingest, body) = (both_routes(), delivery.body.clone());
         let answer = delivery.send(&ingest).await;
         assert_eq!(answer, (200, r#"{"received":true}"#.to_owned()));
-        let taken = ingest.hand_over.queue.taken.lock().unwrap();
+        let taken = ingest.stores.queue.taken.lock().unwrap();
         let [(group, accept_id, text)] = taken.as_slice() else { panic!("{taken:?}") };
         let message = whole(text);
         assert_eq!(message.body(), body);
@@ -166,7 +166,7 @@ async fn a_callback_is_accepted_by_its_token() {
     let path = format!("/webhooks/meetstream/{TOKEN}");
     let answer = Delivery::recorded().to("POST", &path).header("x-meetstream-signature", None).send(&ingest).await;
     check("callback", &ingest, answer, 200);
-    let taken = ingest.hand_over.queue.taken.lock().unwrap();
+    let taken = ingest.stores.queue.taken.lock().unwrap();
     assert!(!taken[0].2.contains(TOKEN), "the token stays out of the queue");
     assert_eq!(whole(&taken[0].2).endpoint(), Endpoint::MeetStreamCallback);
     let group = provider::peek(Endpoint::MeetStreamCallback, &Delivery::recorded().body).group;
@@ -191,7 +191,7 @@ async fn authentic_bytes_are_queued_whatever_they_say() {
         let ingest = both_routes();
         let answer = Delivery::recorded().body(body).send(&ingest).await;
         check(&String::from_utf8_lossy(body), &ingest, answer, 200);
-        let taken = ingest.hand_over.queue.taken.lock().unwrap();
+        let taken = ingest.stores.queue.taken.lock().unwrap();
         assert_eq!(whole(&taken[0].2).body(), body);
         assert!(taken[0].0.bytes().all(|b| b.is_ascii_hexdigit()), "the group is a hash");
     }
@@ -233,15 +233,15 @@ async fn a_body_that_does_not_fit_the_queue_is_stored_and_claimed() {
     for body in [vec![b'a'; 4 * MAX_MESSAGE_BYTES], vec![0xff; MAX_MESSAGE_BYTES / 2]] {
         let ingest = both_routes();
         assert_eq!(Delivery::recorded().body(&body).send(&ingest).await.0, 200);
-        let queued = ingest.hand_over.queue.taken.lock().unwrap();
-        let stored = ingest.hand_over.spool.taken.lock().unwrap();
+        let queued = ingest.stores.queue.taken.lock().unwrap();
+        let stored = ingest.stores.spool.taken.lock().unwrap();
         let ([(_, _, text)], [object]) = (queued.as_slice(), stored.as_slice()) else { panic!("one of each") };
         let Carried::Claimed(claim) = QueueMessage::decode(text).unwrap() else { panic!("{text}") };
         assert_eq!(object.key, claim.key());
         assert_eq!(claim.redeem(Some(object.bytes.clone())).unwrap().body(), body);
     }
     let mut ingest = both_routes();
-    ingest.hand_over.spool.is_failing = true;
+    ingest.stores.spool.is_failing = true;
     let answer = Delivery::recorded().body(&vec![b'a'; MAX_MESSAGE_BYTES]).send(&ingest).await;
     check("a claim to nothing is never sent", &ingest, answer, 503);
 }
@@ -257,9 +257,9 @@ async fn what_lambda_would_not_hand_over_is_refused() {
 async fn what_the_queue_refuses_is_spooled() {
     for failure in [QueueError::Unavailable, QueueError::Refused] {
         let mut ingest = both_routes();
-        ingest.hand_over.queue.failure = Some(failure);
+        ingest.stores.queue.failure = Some(failure);
         assert_eq!(Delivery::recorded().send(&ingest).await, (200, r#"{"received":true}"#.to_owned()));
-        let stored = ingest.hand_over.spool.taken.lock().unwrap();
+        let stored = ingest.stores.spool.taken.lock().unwrap();
         let [object] = stored.as_slice() else { panic!("{stored:?}") };
         assert!(object.key.starts_with("spool/") && object.key.ends_with("/accepted-1"), "{}", object.key);
         let text = String::from_utf8(object.bytes.clone()).unwrap();
@@ -271,8 +271,8 @@ async fn what_the_queue_refuses_is_spooled() {
 async fn no_2xx_without_a_store() {
     for failure in [QueueError::Unavailable, QueueError::Refused] {
         let mut ingest = both_routes();
-        ingest.hand_over.queue.failure = Some(failure);
-        ingest.hand_over.spool.is_failing = true;
+        ingest.stores.queue.failure = Some(failure);
+        ingest.stores.spool.is_failing = true;
         check("both fail", &ingest, Delivery::recorded().send(&ingest).await, 503);
     }
 }
@@ -292,8 +292,8 @@ fn a_request_carries_no_room_for_what_is_rare() {
     let connection =
         platform::aws::connection(&|_: &str| Some("https://store.test".to_owned()), SqsQueue::BUDGET).unwrap();
     let queue = SqsQueue::new(&connection, "https://queue.test".to_owned());
-    let hand_over = HandOver { queue, spool: S3Spool::new(connection, "bucket".to_owned()) };
-    let ingest = Ingest { endpoints: ingest(&[("MEETSTREAM_WEBHOOK_SECRETS", SECRET)]).endpoints, hand_over };
+    let stores = Stores { queue, spool: S3Spool::new(connection, "bucket".to_owned()) };
+    let ingest = Ingest { endpoints: ingest(&[("MEETSTREAM_WEBHOOK_SECRETS", SECRET)]).endpoints, stores };
     let request = from_str(RECORDED).unwrap();
     let bytes = size_of_val(&handle(&ingest, request));
     assert!(bytes < 9_000, "{bytes} bytes, of which the call to SQS needs 5,600");

@@ -1,5 +1,6 @@
 //! Log lines: what the code and its libraries report through `tracing`, from the level INFO on, as a JSON object each.
 
+use super::output;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -55,7 +56,7 @@ impl LogLines {
         let spans = self.spans();
         let span = spans.entered.last().and_then(|id| spans.open.get(id)).map(|open| &open.fields);
         let level = event.metadata().level().as_str();
-        super::json_line(&Line { timestamp: format!("{at:.6}"), level, fields: fields.0, span })
+        output::json_line(&Line { timestamp: format!("{at:.6}"), level, fields: fields.0, span })
     }
 }
 
@@ -91,7 +92,7 @@ impl Subscriber for LogLines {
 
     fn event(&self, event: &Event<'_>) {
         if let Ok(line) = self.line(event, Timestamp::now()) {
-            super::write(&line);
+            output::write(&line);
         }
     }
 

@@ -5,6 +5,7 @@
 //! asks the log, which has the fields.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
+use super::output;
 use serde::{Serialize, Serializer};
 use shared::env::{self, Lookup};
 use std::{
@@ -54,18 +55,18 @@ impl Metric {
 pub fn line(metrics: &[Metric], fields: &impl Serialize) {
     let Some(namespace) = NAMESPACE.get() else { return };
     if let Ok(line) = text(namespace, metrics, fields, SystemTime::now()) {
-        super::write(&line);
+        output::write(&line);
     }
 }
 
 fn text(namespace: &str, metrics: &[Metric], fields: &impl Serialize, at: SystemTime) -> serde_json::Result<Vec<u8>> {
     if metrics.iter().all(|metric| metric.value.is_none()) {
-        return super::json_line(fields);
+        return output::json_line(fields);
     }
     let timestamp = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let cloud_watch_metrics = [Directive { namespace, dimensions: [[]], metrics: Definitions(metrics) }];
     let aws = Metadata { cloud_watch_metrics, timestamp: u64::try_from(timestamp).unwrap_or(u64::MAX) };
-    super::json_line(&Line { aws, values: Values(metrics), fields })
+    output::json_line(&Line { aws, values: Values(metrics), fields })
 }
 
 #[derive(Serialize)]

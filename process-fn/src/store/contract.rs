@@ -9,8 +9,7 @@ use shared::{
     ids::AcceptId,
     message::Head,
     provider,
-    session::{Disposition, Job, MissingDelivery, TimelineLine, advance},
-    table::Due,
+    session::{Disposition, Due, Job, MissingDelivery, TimelineLine, advance},
 };
 
 /// Seconds in a day.

@@ -10,9 +10,9 @@ use aws_sdk_dynamodb::{
 use shared::{
     SenderId, Session, SessionId,
     api::CalendarEntry,
-    session::{Document, TimelineLine, Unreadable},
+    session::{Document, Due, TimelineLine, Unreadable},
     table::{
-        BY_DUE, DISPOSITION, DOCUMENT, DUE_AT, DUE_SHARD, Due, ENTRY_SORT_KEY_PREFIX, EXPIRES_AT, FIRST_SEEN_AT,
+        BY_DUE, DISPOSITION, DOCUMENT, DUE_AT, DUE_SHARD, ENTRY_SORT_KEY_PREFIX, EXPIRES_AT, FIRST_SEEN_AT,
         FIRST_SEEN_DAY, IDS, LINE_SORT_KEY_PREFIX, OUTCOME, PK, SESSION_SORT_KEY, SK, STATE, VERSION, day, due_shard,
         entry_sort_key, line_sort_key, partition_key,
     },

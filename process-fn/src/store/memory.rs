@@ -4,8 +4,8 @@ use super::{DUE_PER_SHARD, DueSessions, ENTRY_RETENTION_SECONDS, Loaded, Recorde
 use shared::{
     SenderId, Session, SessionId,
     api::CalendarEntry,
-    session::TimelineLine,
-    table::{Due, due_shard, entry_sort_key, line_sort_key, partition_key},
+    session::{Due, TimelineLine},
+    table::{due_shard, entry_sort_key, line_sort_key, partition_key},
 };
 use std::{
     collections::BTreeMap,

@@ -9,9 +9,15 @@
 //! code does not know: read without it, the field would be missing from the next write. Whoever adds a field or changes what one
 //! means counts [`FORM`] up; `the_stored_form_is_what_it_was` shows the text that such a change touches.
 
+mod form;
 mod lines;
 
-use self::lines::{Line, Lines};
+pub use self::form::Unreadable;
+
+use self::{
+    form::FORM,
+    lines::{Line, Lines},
+};
 use super::{
     ArtifactFact, CalendarFacts, Dated, Deletion, Ending, Job, MissingDelivery, Progress, Session, State, StoredCopy,
     TimelineLine,
@@ -26,9 +32,6 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The form that this code writes, and the only one that it reads.
-const FORM: u32 = 1;
-
 /// What the table has of a session, or of a delivery beside it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Document {
@@ -36,34 +39,6 @@ pub struct Document {
     pub text: String,
     /// For each of its deliveries the delivery key and the accept id, 16 bytes each.
     pub ids: Vec<u8>,
-}
-
-/// Why a document is not read. Whoever cannot read one must not write it either.
-#[derive(Debug, thiserror::Error)]
-pub enum Unreadable {
-    /// Another version of this code wrote it.
-    #[error("it has the form {0}, and this version reads only the form {FORM}")]
-    Form(u32),
-    /// It is not what any version writes.
-    #[error("it is damaged: {0}")]
-    Damaged(String),
-}
-
-impl Unreadable {
-    /// The name in logs, which hold nothing of what a document says.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Form(_) => "another_form",
-            Self::Damaged(_) => "damaged",
-        }
-    }
-}
-
-impl From<serde_json::Error> for Unreadable {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Damaged(error.to_string())
-    }
 }
 
 impl Document {

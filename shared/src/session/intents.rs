@@ -1,7 +1,6 @@
 //! What is still to be done for a session. Saving the session stores the intent; commands only remind of it.
 
-use super::{Heard, Job, Progress, Seen, Session, StoredCopy, Trigger};
-use crate::table::Due;
+use super::{Due, Heard, Job, Progress, Seen, Session, StoredCopy, Trigger};
 use crate::{event::Artifact, time::ReceivedAt, trust::Trust};
 use std::collections::BTreeMap;
 

@@ -4,6 +4,7 @@
 //! intent by [`Session::due_at`](super::Session::due_at).
 
 use crate::{
+    endpoint::Provider,
     event::{Artifact, EventKind},
     time::{OccurredAt, ReceivedAt},
     trust::Trust,
@@ -303,6 +304,18 @@ impl Progress {
         let reminded_at = self.reminded_at.map(|reminded_at| reminded_at + REMINDER_SECONDS);
         reminded_at.map_or(due_at, |reminded_at| reminded_at.max(due_at))
     }
+}
+
+/// What is due for a session. Each kind has parts of [`BY_DUE`](crate::table::BY_DUE) of its own, so that no kind waits behind another: of thousands
+/// of sessions that wait for a provider, or that strangers make wait, none stands before an erasure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Due {
+    /// What was deleted is to be erased.
+    Erasure,
+    /// A provider is to be asked for what it announced.
+    Work,
+    /// This provider is to be asked because of unverified deliveries, and for nothing else.
+    Unverified(Provider),
 }
 
 /// What became of an artifact with us.

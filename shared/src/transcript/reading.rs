@@ -3,7 +3,7 @@
 //! No tree of the document is built. A value stays the text that it is until something in it is asked for, and what is built of a
 //! transcript is counted against a [`Budget`].
 
-use super::{Segment, Word};
+use super::shape::{Segment, Word};
 use crate::lenient::MAX_DEPTH;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, value::RawValue};

@@ -1,6 +1,6 @@
 //! Transcripts for people and for players.
 
-use super::{Segment, Transcript};
+use super::shape::{Segment, Transcript};
 use std::fmt::Write as _;
 
 /// How long a caption stays of which nobody knows when it ends, in milliseconds, if the next one does not come before.

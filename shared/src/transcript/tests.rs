@@ -1,4 +1,5 @@
 use super::*;
+use crate::endpoint::Provider;
 use crate::{ids::SessionId, sender_id::SenderId};
 use proptest::prelude::*;
 use serde_json::{Value, json};

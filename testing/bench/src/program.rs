@@ -17,7 +17,6 @@ const COMMANDS_QUEUE: &str = "commands";
 
 /// A program that can be a Lambda function.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Program {
     Hello,
     HelloHttp,

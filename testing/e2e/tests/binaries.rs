@@ -178,7 +178,7 @@ async fn what_the_queue_refuses_is_spooled_and_swept_into_it() -> Result<()> {
     pipeline.ingest_proxy.pass_everything();
     assert_eq!(pipeline.kept("spool/").await?.len(), 6);
     let spooled =
-        pipeline.ingest.json_logs().into_iter().filter(|line| line["kept"] == "spooled" && line["Reply"] == "200");
+        pipeline.ingest.json_logs().into_iter().filter(|line| line["storedAs"] == "spooled" && line["Reply"] == "200");
     assert_eq!(spooled.count(), 6);
 
     // While the queue refuses the sweep too, nothing moves.

@@ -1,4 +1,4 @@
-//! Senders, and `ingest-fn`: `HandOver::make_durable`.
+//! Senders, and `ingest-fn`: `Stores::persist`.
 
 use crate::{
     mutation::Mutation,

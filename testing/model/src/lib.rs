@@ -10,7 +10,7 @@
 //!
 //! | step | stands for | rests on |
 //! |---|---|---|
-//! | `Deliver` | a sender's request and `HandOver::make_durable` of `ingest-fn`: body to `claims/`, message to the queue, record to `spool/`, and the answer | the code; `SendMessage` and `PutObject` may be done though their caller hears of a failure |
+//! | `Deliver` | a sender's request and `Stores::persist` of `ingest-fn`: body to `claims/`, message to the queue, record to `spool/`, and the answer | the code; `SendMessage` and `PutObject` may be done though their caller hears of a failure |
 //! | `Receive` | the event source mapping takes the first messages of one or two groups. A group of which an invocation has messages gives no more, and what comes back goes to the front | Amazon SQS Developer Guide, "FIFO delivery logic in Amazon SQS" and "Interleaving multiple ordered message groups"; AWS Lambda Developer Guide, "Using Lambda with Amazon SQS" |
 //! | `Work` | one call of `Processor::process_group`: read, save, park, mark, note. A save is refused if somebody else has saved since the session was read | the code; Amazon DynamoDB Developer Guide, "Condition expressions" |
 //! | `Answer` | `process_batch` reports what is not done, and the mapping deletes the rest | AWS Lambda Developer Guide, "Handling errors for an SQS event source in Lambda" |

@@ -7,7 +7,6 @@ pub type Id = u8;
 
 /// One of two bots.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[expect(missing_docs, reason = "there are two, and they are alike")]
 pub enum Bot {
     One,
     Two,

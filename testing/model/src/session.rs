@@ -36,7 +36,6 @@ impl Progress {
 
 /// What became of the transcript with us.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Copy {
     #[default]
     None,

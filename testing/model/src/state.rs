@@ -80,7 +80,6 @@ pub struct Invocation {
 
 /// What is to be done for a session apart from any delivery.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Job {
     Fetch,
     Confirm,
@@ -132,7 +131,6 @@ pub struct Worker {
 
 /// Where a person takes something from.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Shelf {
     Parked,
     Quarantine,

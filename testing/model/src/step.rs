@@ -35,7 +35,6 @@ impl Fate {
 
 /// One thing that happens.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[expect(missing_docs, reason = "the fields are named by what they are")]
 pub enum Step {
     /// A delivery is sent, and ingest makes this of it.
     Deliver(Id, ingest::Taken),

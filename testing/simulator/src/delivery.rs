@@ -56,7 +56,6 @@ impl fmt::Debug for Key {
 /// How a delivery is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Method {
     #[default]
     Post,

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 /// A call of a provider's API, or a download from a presigned URL.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[expect(missing_docs, reason = "they are named as the providers name them")]
 pub enum Operation {
     // MeetStream
     ListBots,

@@ -61,7 +61,6 @@ pub struct BotPlan {
 
 /// An API with its own paths and shapes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Api {
     MeetStream,
     MeetingBaasV1,

@@ -22,7 +22,6 @@ pub struct Recording {
 
 /// What a file is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Format {
     Mp4,
     Wav,

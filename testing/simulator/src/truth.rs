@@ -42,7 +42,6 @@ pub enum Expected {
 /// the compact JSON of the list in `complete`, or of the one in `meeting_data` if it is not sent in `complete`. To compare what
 /// was made of a transcript, take [`BotPlan::transcript`].
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Content {
     pub size_bytes: u64,
     /// In lower-case hex.

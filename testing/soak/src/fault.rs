@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// Every call that leaves a function, and the two that its surroundings make for it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Call {
     Enqueue,
     PutClaim,
@@ -73,7 +72,6 @@ impl Call {
 
 /// On which side of a call's effect something happens.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Moment {
     Before,
     After,

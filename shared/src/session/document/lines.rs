@@ -4,7 +4,7 @@
 //! later we took it, what happened, through which endpoint, and the sender's name for it. What the line before said is left out:
 //! the day, and the endpoint. So are `+00:00`, and `session.` before what happened; a `?` stands behind a time without an offset.
 
-use super::{super::TimelineLine, Unreadable};
+use super::{super::TimelineLine, form::Unreadable};
 use crate::{
     ids::{AcceptId, DeliveryKey},
     session::Disposition,

@@ -39,7 +39,6 @@ pub struct Composition<'a> {
 
 /// What a meeting left behind, as a completion tells it.
 #[derive(Clone, PartialEq, Debug)]
-#[expect(missing_docs, reason = "as in the bodies")]
 pub struct Results {
     pub participants: Vec<String>,
     pub speakers: Vec<String>,
@@ -70,7 +69,6 @@ pub struct Composed {
 
 /// What can be given, and not every event has a place for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "as in a composition")]
 pub enum Detail {
     Timestamp,
     Message,

@@ -4,7 +4,7 @@ use super::{bucket::Stored, world::World};
 use crate::fault::{Call, Fault, Moment};
 use aws_smithy_types::byte_stream::ByteStream;
 use futures_util::FutureExt;
-use ingest_fn::{EventQueue, HandOver, Ingest, Object, QueueError, Queued, Spool, SpoolError};
+use ingest_fn::{EventsQueue, Ingest, Object, QueueError, Queued, Spool, SpoolError, Stores};
 use process_fn::{
     ApiError, Archive, ArchiveError, Cause, Commander, Commands, Download, DueSessions, Entries, Errands, Function,
     Kept, Listed, Loaded, NotSent, Processor, ProviderApi, PublishError, Publisher, Record, Recorded, Redelivery,
@@ -17,8 +17,7 @@ use shared::{
     bucket::{Folder, metadata},
     event::Artifact,
     hash::sha256_hex,
-    session::{PublishedEvent, TimelineLine},
-    table::Due,
+    session::{Due, PublishedEvent, TimelineLine},
     url::DownloadUrl,
 };
 use std::{collections::BTreeMap, future::pending, panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -94,8 +93,8 @@ impl Sandbox {
     /// # Errors
     /// If the harness's own credentials are not good enough.
     pub(super) fn ingest(&self) -> anyhow::Result<IngestFunction> {
-        let hand_over = HandOver { queue: self.clone(), spool: self.clone() };
-        Ok(Ingest { endpoints: World::endpoints()?, hand_over })
+        let stores = Stores { queue: self.clone(), spool: self.clone() };
+        Ok(Ingest { endpoints: World::endpoints()?, stores })
     }
 
     /// Runs one invocation until it ends, is killed, or has taken `timeout`.
@@ -164,10 +163,10 @@ impl Sandbox {
     }
 }
 
-impl EventQueue for Sandbox {
-    async fn enqueue(&self, message: Queued<'_>) -> Result<(), QueueError> {
+impl EventsQueue for Sandbox {
+    async fn send(&self, message: Queued<'_>) -> Result<(), QueueError> {
         let effect = || {
-            let (world, text, group) = (Arc::clone(&self.world), message.text.clone(), message.group.to_owned());
+            let (world, text, group) = (Arc::clone(&self.world), message.text.to_owned(), message.group.to_owned());
             let accept_id = message.accept_id.to_string();
             async move {
                 world.send(&group, &accept_id, &text);

@@ -4,7 +4,11 @@ mod wire;
 
 use futures_util::FutureExt as _;
 use process_fn::{DueSessions, DynamoStore, Loaded, MemoryStore, Recorded, SessionStore, StoreError, Version};
-use shared::{Provider, SenderId, Session, SessionId, api::CalendarEntry, session::TimelineLine, table::Due};
+use shared::{
+    Provider, SenderId, Session, SessionId,
+    api::CalendarEntry,
+    session::{Due, TimelineLine},
+};
 use std::{sync::Arc, time::Duration};
 pub(super) use wire::Items;
 

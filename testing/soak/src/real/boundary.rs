@@ -13,7 +13,6 @@ pub enum Side {
 
 /// One kind of call, by what it is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Boundary {
     SendMessage,
     PutClaim,
