@@ -286,6 +286,8 @@ mod tests {
             (r#"["\ud83d\\ude00"]"#, r#"["\ufffd\\ude00"]"#),
             ("[1e999,-1E+400,1.5]", "[null ,null   ,1.5]"),
             (r#"{"\udc00":[]}"#, r#"{"\ufffd":[]}"#),
+            (r#"["\ud800","\uDBFF","\udC00","\udfff"]"#, r#"["\ufffd","\ufffd","\ufffd","\ufffd"]"#),
+            (r#"["\ud83d\ud83d","\ude00\ud83d","\ud83d\ue000"]"#, r#"["\ufffd\ufffd","\ufffd\ufffd","\ufffd\ue000"]"#),
         ] {
             assert_eq!(read(sent).as_deref(), Some(expected), "{sent}");
         }
@@ -297,6 +299,7 @@ mod tests {
         assert_eq!(read(&digits), Some(format!("null{}", " ".repeat(396))));
         for fine in [
             r#"{"a":"\ud83d\ude00 \\ud83d 1e999","b":[1e308,-0.5e-999,0]}"#,
+            r#"["\ud7ff\ue000","\ud800\udc00","\udbff\udfff"]"#,
             "",
             r#"""#,
             r#""\"#,

@@ -61,6 +61,12 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_is_listed_twice_is_accepted() {
+        let tokens = PathTokens::new(vec![NEW.into(), NEW.into()]).unwrap().unwrap();
+        assert_eq!(tokens.check(Some(NEW)), Ok(()));
+    }
+
+    #[test]
     fn weak_tokens_are_refused_and_none_is_no_endpoint() {
         assert!(PathTokens::new(vec![]).unwrap().is_none());
         for weak in ["", "short", "twenty-one_characters", "long enough but with spaces", "long-enough-but/with-slash"]

@@ -159,6 +159,14 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_that_is_listed_twice_is_accepted() {
+        let secrets = SignatureSecrets::new(vec!["new".into(), "new".into()]).unwrap();
+        let signature = sign("new", BODY).parse().unwrap();
+        let headers = HeaderMap::from_iter([(SIGNATURE_HEADER.parse().unwrap(), signature)]);
+        assert_eq!(secrets.check(SignatureHeader::MEETSTREAM, &headers, BODY), Ok(()));
+    }
+
+    #[test]
     fn a_bare_header_takes_digits_alone() {
         let secrets = SignatureSecrets::new(vec!["new".into(), "old".into()]).unwrap();
         let mode = AuthMode::MeetingBaasSignature(secrets);

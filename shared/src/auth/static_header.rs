@@ -78,6 +78,12 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_that_is_listed_twice_is_accepted() {
+        let secrets = StaticHeader::new(NAME, vec!["key".into(), "key".into()]).unwrap();
+        assert_eq!(secrets.check(&HeaderMap::from_iter([(NAME.parse().unwrap(), "key".parse().unwrap())])), Ok(()));
+    }
+
+    #[test]
     fn no_secret_is_no_endpoint() {
         assert!(StaticHeader::new(NAME, vec![]).is_none());
         assert!(StaticHeader::new(NAME, vec![String::new()]).is_none());

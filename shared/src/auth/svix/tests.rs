@@ -47,6 +47,16 @@ fn what_a_key_signed_is_accepted() {
 }
 
 #[test]
+fn a_key_or_a_signature_that_is_listed_twice_is_accepted() {
+    let good = sign(NEW, ID, TIME, BODY);
+    check("the same signature twice", [ID, TIME, &format!("{good} {good}")], Ok(()));
+    let keys = SvixKeys::new(vec![NEW.into(), NEW.into()]).unwrap().unwrap();
+    let headers = [("svix-id", ID), ("svix-timestamp", TIME), ("svix-signature", &good)];
+    let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+    assert_eq!(keys.check(&headers, BODY, NOW).unwrap().as_str(), ID);
+}
+
+#[test]
 fn everything_else_is_refused() {
     let good = sign(NEW, ID, TIME, BODY);
     let body_only = {

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     api::{Absence, BotDetail, Content, Located, Unreadable},
     event::{Artifact, ArtifactStatus, Certainty, Ended, EventKind, Fact, Outcome},
-    lenient::{Object, Text, object},
+    lenient::{Object, Text, object, tolerantly},
     sender_id::SenderId,
     time::OccurredAt,
     url::DownloadUrl,
@@ -33,12 +33,16 @@ pub struct Run {
 /// # Errors
 /// [`Unreadable`] for anything but a JSON object. A run without a usable id is left out.
 pub fn runs(body: &[u8]) -> Result<Vec<Run>, Unreadable> {
+    tolerantly(body, read_runs).ok_or(Unreadable)
+}
+
+fn read_runs(body: &[u8]) -> Option<Vec<Run>> {
     #[derive(Deserialize, Default)]
     #[serde(default)]
     struct Wire {
         transcriptions: Value,
     }
-    let Wire { transcriptions } = object(body).ok_or(Unreadable)?;
+    let Wire { transcriptions } = object(body)?;
     let text = |run: &Value, name: &str| run.get(name).and_then(Value::as_str).map(str::to_owned);
     let read = |run: &Value| {
         let id = SenderId::try_from(text(run, "transcript_id")?).ok()?;
@@ -51,7 +55,7 @@ pub fn runs(body: &[u8]) -> Result<Vec<Run>, Unreadable> {
     let mut runs: Vec<Run> = transcriptions.as_array().into_iter().flatten().filter_map(read).collect();
     // Stable: undated ones stay in the provider's order, before those with a date.
     runs.sort_by(|a, b| a.created_at.cmp(&b.created_at));
-    Ok(runs)
+    Some(runs)
 }
 
 /// What the API knows of a bot: `GET /bots/{id}/detail`.
@@ -93,14 +97,18 @@ struct Wire<'a> {
     custom_attributes: Attributes,
 }
 
-/// Reads it.
+/// Reads what the API knows of a bot.
 ///
 /// # Errors
 /// [`Unreadable`] for anything but a JSON object with `bot_details`.
 pub fn detail(body: &[u8]) -> Result<Detail, Unreadable> {
-    let wire = object::<Outer<'_>>(body).and_then(|outer| outer.bot_details.0).ok_or(Unreadable)?;
+    tolerantly(body, read_detail).ok_or(Unreadable)
+}
+
+fn read_detail(body: &[u8]) -> Option<Detail> {
+    let wire = object::<Outer<'_>>(body)?.bot_details.0?;
     let facts = facts(&wire);
-    Ok(Detail {
+    Some(Detail {
         transcript_id: wire.transcript_id.get().and_then(|id| SenderId::try_from(id.trim()).ok()),
         captions: captions(&wire.caption_file),
         bot: BotDetail {

@@ -3,7 +3,7 @@
 
 use crate::{
     api::{CalendarEntry, EntryStatus, Unreadable},
-    lenient::{Text, object},
+    lenient::{Text, object, tolerantly},
     sender_id::SenderId,
     time::OccurredAt,
     url::percent_decoded,
@@ -25,6 +25,10 @@ pub struct Page {
 /// # Errors
 /// [`Unreadable`] for anything but a JSON object with a list `data`.
 pub fn page(body: &[u8]) -> Result<Page, Unreadable> {
+    tolerantly(body, read_page).ok_or(Unreadable)
+}
+
+fn read_page(body: &[u8]) -> Option<Page> {
     #[derive(Deserialize, Default)]
     #[serde(default)]
     struct Wire<'a> {
@@ -34,21 +38,24 @@ pub fn page(body: &[u8]) -> Result<Page, Unreadable> {
         #[serde(borrow)]
         cursor: Text<'a>,
     }
-    let wire: Wire<'_> = object(body).ok_or(Unreadable)?;
-    let Value::Array(entries) = wire.data else { return Err(Unreadable) };
-    let cursor = wire.cursor.get().or(wire.next.get()).map(cursor).transpose()?;
-    Ok(Page { entries: entries.iter().filter_map(read).collect(), cursor })
+    let wire: Wire<'_> = object(body)?;
+    let Value::Array(entries) = wire.data else { return None };
+    let cursor = match wire.cursor.get().or(wire.next.get()) {
+        Some(text) => Some(cursor(text)?),
+        None => None,
+    };
+    Some(Page { entries: entries.iter().filter_map(read).collect(), cursor })
 }
 
 /// The cursor, also where the URL of the next page is given in its place. The URL itself is never followed: it could lead our
 /// key anywhere.
-fn cursor(text: &str) -> Result<String, Unreadable> {
+fn cursor(text: &str) -> Option<String> {
     if !text.starts_with("https://") && !text.starts_with("http://") {
-        return Ok(text.to_owned());
+        return Some(text.to_owned());
     }
     let query = text.split_once('?').map(|(_, query)| query.split('#').next().unwrap_or_default());
     let parameter = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("cursor=")));
-    parameter.and_then(percent_decoded).filter(|cursor| !cursor.is_empty()).ok_or(Unreadable)
+    parameter.and_then(percent_decoded).filter(|cursor| !cursor.is_empty())
 }
 
 /// Reads one entry of either version: version 2 puts it into `data`.
@@ -56,9 +63,11 @@ fn cursor(text: &str) -> Result<String, Unreadable> {
 /// # Errors
 /// [`Unreadable`] for anything but a JSON object with a usable id.
 pub fn entry(body: &[u8]) -> Result<CalendarEntry, Unreadable> {
-    let value: Value = serde_json::from_slice(body).map_err(|_| Unreadable)?;
-    let value = value.get("data").filter(|data| data.is_object()).unwrap_or(&value);
-    read(value).ok_or(Unreadable)
+    let read = |body: &[u8]| {
+        let value: Value = serde_json::from_slice(body).ok()?;
+        read(value.get("data").filter(|data| data.is_object()).unwrap_or(&value))
+    };
+    tolerantly(body, read).ok_or(Unreadable)
 }
 
 /// The most of a title, URL or name that is kept, in bytes. Whoever sends an invitation writes them, and an entry must fit the

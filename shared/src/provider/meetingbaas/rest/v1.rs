@@ -3,7 +3,7 @@
 use crate::{
     api::{Absence, BotDetail, Content, Located, Unreadable},
     event::{Artifact, ArtifactStatus, Certainty, Ended, EventKind, Fact, Outcome},
-    lenient::{Object, Text, object},
+    lenient::{Object, Text, object, tolerantly},
     provider::{
         bounds::{Attributes, bounded},
         meetingbaas::codes,
@@ -60,13 +60,17 @@ struct Bot<'a> {
     extra: Attributes,
 }
 
-/// Reads it.
+/// Reads what the API knows of a bot.
 ///
 /// # Errors
 /// [`Unreadable`] for anything but a JSON object with `bot_data`.
 pub fn meeting(body: &[u8]) -> Result<Meeting, Unreadable> {
-    let wire: Wire<'_> = object(body).ok_or(Unreadable)?;
-    let data = wire.bot_data.0.ok_or(Unreadable)?;
+    tolerantly(body, read_meeting).ok_or(Unreadable)
+}
+
+fn read_meeting(body: &[u8]) -> Option<Meeting> {
+    let wire: Wire<'_> = object(body)?;
+    let data = wire.bot_data.0?;
     let bot = data.bot.0.unwrap_or_default();
     // A file that is not there is an empty text.
     let url = |text: &Text<'_>| text.get().and_then(|text| DownloadUrl::parse(text).ok());
@@ -83,7 +87,7 @@ pub fn meeting(body: &[u8]) -> Result<Meeting, Unreadable> {
         occurred_at: None,
         reason: None,
     }));
-    Ok(Meeting {
+    Some(Meeting {
         has_ended: bot.ended_at.get().is_some(),
         detail: BotDetail { status: None, facts, custom_attributes: bot.extra.kept() },
         video,

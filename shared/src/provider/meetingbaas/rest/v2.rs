@@ -3,7 +3,7 @@
 use crate::{
     api::{Absence, BotDetail, Content, Located, Unreadable},
     event::{Artifact, ArtifactStatus, Certainty, Ended, EventKind, Fact, Outcome},
-    lenient::{Object, Text, object},
+    lenient::{Object, Text, object, tolerantly},
     provider::{
         bounds::{Attributes, bounded},
         meetingbaas::codes,
@@ -78,8 +78,8 @@ struct Wire<'a> {
     extra: Attributes,
 }
 
-fn wire(body: &[u8]) -> Result<Wire<'_>, Unreadable> {
-    object::<Outer<'_>>(body).and_then(|outer| outer.data.0).ok_or(Unreadable)
+fn wire(body: &[u8]) -> Option<Wire<'_>> {
+    object::<Outer<'_>>(body)?.data.0
 }
 
 /// Reads what the API knows of a bot.
@@ -87,10 +87,14 @@ fn wire(body: &[u8]) -> Result<Wire<'_>, Unreadable> {
 /// # Errors
 /// [`Unreadable`] for anything but a JSON object with `data`.
 pub fn bot(body: &[u8]) -> Result<Bot, Unreadable> {
+    tolerantly(body, read_bot).ok_or(Unreadable)
+}
+
+fn read_bot(body: &[u8]) -> Option<Bot> {
     let wire = wire(body)?;
     let url = |text: &Text<'_>| text.get().and_then(|text| DownloadUrl::parse(text).ok());
     let newest = wire.transcription_ids.as_array().and_then(|ids| ids.last()).and_then(Value::as_str);
-    Ok(Bot {
+    Some(Bot {
         video: url(&wire.video).or_else(|| url(&wire.mp4)),
         audio: url(&wire.audio),
         transcription: url(&wire.transcription),
@@ -109,7 +113,7 @@ pub fn bot(body: &[u8]) -> Result<Bot, Unreadable> {
 /// # Errors
 /// [`Unreadable`] for anything but a JSON object with `data`.
 pub fn transcription_status(body: &[u8]) -> Result<TranscriptionStatus, Unreadable> {
-    let wire = wire(body)?;
+    let wire = wire(body).ok_or(Unreadable)?;
     let status = wire.transcription_status.get().map(|status| status.trim().to_ascii_lowercase());
     Ok(match status.as_deref() {
         Some("done") => TranscriptionStatus::Made,

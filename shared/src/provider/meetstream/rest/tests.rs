@@ -195,3 +195,13 @@ proptest! {
         let _ = otherwise(&runs(body.as_bytes()).unwrap(), &detail);
     }
 }
+
+#[test]
+fn half_a_surrogate_pair_hides_nothing() {
+    let body = r#"{"bot_details": {"Status": "Done", "custom_attributes": {"note": "bye \ud83d"}}}"#;
+    let detail = detail(body.as_bytes()).unwrap().bot;
+    assert_eq!(detail.custom_attributes.as_deref(), Some("{\"note\":\"bye \u{FFFD}\"}"));
+    assert_eq!(detail.status.as_deref(), Some("Done"));
+    let body = r#"{"transcriptions": [{"transcript_id": "t", "status": "success", "preview": "bye \ud83d"}]}"#;
+    assert_eq!(runs(body.as_bytes()).unwrap().len(), 1);
+}

@@ -68,3 +68,21 @@ fn pages_lead_to_the_next() {
     }
     assert_eq!(entry(b"{}"), Err(Unreadable));
 }
+
+#[test]
+fn texts_are_cut_at_2048_bytes_and_never_within_a_character() {
+    let title = |title: &str| entry(json!({"event_id": "e", "title": title}).to_string().as_bytes()).unwrap().title;
+    let (fits, long) = ("x".repeat(2048), "x".repeat(2049));
+    assert_eq!(title(&fits).as_ref(), Some(&fits));
+    assert_eq!(title(&long).as_ref(), Some(&fits));
+    let within = format!("{}é", "x".repeat(2047));
+    assert_eq!(title(&within), Some("x".repeat(2047)), "the last character has its second byte beyond the bound");
+}
+
+#[test]
+fn half_a_surrogate_pair_in_a_title_hides_no_entry() {
+    let entry_text = r#"{"event_id": "e", "title": "Party \ud83d", "extra": 1e999}"#;
+    assert_eq!(entry(entry_text.as_bytes()).unwrap().title.as_deref(), Some("Party \u{FFFD}"));
+    let page = page(format!(r#"{{"data": [{entry_text}], "cursor": "next"}}"#).as_bytes()).unwrap();
+    assert_eq!((page.entries.len(), page.cursor.as_deref()), (1, Some("next")));
+}

@@ -75,3 +75,11 @@ fn odd_answers_are_unreadable_and_odd_fields_are_absent() {
     let odd = json!({"mp4": {}, "audio": 1, "bot_data": {"bot": 1, "transcripts": {"a": 1}}});
     assert_eq!(read(&odd), Meeting::default());
 }
+
+#[test]
+fn half_a_surrogate_pair_among_the_attributes_hides_nothing() {
+    let body = r#"{"bot_data": {"bot": {"ended_at": "2026-09-01T10:00:00Z", "extra": {"note": "bye \ud83d"}}}}"#;
+    let detail = meeting(body.as_bytes()).unwrap().detail;
+    assert_eq!(detail.custom_attributes.as_deref(), Some("{\"note\":\"bye \u{FFFD}\"}"));
+    assert!(matches!(detail.facts[0].kind, EventKind::Ended(_)));
+}

@@ -108,3 +108,11 @@ fn odd_answers_are_unreadable_and_odd_fields_are_absent() {
     let bot = read(json!({"status": 3, "video": {"url": 1}, "joined_at": [], "transcription_ids": [1], "extra": "x"}));
     assert_eq!(bot.located(Artifact::Video), Some(Located::Pending));
 }
+
+#[test]
+fn half_a_surrogate_pair_among_the_attributes_hides_nothing() {
+    let body = r#"{"data": {"status": "completed", "extra": {"note": "bye \ud83d"}}}"#;
+    let detail = bot(body.as_bytes()).unwrap().detail;
+    assert_eq!(detail.custom_attributes.as_deref(), Some("{\"note\":\"bye \u{FFFD}\"}"));
+    assert_eq!(detail.status.as_deref(), Some("completed"));
+}
