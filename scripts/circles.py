@@ -122,10 +122,11 @@ def use_tree(code: list[str], at: int, path: list[str]) -> tuple[list[tuple[list
         token = code[at]
         if token == "{":
             at += 1
-            while code[at] != "}":
-                inner, at = use_tree(code, at, path)
-                found += inner
-                at += code[at] == ","
+            while code[at : at + 1] != ["}"]:
+                inner, end = use_tree(code, at, path)
+                if end == at or end >= len(code):
+                    raise SyntaxError
+                found, at = found + inner, end + (code[end] == ",")
             return found, at + 1
         if token == "::":
             at += 1
@@ -160,7 +161,10 @@ def read(module: Module) -> None:
         elif token == "use" and code[at + 1] != "<":  # `impl Trait + use<>` imports nothing
             before = code[at - 1] if at else ""
             is_public = before == "pub" or (before == ")" and "pub" in code[max(0, at - 6) : at])
-            found, at = use_tree(code, at + 1, [])
+            try:
+                found, at = use_tree(code, at + 1, [])
+            except (SyntaxError, IndexError):
+                sys.exit(f"error: a `use` in {module.file} cannot be read: does the file compile?")
             module.uses += [Use(outside(path, len(inline)), alias, is_public) for path, alias in found]
         elif NAME.fullmatch(token) and not (at and code[at - 1] in ("::", ".")):
             path = [token]

@@ -112,6 +112,11 @@ class Circles(unittest.TestCase):
         files["a.rs"] = "pub struct Ay;"
         self.assert_circle(self.check(files, {"shared/src/a"}), "shared/src/a has no import circle any more")
 
+    def test_a_file_that_cannot_be_read_is_named(self) -> None:
+        for broken in ("use crate::{\n<<<<<<< HEAD\n    b::Bee,\n};", "use ;", "use crate::b::{Bee"):
+            with self.subTest(broken), self.assertRaisesRegex(SystemExit, "a.rs cannot be read"):
+                self.check({"lib.rs": self.LIB, "a.rs": broken, "b.rs": "pub struct Bee;"})
+
 
 if __name__ == "__main__":
     unittest.main()
