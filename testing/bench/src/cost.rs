@@ -13,7 +13,7 @@ use clap::Args;
 use e2e::statistics::as_f64;
 use e2e::template::Template;
 use e2e::workspace;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub struct Yours {
     /// Days that sessions are kept [default: the template's]
     #[arg(long)]
     pub session_days: Option<u32>,
-    /// The kinds of events that are published, with commas between them [default: all]
+    /// The kinds of events that are published, with commas between them [default: the template's]
     #[arg(long, value_delimiter = ',')]
     pub published: Option<Vec<String>>,
 }
@@ -162,7 +162,10 @@ pub fn prices() -> Result<Prices> {
 /// If the template lacks a parameter, or a kind of event is none.
 pub fn setup(yours: &Yours) -> Result<Setup> {
     let template = Template::load()?;
-    for kind in yours.published.iter().flatten() {
+    let by_default = template.get("/Parameters/PublishedKinds/Default").as_str().context("no PublishedKinds")?;
+    let published = yours.published.clone().unwrap_or_else(|| by_default.split(',').map(str::to_owned).collect());
+    let published = (published != ["all"]).then_some(published);
+    for kind in published.iter().flatten() {
         let schema = workspace().join("docs/schemas").join(format!("{kind}.json"));
         ensure!(schema.exists(), "no event is called {kind:?}: docs/schemas has one file for each kind");
     }
@@ -176,7 +179,7 @@ pub fn setup(yours: &Yours) -> Result<Setup> {
         arm64: yours.arm64,
         log_retention_days: parameter(yours.log_days, "LogRetentionDays")?,
         session_retention_days: parameter(yours.session_days, "SessionRetentionDays")?,
-        published: yours.published.as_ref().map(|kinds| kinds.iter().cloned().collect::<BTreeSet<_>>()),
+        published: published.map(|kinds| kinds.into_iter().collect()),
     })
 }
 
@@ -191,22 +194,24 @@ const RECEIVES_PER_MINUTE: f64 = 15.0;
 /// Queries of the index `by_due` in each sweep, one for each of its parts.
 const QUERIES_PER_SWEEP: f64 = 7.0;
 
-/// The sweep looks into the spool every fifth minute, unless it found something the time before.
-const SPOOL_LOOKS_PER_MINUTE: f64 = 1.0 / 5.0;
-
 /// What a month without any webhook takes.
 ///
 /// # Errors
 /// If there is no template.
 pub fn idle() -> Result<Idle> {
+    let template = Template::load()?;
     // An alarm with a condition is one that somebody asked for.
-    let alarms = Template::load()?.of_type("AWS::CloudWatch::Alarm");
+    let alarms = template.of_type("AWS::CloudWatch::Alarm");
     let alarms = alarms.iter().filter(|alarm| alarm.attribute("Condition").is_null()).count();
+    // The schedule tells the sweep in which minutes the spool has its turn; where it does not, in each.
+    let sweep = template.get("/Resources/SweepSchedule/Properties/Target/Input").as_str().context("no sweep")?;
+    let sweep: Value = serde_json::from_str(sweep).context("the sweep's input is not JSON")?;
+    let spool_every_minutes = sweep.get("spool_every_minutes").and_then(Value::as_f64).unwrap_or(1.0);
     Ok(Idle {
         alarms,
         metrics: METRICS,
         receives_per_minute: RECEIVES_PER_MINUTE,
-        spool_looks_per_minute: SPOOL_LOOKS_PER_MINUTE,
+        spool_looks_per_minute: 1.0 / spool_every_minutes,
         queries_per_sweep: QUERIES_PER_SWEEP,
     })
 }

@@ -90,13 +90,18 @@ impl Lever {
 mod tests {
     use super::*;
     use crate::cost::Yours;
+    use e2e::template::Template;
 
     #[test]
-    fn every_lever_saves_something() {
+    fn every_lever_saves_something_and_is_a_setting_of_a_deploy() {
+        let template = Template::load().unwrap();
         let (prices, usages) = (cost::prices().unwrap(), cost::kept().unwrap());
         let setup = cost::setup(&Yours::of_the_template()).unwrap();
         for lever in all() {
             let saving = lever.saves(&usages, &setup, &prices).unwrap();
+            let (name, _) = lever.set.trim_start_matches('`').split_once('=').unwrap();
+            let parameter = template.get(&format!("/Parameters/{name}/Type"));
+            assert!(name == "ARCH" || parameter.is_string(), "{name} is no parameter of the template");
             assert!(saving.low > 0.0 || saving.month > 0.0, "{}: {saving:?}", lever.set);
             assert!(saving.low >= 0.0 && saving.full >= 0.0 && saving.month >= 0.0, "{}: {saving:?}", lever.set);
         }
