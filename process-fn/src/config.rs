@@ -1,6 +1,6 @@
 //! The function's settings.
 
-use crate::{api::ApiSettings, process::Policy};
+use crate::{deliveries::Policy, ports::providers::ApiSettings};
 use shared::{
     env::{self, ConfigError, Lookup},
     settings::PublishedKinds,

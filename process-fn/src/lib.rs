@@ -2,7 +2,7 @@
 //!
 //! `record → QueueMessage → Event → store.load → advance (pure) → publish → store.save → Disposition`
 //!
-//! Slow work comes from a queue of its own, `message → Command → errand`; what must not wait for it, the sweep and deletions, is
+//! Slow work comes from a queue of its own, `message → Command → job`; what must not wait for it, the sweep and deletions, is
 //! invoked directly: `payload → Command → sweep → requeue`.
 //!
 //! # Invariants
@@ -11,52 +11,47 @@
 //! - Nothing is kept between invocations, and nothing of one message group reaches another.
 //! - No call to a provider between load and save.
 
-mod api;
-mod archive;
-mod batch;
-mod command;
-mod commands;
 mod config;
-mod errand;
-mod function;
+mod deliveries;
+mod handler;
+mod invocation;
+mod jobs;
 mod log;
-mod process;
-mod publish;
-mod record;
-mod redelivery;
-mod requeue;
-mod store;
-mod sweep;
-#[cfg(test)]
-mod throughput;
-mod vault;
+mod ports;
 
-#[cfg(any(test, feature = "testing"))]
-pub use api::memory::{File, MemoryApi};
-pub use api::{
-    AccountSettings, ApiError, ApiSettings, Cause, Download, Entries, MAX_ANSWER_BYTES, Patience, ProviderApi,
-    Providers, Refusal,
+pub use config::Config;
+pub use deliveries::{Policy, Processor};
+pub use handler::{Answer, Function, NoAnswer, Payload, handle, handle_at};
+pub use jobs::{
+    JobRunner, TranscriptPlaces,
+    command::{CommandHandler, NotDone},
+    sweep::{NotSwept, Sweep},
+};
+pub use log::Swept;
+pub use ports::{
+    bucket::{
+        Kept, Listed, S3Vault, Vault, VaultError,
+        uploads::{Archive, ArchiveError, S3Archive, Stored},
+    },
+    providers::{
+        AccountSettings, ApiError, ApiSettings, Cause, Download, Entries, MAX_ANSWER_BYTES, Patience, ProviderApi,
+        Providers, Refusal,
+    },
+    publisher::{EventBridge, PublishError, Publisher},
+    queues::{
+        commands::{CommandQueue, NotSent, SqsCommands},
+        record::Record,
+        redelivery::{Redelivery, SqsRedelivery},
+        requeue::{Requeue, RequeueError, Returned, SqsRequeue},
+    },
+    sessions::{DUE_PER_SHARD, DueSessions, DynamoStore, Loaded, Recorded, SessionStore, StoreError, Version},
 };
 #[cfg(any(test, feature = "testing"))]
-pub use archive::memory::MemoryArchive;
-pub use archive::{Archive, ArchiveError, S3Archive, Stored};
-pub use command::{Commander, NotDone};
-pub use commands::{Commands, NotSent, SqsCommands};
-pub use config::Config;
-pub use errand::{Errands, TranscriptPlaces};
-pub use function::{Answer, Function, NoAnswer, Payload, handle, handle_at};
-pub use process::{Policy, Processor};
-pub use publish::{EventBridge, PublishError, Publisher};
-pub use record::Record;
-pub use redelivery::{Redelivery, SqsRedelivery};
-pub use requeue::{Requeue, RequeueError, Returned, SqsRequeue};
-pub use store::{DUE_PER_SHARD, DueSessions, DynamoStore, Loaded, Recorded, SessionStore, StoreError, Version};
-#[cfg(any(test, feature = "testing"))]
-pub use store::{contract, memory::MemoryStore};
-pub use sweep::{NotSwept, Sweep, Swept};
-pub use vault::{Kept, Listed, S3Vault, Vault, VaultError};
-#[cfg(any(test, feature = "testing"))]
-pub use vault::{contract::vault_contract, memory::MemoryVault};
+pub use ports::{
+    bucket::{contract::vault_contract, memory::MemoryVault, uploads::memory::MemoryArchive},
+    providers::memory::{File, MemoryApi},
+    sessions::{contract, memory::MemoryStore},
+};
 
 use platform::aws::CallBudget;
 use std::time::Duration;

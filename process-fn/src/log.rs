@@ -1,6 +1,5 @@
 //! The lines this function writes. Never a body, a name of a person or a secret.
 
-use crate::{errand::Setback, record::Record, sweep::Swept};
 use aws_smithy_runtime_api::client::result::SdkError;
 use platform::aws::causes;
 use platform::telemetry::{self, Metric};
@@ -46,7 +45,7 @@ struct Fields<'a> {
 
 /// What became of a record, for its line.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct RecordLog {
     /// Why, where that needs saying.
     pub(crate) reason: Option<&'static str>,
     /// The bot, encoded.
@@ -62,7 +61,12 @@ pub(crate) struct Told {
 }
 
 /// Writes the line of one record. `disposition` is `None` for one that will be tried again.
-pub(crate) fn outcome(request_id: &str, record: &Record, disposition: Option<Disposition>, told: Told) {
+pub(crate) fn record(
+    request_id: &str,
+    (message_id, receive_count): (&str, u32),
+    disposition: Option<Disposition>,
+    told: RecordLog,
+) {
     let age = told.received_at.and_then(|received_at| {
         let received = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(received_at.0).ok()?);
         Some(SystemTime::now().duration_since(received).unwrap_or_default())
@@ -81,8 +85,8 @@ pub(crate) fn outcome(request_id: &str, record: &Record, disposition: Option<Dis
         outcome: disposition.map_or("retry", Disposition::as_str),
         level,
         request_id,
-        message_id: (level != "INFO").then_some(&record.message_id),
-        receive_count: Some(record.receive_count).filter(|count| *count > 1),
+        message_id: (level != "INFO").then_some(message_id),
+        receive_count: Some(receive_count).filter(|count| *count > 1),
         reason: told.reason,
         bot: told.bot,
         kind: told.kind,
@@ -112,6 +116,25 @@ pub(crate) fn meeting(before: Option<Outcome>, session: &Session) {
     let level = if has_failed(outcome) { "WARN" } else { "INFO" };
     let fields = MeetingFields { outcome: outcome.as_str(), level, bot: session.id().encoded() };
     telemetry::line(&metrics, &fields);
+}
+
+/// What a sweep did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Swept {
+    /// Whether it looked into the spool; if not, nobody knows what is there.
+    pub looked_into_spool: bool,
+    /// Deliveries that are in the queue now.
+    pub put_back: u32,
+    /// Deliveries that the queue will never take; they are in quarantine.
+    pub quarantined: u32,
+    /// Deliveries that are known to be in the spool still.
+    pub left: u32,
+    /// JobRunner that were sent, for the first time or again.
+    pub reminded: u32,
+    /// Due sessions that this version of the code cannot read.
+    pub unreadable: u32,
+    /// How long the oldest of all had been there.
+    pub oldest: Duration,
 }
 
 /// What the line of a sweep says.
@@ -150,24 +173,24 @@ pub(crate) fn swept(swept: Option<Swept>) {
     telemetry::line(&metrics, &fields);
 }
 
-/// What the line of an errand says.
+/// What the line of a job says.
 #[derive(Serialize)]
-struct ErrandFields {
-    #[serde(rename = "Errand")]
-    errand: &'static str,
-    #[serde(rename = "End")]
-    end: &'static str,
+struct JobFields {
+    #[serde(rename = "Job")]
+    job: &'static str,
+    #[serde(rename = "JobResult")]
+    result: &'static str,
     level: &'static str,
     bot: String,
     attempts: String,
 }
 
-/// Writes the line of one try of an errand, after so many in vain.
-pub(crate) fn errand(id: &SessionId, errand: Job, attempts: u32, end: Result<&'static str, Setback>) {
-    let fields = ErrandFields {
-        errand: errand.as_str(),
-        end: end.unwrap_or_else(Setback::code),
-        level: if end.is_err() { "WARN" } else { "INFO" },
+/// Writes the line of one try of a job, after so many in vain.
+pub(crate) fn job(id: &SessionId, job: Job, attempts: u32, result: Result<&'static str, &'static str>) {
+    let fields = JobFields {
+        job: job.as_str(),
+        result: result.unwrap_or_else(|code| code),
+        level: if result.is_err() { "WARN" } else { "INFO" },
         bot: id.encoded(),
         attempts: attempts.to_string(),
     };

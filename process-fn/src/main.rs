@@ -3,8 +3,8 @@
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use platform::{aws, telemetry};
 use process_fn::{
-    Commander, Config, DynamoStore, Errands, EventBridge, Function, Patience, Payload, Processor, Providers, S3Archive,
-    S3Vault, SqsCommands, SqsRedelivery, SqsRequeue, Sweep, TranscriptPlaces, handle,
+    CommandHandler, Config, DynamoStore, EventBridge, Function, JobRunner, Patience, Payload, Processor, Providers,
+    S3Archive, S3Vault, SqsCommands, SqsRedelivery, SqsRequeue, Sweep, TranscriptPlaces, handle,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -19,14 +19,14 @@ async fn main() -> Result<(), Error> {
     let vault = S3Vault::new(&connection, config.bucket_name.clone());
     let commands = SqsCommands::new(&connection, config.commands_queue_url);
     let publisher = EventBridge::new(&connection, config.event_bus_name, config.published_kinds);
-    let commander = Commander {
+    let command_handler = CommandHandler {
         sweep: Sweep {
             store: store.clone(),
             commands: commands.clone(),
             vault: vault.clone(),
             queue: SqsRequeue::new(&connection, config.events_queue_url.clone()),
         },
-        errands: Errands {
+        jobs: JobRunner {
             store: store.clone(),
             vault: vault.clone(),
             archive: S3Archive::new(&connection, config.bucket_name),
@@ -42,6 +42,6 @@ async fn main() -> Result<(), Error> {
     let redelivery = SqsRedelivery::new(&connection, config.events_queue_url);
     let processor = Processor { store, vault, publisher, redelivery, commands, policy: config.policy };
     processor.store.warm_up().await;
-    let function = Function { processor, commander, commands_queue_name };
+    let function = Function { processor, command_handler, commands_queue_name };
     run(service_fn(|event: LambdaEvent<Payload>| async { Ok::<_, Error>(handle(&function, event).await?) })).await
 }

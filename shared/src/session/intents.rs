@@ -28,13 +28,12 @@ impl Session {
     /// number of those. `now` is in seconds since the Unix epoch.
     #[must_use]
     pub fn newly_wanted(&self, before: &BTreeMap<Job, Progress>, now: i64) -> Vec<Job> {
-        let is_new =
-            |errand: &Job, progress: &Progress| before.get(errand).map(Progress::wanted) != Some(progress.wanted());
+        let is_new = |job: &Job, progress: &Progress| before.get(job).map(Progress::wanted) != Some(progress.wanted());
         let can_begin =
             |progress: &Progress| progress.is_pending() && progress.wanted().is_verified() && !progress.must_wait(now);
-        let wanted = self.jobs.iter().filter(|(errand, _)| !errand.erases());
-        let wanted = wanted.filter(|(errand, progress)| can_begin(progress) && is_new(errand, progress));
-        wanted.map(|(errand, _)| *errand).collect()
+        let wanted = self.jobs.iter().filter(|(job, _)| !job.erases());
+        let wanted = wanted.filter(|(job, progress)| can_begin(progress) && is_new(job, progress));
+        wanted.map(|(job, _)| *job).collect()
     }
 
     /// When it must be looked at, in seconds since the Unix epoch; `None` if nothing is to be done for it. What rests on

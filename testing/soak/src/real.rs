@@ -181,7 +181,7 @@ impl Lane {
 
     async fn sweep(&self) -> Result<()> {
         self.pipeline.sweep().await?;
-        // Errands wait there too. No provider has a key, so each is soon at its end.
+        // JobRunner wait there too. No provider has a key, so each is soon at its end.
         while self.commands.pump().await?.is_some() {}
         Ok(())
     }

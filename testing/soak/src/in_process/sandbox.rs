@@ -6,10 +6,10 @@ use aws_smithy_types::byte_stream::ByteStream;
 use futures_util::FutureExt;
 use ingest_fn::{EventsQueue, Ingest, Object, QueueError, Queued, Spool, SpoolError, Stores};
 use process_fn::{
-    ApiError, Archive, ArchiveError, Cause, Commander, Commands, Download, DueSessions, Entries, Errands, Function,
-    Kept, Listed, Loaded, NotSent, Processor, ProviderApi, PublishError, Publisher, Record, Recorded, Redelivery,
-    Requeue, RequeueError, Returned, SessionStore, StoreError, Stored as ArchivedObject, Sweep, TranscriptPlaces,
-    Vault, VaultError, Version,
+    ApiError, Archive, ArchiveError, Cause, CommandHandler, CommandQueue, Download, DueSessions, Entries, Function,
+    JobRunner, Kept, Listed, Loaded, NotSent, Processor, ProviderApi, PublishError, Publisher, Record, Recorded,
+    Redelivery, Requeue, RequeueError, Returned, SessionStore, StoreError, Stored as ArchivedObject, Sweep,
+    TranscriptPlaces, Vault, VaultError, Version,
 };
 use shared::{
     Command, Provider, SenderId, Session, SessionId,
@@ -47,7 +47,7 @@ pub(super) enum Ended<T> {
 /// What drives deliveries and commands.
 pub(super) type ProcessFunction = Function<
     Processor<Sandbox, Sandbox, Sandbox, Sandbox, Sandbox>,
-    Commander<Sandbox, Sandbox, Sandbox, Sandbox, Sandbox, Sandbox, Sandbox>,
+    CommandHandler<Sandbox, Sandbox, Sandbox, Sandbox, Sandbox, Sandbox, Sandbox>,
 >;
 
 /// What drives requests.
@@ -72,7 +72,7 @@ impl Sandbox {
             policy: self.world.policy(),
         };
         let sweep = Sweep { store: self.clone(), commands: self.clone(), vault: self.clone(), queue: self.clone() };
-        let errands = Errands {
+        let jobs = JobRunner {
             store: self.clone(),
             vault: self.clone(),
             archive: self.clone(),
@@ -84,8 +84,8 @@ impl Sandbox {
             keeps_recordings: self.world.settings().keeps_recordings,
             transcripts: TranscriptPlaces::default(),
         };
-        let commander = Commander { sweep, errands };
-        Function { processor, commander, commands_queue_name: "commands".to_owned() }
+        let command_handler = CommandHandler { sweep, jobs };
+        Function { processor, command_handler, commands_queue_name: "commands".to_owned() }
     }
 
     /// The function behind the webhook URL, in this sandbox.
@@ -267,7 +267,7 @@ impl SessionStore for Sandbox {
     }
 }
 
-impl Commands for Sandbox {
+impl CommandQueue for Sandbox {
     async fn send(&self, command: &Command) -> Result<(), NotSent> {
         let effect = || {
             let (world, text) = (Arc::clone(&self.world), command.encode());

@@ -1,0 +1,86 @@
+//! The queue of commands, from the end where commands go in.
+
+use crate::log;
+use aws_sdk_sqs::Client;
+use shared::{Command, SessionId, session::Job};
+use std::future::Future;
+
+/// Where commands go.
+pub trait CommandQueue {
+    /// Sends a command. `Ok` means that it will be carried out, once or more often.
+    fn send(&self, command: &Command) -> impl Future<Output = Result<(), NotSent>> + Send;
+}
+
+/// The command was not taken, for all anyone knows. The intent behind it is saved, so the sweep finds it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the command was not taken")]
+pub struct NotSent;
+
+/// Sends what is to be done for a session. The intent is saved: should a command get lost, the sweep sends it again, so none is
+/// waited for.
+pub(crate) async fn send_jobs(commands: &impl CommandQueue, session: &SessionId, jobs: Vec<Job>) {
+    for job in jobs {
+        let _ = commands.send(&Command::Job { session: session.clone(), job }).await;
+    }
+}
+
+/// The commands queue on SQS.
+#[derive(Clone, Debug)]
+pub struct SqsCommands {
+    client: Client,
+    queue_url: String,
+}
+
+impl SqsCommands {
+    /// Connects to a queue.
+    #[must_use]
+    pub fn new(connection: &aws_types::SdkConfig, queue_url: String) -> Self {
+        Self { client: Client::new(connection), queue_url }
+    }
+}
+
+impl CommandQueue for SqsCommands {
+    async fn send(&self, command: &Command) -> Result<(), NotSent> {
+        let sent = self.client.send_message().queue_url(&self.queue_url).message_body(command.encode()).send().await;
+        match sent {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                log::aws_failure("SendMessage", &error);
+                Err(NotSent)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_sqs::operation::send_message::{SendMessageError, SendMessageOutput};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+
+    #[tokio::test]
+    async fn a_command_is_sent_in_its_words() {
+        let rule = mock!(Client::send_message)
+            .match_requests(|request| {
+                request.queue_url() == Some("queue") && request.message_body() == Some(r#"{"v":1,"command":"sweep"}"#)
+            })
+            .then_output(|| SendMessageOutput::builder().message_id("m").build());
+        let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule]);
+        assert_eq!(
+            SqsCommands { client, queue_url: "queue".to_owned() }
+                .send(&Command::Sweep { spool_every_minutes: None })
+                .await,
+            Ok(())
+        );
+        let rule = mock!(Client::send_message).then_error(|| {
+            SendMessageError::generic(aws_sdk_sqs::error::ErrorMetadata::builder().code("QueueDoesNotExist").build())
+        });
+        let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule]);
+        assert_eq!(
+            SqsCommands { client, queue_url: "queue".to_owned() }
+                .send(&Command::Sweep { spool_every_minutes: None })
+                .await,
+            Err(NotSent)
+        );
+    }
+}
