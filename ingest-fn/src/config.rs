@@ -6,14 +6,11 @@ use shared::{
     settings,
 };
 
-/// What `template.yaml` tells the function.
+/// The settings that `template.yaml` gives the function.
 #[derive(Debug)]
 pub struct Config {
-    /// The queue that takes the deliveries.
     pub queue_url: String,
-    /// The bucket that takes what the queue does not.
     pub bucket_name: String,
-    /// The endpoints that exist, each with its way of proof.
     pub endpoints: Endpoints,
 }
 

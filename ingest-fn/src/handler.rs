@@ -1,4 +1,4 @@
-//! One request, from its path to its answer: a staircase in which every step has one way to fail.
+//! Answers one request in steps, each of which can fail in one way.
 
 use crate::{
     Endpoints, log,
@@ -15,19 +15,18 @@ use shared::{
 };
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// What the function keeps between requests: nothing that a request changed.
+/// The function's settings and clients. No request changes them.
 #[derive(Debug)]
 pub struct Ingest<Q, S> {
-    /// The endpoints that exist.
     pub endpoints: Endpoints,
     pub stores: Stores<Q, S>,
 }
 
-/// The largest body that is looked at, in bytes: what Lambda takes for a whole request, of which the body is a part. Larger
-/// ones Lambda refuses before this code runs; the local AWS does not.
+/// The largest body that is accepted, in bytes: the limit that Lambda has for a whole request. Lambda refuses larger requests
+/// before this code runs; the local AWS does not.
 const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
 
-/// Answers one request. It never fails: whatever goes wrong is an answer.
+/// Answers one request. Every failure is an answer, too.
 pub async fn handle<Q: EventsQueue, S: Spool>(ingest: &Ingest<Q, S>, request: Request) -> Response<Body> {
     handle_at(ingest, request, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()).await
 }
@@ -49,15 +48,15 @@ pub async fn handle_at<Q: EventsQueue, S: Spool>(
     respond(seen.endpoint, &result)
 }
 
-/// What the log line tells of a request, as far as it came.
+/// What is known of a request when its log line is written.
 #[derive(Default)]
 struct Seen {
     endpoint: Option<Endpoint>,
     peek: Option<Peek>,
 }
 
-/// `Ok` means durable. The checks that cost least come first: anyone can send us anything. `now` is in milliseconds since the
-/// Unix epoch.
+/// `Ok` means that the delivery is durable. The cheapest checks come first, because anyone can send requests. `now` is in
+/// milliseconds since the Unix epoch.
 async fn accept<Q: EventsQueue, S: Spool>(
     ingest: &Ingest<Q, S>,
     head: &Parts,

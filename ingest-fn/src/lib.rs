@@ -4,8 +4,8 @@
 //!
 //! # Invariants
 //! - 2xx means that the queue, or the bucket where the queue refused, has confirmed the message.
-//! - Nothing here knows what an event means: authenticated bytes are queued whatever they say.
-//! - No state, no database: what is a duplicate is decided where it is processed.
+//! - Nothing here knows what an event means: authentic bytes are queued whatever they say.
+//! - No state and no database: `process-fn` recognises duplicates.
 //! - Only [`response`] names status codes.
 
 mod config;

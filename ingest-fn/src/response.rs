@@ -1,8 +1,8 @@
-//! What the sender is told. The only place that names status codes.
+//! The answers to senders. Only this file names status codes.
 //!
-//! Never 429 and never 410: some senders give up for good on either. Never a detail: the log has it. A wrong credential is
-//! 401 but on the callback route of Meeting BaaS: its sender gives up for good on any 4xx and tries again after a 5xx, so that
-//! a delivery that meets a botched rotation of the secret still has the 21 seconds of its retries.
+//! An answer is never 429 or 410, because some senders then give up for good, and it never has details, which are in the log. A
+//! wrong credential is answered 401, except on the callback route of Meeting BaaS: that sender gives up on any 4xx and tries
+//! again after a 5xx, so a delivery that meets a botched rotation of the secret still has the 21 seconds of its retries.
 
 use crate::persist::NotDurable;
 use lambda_http::{
@@ -12,28 +12,22 @@ use lambda_http::{
 use shared::{Endpoint, auth::AuthError};
 use std::{future::Future, pin::Pin};
 
-/// Why a request is not accepted. Nothing of it was kept.
+/// Why a request is not accepted. Nothing of the request is stored, except as [`NotDurable`] says.
 #[derive(Debug, thiserror::Error)]
 pub enum Rejection {
-    /// The path names no endpoint, or one without a credential.
-    #[error("no such endpoint")]
+    #[error("the path names no endpoint, or one without a credential")]
     UnknownEndpoint,
-    /// The endpoint takes no such method.
-    #[error("method not allowed")]
+    #[error("the endpoint does not accept this method")]
     Method,
-    /// The body is larger than Lambda would hand over.
     #[error("the body of {0} bytes is too large")]
     TooLarge(usize),
-    /// The credential is missing or wrong.
-    #[error("not authentic: {0}")]
+    #[error("the request is not authentic: {0}")]
     Unauthenticated(#[from] AuthError),
-    /// It is authentic, and no store took it.
-    #[error("not durable: {0}")]
+    #[error("the delivery is authentic, and no store took it: {0}")]
     NotDurable(#[from] NotDurable),
 }
 
 impl Rejection {
-    /// A short name for logs.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -83,8 +77,8 @@ pub fn respond<T>(endpoint: Option<Endpoint>, result: &Result<T, Rejection>) -> 
     response
 }
 
-/// An answer as it is, for the runtime. A bare `Response` would be looked through for an encoding of its text to convert,
-/// and the tables of all encodings there are would be part of the function: 5 % of it.
+/// An answer for the runtime. For a bare `Response`, `lambda_http` would link its tables of all text encodings, which are 5 % of
+/// the function.
 #[derive(Debug)]
 pub struct Answer(pub Response<Body>);
 
@@ -94,7 +88,7 @@ impl IntoResponse for Answer {
     }
 }
 
-/// The status as text, for the `Reply` dimension of the metrics.
+/// The status as text, for the field `Reply` of the log line.
 #[must_use]
 pub fn reply<T>(endpoint: Option<Endpoint>, result: &Result<T, Rejection>) -> &'static str {
     match status(endpoint, result) {

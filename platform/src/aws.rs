@@ -15,16 +15,13 @@ use std::time::Duration;
 /// How long one AWS call may take, over all its attempts.
 #[derive(Clone, Copy, Debug)]
 pub struct CallBudget {
-    /// For the whole call.
     pub total: Duration,
-    /// For one attempt.
     pub attempt: Duration,
-    /// How many attempts, the first included.
+    /// The first attempt included.
     pub attempts: u32,
 }
 
 impl CallBudget {
-    /// The budget as a client's time limits.
     #[must_use]
     pub fn timeouts(self) -> TimeoutConfig {
         TimeoutConfig::builder()
@@ -34,15 +31,14 @@ impl CallBudget {
             .build()
     }
 
-    /// The budget as a client's rules for trying again.
     #[must_use]
     pub fn retries(self) -> RetryConfig {
         RetryConfig::standard().with_max_attempts(self.attempts).with_initial_backoff(Duration::from_millis(50))
     }
 }
 
-/// Whether an answer to a call of S3 is the bucket's own: whatever else answers 200 on the way to it gives no entity tag. What
-/// that says is neither a confirmation nor an object's bytes.
+/// True if an answer to a call of S3 has an `ETag`, which S3 always sends. An answer of 200 without one comes from something
+/// else on the way and proves nothing.
 #[must_use]
 pub fn is_from_s3(e_tag: Option<&str>) -> bool {
     e_tag.is_some()
@@ -75,8 +71,7 @@ pub fn connection(lookup: &impl Lookup, budget: CallBudget) -> Result<SdkConfig,
     Ok(config.build())
 }
 
-/// Whether an answer of SQS to `SendMessage` is about this very message, so that sending it again is no use. In doubt it is
-/// not.
+/// True if SQS refuses this very message, so that sending it again is useless. Unknown errors count as temporary.
 #[must_use]
 pub fn is_about_the_message(status: u16, code: Option<&str>) -> bool {
     status == 400 && matches!(code, Some("InvalidMessageContents" | "InvalidParameterValue" | "MissingParameter"))
@@ -87,8 +82,8 @@ pub fn log_failure(operation: &'static str, error: &dyn std::error::Error) {
     tracing::error!(operation, error = causes(error), "an AWS call failed on every attempt");
 }
 
-/// Why a call failed, for the log: the error and its causes in their own words. Not the SDK's `DisplayErrorContext`, which
-/// adds a debug form that may hold a whole answer, and with it what people said.
+/// The messages of an error and its causes, for the log. The SDK's `DisplayErrorContext` is not used: its debug form may hold a
+/// whole answer, and with it personal data.
 #[must_use]
 pub fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

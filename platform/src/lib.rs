@@ -1,8 +1,9 @@
-//! What the mains of both functions need and the pure crate must not have.
+//! The code that both functions need and that does I/O, which `shared` must not: connections to AWS, log lines, metrics.
 //!
 //! # Invariants
 //! - Nothing here knows what a webhook is.
-//! - No `aws-config`: on Lambda region and credentials come from the environment, and its provider chain costs cold start.
+//! - No `aws-config`: on Lambda, region and credentials come from the environment, and the provider chain of `aws-config` costs
+//!   cold start.
 //! - This is the only place that reads the process environment.
 
 pub mod aws;

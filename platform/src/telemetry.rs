@@ -1,5 +1,5 @@
-//! One JSON line for each delivery, which is at once its log entry and, where there is something to count, its metrics; and
-//! ordinary JSON log lines for everything else.
+//! JSON log lines. Each delivery has one line, which also carries its metrics if there are any; everything else is logged
+//! through `tracing`.
 
 mod log_lines;
 mod metrics;
@@ -11,13 +11,13 @@ use log_lines::LogLines;
 use shared::env::Lookup;
 use std::panic;
 
-/// Sends logs and metrics to standard output, line by line and at once: a Lambda sandbox may be frozen after any answer.
-/// Before it is called no line is written, so tests are quiet.
+/// Starts sending logs and metrics to standard output. Every line is flushed at once, because Lambda may freeze the sandbox after
+/// any answer. Without this call nothing is written, so tests are quiet.
 pub fn init(lookup: &impl Lookup) {
     metrics::init(lookup);
-    // A second call would be a mistake, and no reason not to start.
+    // An error means a second call, which is harmless.
     let _ = tracing::subscriber::set_global_default(LogLines::default());
-    // A panic's own message can quote what was being read, so only its place is told.
+    // A panic's message can quote a body, so only the panic's location is logged.
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "panicked");

@@ -1,8 +1,8 @@
-//! Lines that are a JSON object each. One with a metric is in `CloudWatch`'s embedded metric format: its member `_aws` says which
-//! of the others are metrics. All others are without, because that member is half a line, and each byte of a log is paid for.
+//! Lines in `CloudWatch`'s embedded metric format: the member `_aws` of the JSON object names the members that are metrics. A
+//! line without metrics has no such member, because it is half a line and logs are billed by the byte.
 //!
-//! No metric has a dimension, because each combination of values would be billed as a metric of its own: who looks for a cause
-//! asks the log, which has the fields.
+//! No metric has a dimension, because `CloudWatch` bills each combination of values as a metric of its own. To find a cause, query
+//! the fields in the log.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
 use super::output;
@@ -13,8 +13,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// The `CloudWatch` namespace of every metric, unless `METRICS_NAMESPACE` says otherwise: the template gives each stack its
-/// own, so that one stack's alarms do not hear of another's deliveries.
+/// The `CloudWatch` namespace of every metric if `METRICS_NAMESPACE` is not set. The template sets another one for each stack, so
+/// that one stack's alarms do not count another's deliveries.
 const DEFAULT_NAMESPACE: &str = "Rollcall";
 
 static NAMESPACE: OnceLock<String> = OnceLock::new();
@@ -24,7 +24,7 @@ pub(super) fn init(lookup: &impl Lookup) {
     let _ = NAMESPACE.set(namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()));
 }
 
-/// One metric of a line. One that has no value is not in the line.
+/// One metric of a line. A metric without a value is left out.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
     name: &'static str,
@@ -38,20 +38,20 @@ enum Value {
 }
 
 impl Metric {
-    /// A number of things, without a unit.
+    /// A count has no unit.
     #[must_use]
     pub fn count(name: &'static str, count: impl Into<Option<u32>>) -> Self {
         Self { name, value: count.into().map(Value::Count) }
     }
 
-    /// A time, in milliseconds.
+    /// A time is written in milliseconds.
     #[must_use]
     pub fn time(name: &'static str, time: impl Into<Option<Duration>>) -> Self {
         Self { name, value: time.into().map(Value::Time) }
     }
 }
 
-/// Writes one line: `fields`, and those of the `metrics` that have a value.
+/// Writes one line with `fields` and those of the `metrics` that have a value.
 pub fn line(metrics: &[Metric], fields: &impl Serialize) {
     let Some(namespace) = NAMESPACE.get() else { return };
     if let Ok(line) = text(namespace, metrics, fields, SystemTime::now()) {
@@ -133,7 +133,7 @@ impl Serialize for Value {
     }
 }
 
-/// A time for a line, in milliseconds, to the microsecond: more would be noise, and every digit of a log is paid for.
+/// A time in milliseconds, rounded to the microsecond, because every digit of a log is billed.
 #[must_use]
 pub fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3

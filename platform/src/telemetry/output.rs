@@ -10,7 +10,7 @@ pub(super) fn json_line(line: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// In one piece, so that no other line gets into it. There is nobody to tell if it fails.
+/// Writes a line in one piece, so that no other line gets into it. A failure cannot be reported anywhere.
 pub(super) fn write(line: &[u8]) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(line).and_then(|()| out.flush());
