@@ -1,7 +1,5 @@
 //! The lines this function writes. Never a body, a name of a person or a secret.
 
-use aws_smithy_runtime_api::client::result::SdkError;
-use platform::aws::causes;
 use platform::telemetry::{self, Metric};
 use serde::Serialize;
 use shared::{
@@ -9,10 +7,7 @@ use shared::{
     event::Outcome,
     session::{Disposition, Job, Unreadable},
 };
-use std::{
-    fmt::Debug,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 /// What the line of a record says.
 #[derive(Serialize)]
@@ -129,7 +124,7 @@ pub struct Swept {
     pub quarantined: u32,
     /// Deliveries that are known to be in the spool still.
     pub left: u32,
-    /// JobRunner that were sent, for the first time or again.
+    /// Jobs that were sent, for the first time or again.
     pub reminded: u32,
     /// Due sessions that this version of the code cannot read.
     pub unreadable: u32,
@@ -195,15 +190,6 @@ pub(crate) fn job(id: &SessionId, job: Job, attempts: u32, result: Result<&'stat
         attempts: attempts.to_string(),
     };
     telemetry::line(&[], &fields);
-}
-
-/// Writes why a call to AWS failed: its name, and the error's own words.
-pub(crate) fn aws_failure<E, R>(operation: &'static str, error: &SdkError<E, R>)
-where
-    E: std::error::Error + 'static,
-    R: Debug,
-{
-    tracing::error!(operation, error = causes(error), "an AWS call failed on every attempt");
 }
 
 /// Writes which session another version of this code wrote, or something damaged. It stays as it is: what this version does not

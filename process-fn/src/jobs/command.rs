@@ -1,4 +1,4 @@
-//! Slow and timed work. JobRunner come through the `commands` queue, several to an invocation and beside each other, so that none
+//! Slow and timed work. Jobs come through the `commands` queue, several to an invocation and beside each other, so that none
 //! holds up a webhook. Everything else is an invocation of its own: it asks no provider, and waits behind nobody who does.
 
 use crate::{

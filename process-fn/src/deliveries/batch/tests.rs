@@ -51,7 +51,7 @@ impl Publisher for Heard {
     }
 }
 
-/// CommandQueue that were sent, unless their queue refuses.
+/// Commands that were sent, unless their queue refuses.
 #[derive(Default)]
 struct Sent(Mutex<Vec<Command>>, AtomicBool);
 

@@ -1,5 +1,4 @@
 use super::{Kept, Listed, Vault, VaultError};
-use crate::log;
 use aws_sdk_s3::{
     Client,
     config::Builder,
@@ -7,7 +6,7 @@ use aws_sdk_s3::{
     operation::get_object::GetObjectError,
     primitives::{ByteStream, DateTime},
 };
-use platform::aws::{causes, is_from_s3};
+use platform::aws::{causes, is_from_s3, log_failure};
 use shared::bucket::metadata;
 
 /// The bucket.
@@ -44,7 +43,7 @@ impl Vault for S3Vault {
             Ok(stored) if is_from_s3(stored.e_tag()) => Ok(()),
             Ok(_) => Err(VaultError),
             Err(error) => {
-                log::aws_failure("PutObject", &error);
+                log_failure("PutObject", &error);
                 Err(VaultError)
             }
         }
@@ -59,7 +58,7 @@ impl Vault for S3Vault {
                 return Ok(None);
             }
             Err(error) => {
-                log::aws_failure("GetObject", &error);
+                log_failure("GetObject", &error);
                 return Err(VaultError);
             }
         };
@@ -75,7 +74,7 @@ impl Vault for S3Vault {
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, VaultError> {
         let page = self.client.list_objects_v2().bucket(&self.bucket_name).prefix(prefix).send().await;
         let page = page.map_err(|error| {
-            log::aws_failure("ListObjectsV2", &error);
+            log_failure("ListObjectsV2", &error);
             VaultError
         })?;
         let objects = page.contents.unwrap_or_default().into_iter().filter_map(|object| {
@@ -89,7 +88,7 @@ impl Vault for S3Vault {
         match self.client.delete_object().bucket(&self.bucket_name).key(key).send().await {
             Ok(_) => Ok(()),
             Err(error) => {
-                log::aws_failure("DeleteObject", &error);
+                log_failure("DeleteObject", &error);
                 Err(VaultError)
             }
         }

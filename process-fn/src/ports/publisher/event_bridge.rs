@@ -1,7 +1,7 @@
 use super::{PublishError, Publisher};
-use crate::log;
 use aws_sdk_eventbridge::{Client, types::PutEventsRequestEntry};
 use aws_smithy_types::DateTime;
+use platform::aws::log_failure;
 use shared::{session::PublishedEvent, settings::PublishedKinds};
 use std::{ops::Range, time::Duration};
 use tokio::time::sleep;
@@ -56,7 +56,7 @@ impl EventBridge {
     async fn put(&self, mut entries: Vec<PutEventsRequestEntry>) -> Result<(), PublishError> {
         for attempt in 1..=MAX_ATTEMPTS {
             let answer = self.client.put_events().set_entries(Some(entries.clone())).send().await.map_err(|error| {
-                log::aws_failure("PutEvents", &error);
+                log_failure("PutEvents", &error);
                 PublishError
             })?;
             let results = answer.entries();

@@ -1,7 +1,7 @@
 //! The queue of commands, from the end where commands go in.
 
-use crate::log;
 use aws_sdk_sqs::Client;
+use platform::aws::log_failure;
 use shared::{Command, SessionId, session::Job};
 use std::future::Future;
 
@@ -45,7 +45,7 @@ impl CommandQueue for SqsCommands {
         match sent {
             Ok(_) => Ok(()),
             Err(error) => {
-                log::aws_failure("SendMessage", &error);
+                log_failure("SendMessage", &error);
                 Err(NotSent)
             }
         }

@@ -1,8 +1,7 @@
 //! Putting deliveries back into the events queue.
 
-use crate::log;
 use aws_sdk_sqs::{Client, error::SdkError};
-use platform::aws::is_about_the_message;
+use platform::aws::{is_about_the_message, log_failure};
 use std::future::Future;
 
 /// A message that was in the queue's way before, or never got in.
@@ -65,7 +64,7 @@ impl Requeue for SqsRequeue {
             Ok(_) => return Err(RequeueError::Unavailable),
             Err(error) => error,
         };
-        log::aws_failure("SendMessage", &error);
+        log_failure("SendMessage", &error);
         Err(match &error {
             SdkError::ServiceError(answer)
                 if is_about_the_message(answer.raw().status().as_u16(), answer.err().meta().code()) =>

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::{
     primitives::Blob,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
+use platform::aws::log_failure;
 use shared::{
     SenderId, Session, SessionId,
     api::CalendarEntry,
@@ -79,7 +80,7 @@ impl DynamoStore {
     async fn due_session(&self, key: Item, now: i64) -> Result<Result<Option<Session>, Unread>, StoreError> {
         let read = self.client.get_item().table_name(&self.table_name).set_key(Some(key)).consistent_read(true);
         let read = read.send().await.map_err(|error| {
-            log::aws_failure("GetItem", &error);
+            log_failure("GetItem", &error);
             StoreError::Unavailable
         })?;
         let Some(item) = read.item.filter(|item| !has_expired(item, now)) else { return Ok(Ok(None)) };
@@ -113,7 +114,7 @@ impl DynamoStore {
             .limit(i32::try_from(DUE_PER_SHARD).unwrap_or(i32::MAX))
             .set_exclusive_start_key(after);
         let page = query.send().await.map_err(|error| {
-            log::aws_failure("Query", &error);
+            log_failure("Query", &error);
             StoreError::Unavailable
         })?;
         let keys = page.items.unwrap_or_default().into_iter();
@@ -142,7 +143,7 @@ impl DynamoStore {
                 .send()
                 .await
                 .map_err(|error| {
-                    log::aws_failure("Query", &error);
+                    log_failure("Query", &error);
                     StoreError::Unavailable
                 })?;
             // What was found is gone by the next look, so each look is at the beginning.
@@ -152,7 +153,7 @@ impl DynamoStore {
             for key in page.items.unwrap_or_default() {
                 let delete = self.client.delete_item().table_name(&self.table_name).set_key(Some(key));
                 delete.send().await.map_err(|error| {
-                    log::aws_failure("DeleteItem", &error);
+                    log_failure("DeleteItem", &error);
                     StoreError::Unavailable
                 })?;
             }
@@ -177,7 +178,7 @@ impl SessionStore for DynamoStore {
             .send()
             .await
             .map_err(|error| {
-                log::aws_failure("GetItem", &error);
+                log_failure("GetItem", &error);
                 StoreError::Unavailable
             })?;
         match read.item.filter(|item| !has_expired(item, now)) {
@@ -226,7 +227,7 @@ impl SessionStore for DynamoStore {
     ) -> Result<Option<CalendarEntry>, StoreError> {
         let read = self.client.get_item().table_name(&self.table_name).set_key(Some(entry_key(id, entry)));
         let read = read.consistent_read(true).send().await.map_err(|error| {
-            log::aws_failure("GetItem", &error);
+            log_failure("GetItem", &error);
             StoreError::Unavailable
         })?;
         Ok(read.item.filter(|item| !has_expired(item, now)).as_ref().and_then(calendar_entry))
@@ -242,7 +243,7 @@ impl SessionStore for DynamoStore {
     async fn unmirror(&self, id: &SessionId, entry: &SenderId) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.table_name).set_key(Some(entry_key(id, entry)));
         delete.send().await.map(drop).map_err(|error| {
-            log::aws_failure("DeleteItem", &error);
+            log_failure("DeleteItem", &error);
             StoreError::Unavailable
         })
     }
@@ -292,7 +293,7 @@ fn classify<R: std::fmt::Debug>(error: &SdkError<PutItemError, R>) -> StoreError
     if let Some(PutItemError::ConditionalCheckFailedException(_)) = error.as_service_error() {
         return StoreError::Conflict;
     }
-    log::aws_failure("PutItem", error);
+    log_failure("PutItem", error);
     match error.as_service_error().and_then(ProvideErrorMetadata::code) {
         Some("ValidationException") => StoreError::Invalid,
         _ => StoreError::Unavailable,

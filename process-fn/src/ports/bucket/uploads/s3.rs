@@ -2,7 +2,7 @@ use super::{
     Archive, ArchiveError, Stored,
     parts::{Part, Parts},
 };
-use crate::{log, ports::providers::Download};
+use crate::ports::providers::Download;
 use aws_sdk_s3::{
     Client,
     config::{Builder, timeout::TimeoutConfig},
@@ -10,7 +10,7 @@ use aws_sdk_s3::{
     types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, Tag, Tagging},
 };
 use bytes::Bytes;
-use platform::aws::is_from_s3;
+use platform::aws::{is_from_s3, log_failure};
 use shared::{
     artifacts::{SHA256_TAG, SIZE_TAG},
     hash::sha256_hex,
@@ -87,7 +87,7 @@ impl S3Archive {
             .send()
             .await
             .map_err(|error| {
-                log::aws_failure("PutObject", &error);
+                log_failure("PutObject", &error);
                 ArchiveError::Unavailable
             })?;
         given_by_s3(put.e_tag())?;
@@ -105,7 +105,7 @@ impl S3Archive {
             .send()
             .await
             .map_err(|error| {
-                log::aws_failure("CreateMultipartUpload", &error);
+                log_failure("CreateMultipartUpload", &error);
                 ArchiveError::Unavailable
             })?;
         let id = begun.upload_id.ok_or(ArchiveError::Unavailable)?;
@@ -191,7 +191,7 @@ impl Upload<'_> {
             let uploaded = upload.send().await;
             drop(place);
             let uploaded = uploaded.map_err(|error| {
-                log::aws_failure("UploadPart", &error);
+                log_failure("UploadPart", &error);
                 ArchiveError::Unavailable
             })?;
             given_by_s3(uploaded.e_tag())?;
@@ -220,7 +220,7 @@ impl Upload<'_> {
             .send()
             .await;
         let completed = completed.map_err(|error| {
-            log::aws_failure("CompleteMultipartUpload", &error);
+            log_failure("CompleteMultipartUpload", &error);
             ArchiveError::Unavailable
         })?;
         given_by_s3(completed.e_tag())
@@ -234,7 +234,7 @@ impl Upload<'_> {
         let tagged =
             self.archive.client.put_object_tagging().bucket(&self.archive.bucket_name).key(&self.key).tagging(tagging);
         tagged.send().await.map(drop).map_err(|error| {
-            log::aws_failure("PutObjectTagging", &error);
+            log_failure("PutObjectTagging", &error);
             ArchiveError::Unavailable
         })
     }
@@ -251,7 +251,7 @@ impl Upload<'_> {
             .send()
             .await;
         if let Err(error) = aborted {
-            log::aws_failure("AbortMultipartUpload", &error);
+            log_failure("AbortMultipartUpload", &error);
         }
     }
 }
