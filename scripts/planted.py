@@ -20,6 +20,8 @@ from tools import ROOT, say, script
 PATCHES = ROOT / "testing" / "soak" / "planted"
 DOCUMENT = ROOT / "docs" / "TESTING.md"
 COPY = ROOT / ".local" / "planted"
+# For how long a schedule is looked for that catches a bug.
+SEARCH_SECONDS = 200
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
 # What nobody should find in the place of the real one afterwards.
 PROGRAM = TARGET / "debug" / "soak"
@@ -90,9 +92,12 @@ def violation(printed: str) -> str:
     return found[1] if found else ""
 
 
-def document(bugs: list[Bug]) -> str:
-    """The document with the table of these bugs."""
-    table = "\n".join(["| bug | what it does | seed |", "|---|---|---|", *(bug.row for bug in bugs)])
+BUGS = [Bug(path) for path in sorted(PATCHES.glob("*.patch"))]
+
+
+def document() -> str:
+    """The document with the table of all bugs."""
+    table = "\n".join(["| bug | what it does | seed |", "|---|---|---|", *(bug.row for bug in BUGS)])
     return re.sub(
         r"(<!-- planted -->\n).*?(<!-- /planted -->)",
         lambda found: f"{found[1]}{table}\n{found[2]}",
@@ -114,7 +119,7 @@ def check(bugs: list[Bug]) -> list[str]:
         if holds:
             wrong.append(f"{bug.name}: seed {bug.seed} does not catch it any more; `make planted FIND=1` finds another")
         print(f"  {'MISSED' if holds else 'caught'}  {bug.name}, seed {bug.seed}: {violation(printed)[:120]}", flush=True)
-    if document(bugs) != DOCUMENT.read_text():
+    if document() != DOCUMENT.read_text():
         wrong.append("docs/TESTING.md does not have the bugs as the patches do; `make planted FIND=1` writes it")
     build()
     for seed in sorted({bug.seed for bug in bugs}):
@@ -131,17 +136,17 @@ def find(bugs: list[Bug]) -> list[str]:
         bug.apply()
         try:
             build()
-            _, printed = soak("--count", 3000, "--first")
+            _, printed = soak("--seconds", SEARCH_SECONDS, "--first")
         finally:
             bug.apply("--reverse")
         found = re.search(r"^  seed (\d+): (.*)", printed, re.MULTILINE)
         if not found:
-            wrong.append(f"{bug.name}: 3000 schedules do not catch it")
+            wrong.append(f"{bug.name}: no schedule of {SEARCH_SECONDS} seconds catches it")
             print(f"  {bug.name}: NOT FOUND", flush=True)
             continue
         bug.path.write_text(re.sub(r"^Seed: \d+$", f"Seed: {found[1]}", bug.path.read_text(), count=1, flags=re.MULTILINE))
         print(f"  {bug.name}: seed {found[1]}: {found[2][:120]}", flush=True)
-    DOCUMENT.write_text(document(bugs))
+    DOCUMENT.write_text(document())
     return wrong
 
 
@@ -149,8 +154,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Checks every bug, or finds seeds for them."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--find", action="store_true", help="look for the seeds anew, and write them into the patches")
+    parser.add_argument("bugs", nargs="*", help="only these, by the names of their patches [default: all]")
     chosen = parser.parse_args(arguments)
-    bugs = [Bug(path) for path in sorted(PATCHES.glob("*.patch"))]
+    bugs = [bug for bug in BUGS if not chosen.bugs or bug.path.stem in chosen.bugs]
     say(f"planting {len(bugs)} bugs, one after the other, under the schedules of faults (half a minute each)")
     copy_sources()
     try:
