@@ -73,7 +73,8 @@ def copy_sources() -> None:
 
 def build() -> None:
     """Builds the soak of the copy, with the dependencies that the workspace has built already."""
-    command = ["cargo", "build", "--quiet", "--locked", "--workspace", "--bin", "soak"]
+    # With a test, whose features are those of all tests: the dependencies are compiled for them already.
+    command = ["cargo", "build", "--quiet", "--locked", "--workspace", "--bin", "soak", "--test", "in_process"]
     subprocess.run(command, cwd=COPY, env={**os.environ, "CARGO_TARGET_DIR": str(TARGET)}, check=True)
 
 
