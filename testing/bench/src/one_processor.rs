@@ -4,7 +4,7 @@
 //! virtual machine takes a few times as long as to hand over what there is. On Lambda a function has no second one either, below
 //! 1,769 MB of memory.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use std::process::{Command, Stdio};
 
 /// As long as it lives, all threads of this process and all processes that they start share one processor.
@@ -34,13 +34,16 @@ impl Drop for OneProcessor {
 }
 
 fn move_to(processors: &str) -> Result<()> {
-    let moved = Command::new("taskset")
-        .args(["--all-tasks", "--cpu-list", "--pid", processors, &std::process::id().to_string()])
-        .stdout(Stdio::null())
-        .status()
-        .context("cannot run taskset: install util-linux")?;
-    ensure!(moved.success(), "taskset cannot move this process to processor {processors}");
-    Ok(())
+    let this_process = std::process::id().to_string();
+    let mut taskset = Command::new("taskset");
+    taskset.args(["--all-tasks", "--cpu-list", "--pid", processors, &this_process]).stdout(Stdio::null());
+    // taskset fails if one of the threads that it has listed ends before it is moved.
+    for _ in 0..10 {
+        if taskset.status().context("cannot run taskset: install util-linux")?.success() {
+            return Ok(());
+        }
+    }
+    bail!("taskset cannot move this process to processor {processors}")
 }
 
 #[cfg(test)]
