@@ -139,11 +139,10 @@ impl<S: SessionStore, V: Vault, Q: Requeue, C: CommandQueue> Sweep<S, V, Q, C> {
                 continue;
             }
             reminded += 1;
-            // Should this fail, the job is sent once more, which does no harm.
-            let remind = |found: Option<Session>| {
-                let session = found?;
-                session.pending(job).is_some().then(|| session.with_reminder(job, now))
-            };
+            // A job that was tried meanwhile has said itself when its next try is. Should the save fail, the job is sent once more,
+            // which does no harm.
+            let is_due = |found: &Session| found.all_pending().any(|(other, due_at)| other == job && due_at <= now);
+            let remind = |found: Option<Session>| Some(found.filter(is_due)?.with_reminder(job, now));
             let _ = update::<StoreError>(&self.store, id, now, remind).await;
         }
         Ok(reminded)

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     ports::bucket::memory::MemoryVault,
     ports::queues::commands::NotSent,
-    ports::sessions::{Version, memory::MemoryStore},
+    ports::sessions::{Loaded, Version, memory::MemoryStore},
 };
 use shared::{
     AcceptId, Endpoint, ReceivedAt, Session,
@@ -187,6 +187,33 @@ async fn a_job_that_nothing_was_heard_of_is_sent_again_and_then_given_time() {
     assert_eq!(sweep.run(due_at + 900, None, later()).await.unwrap().reminded, 1);
     let expected = Command::Job { session: session.id().clone(), job: Job::FetchTranscript };
     assert_eq!(*sweep.commands.commands.lock().unwrap(), [expected.clone(), expected]);
+}
+
+/// A commands queue whose command is carried out before the sweep goes on: the provider is left alone until `retry_at`.
+struct CarriedOutAtOnce {
+    store: MemoryStore,
+    retry_at: i64,
+}
+
+impl CommandQueue for CarriedOutAtOnce {
+    async fn send(&self, command: &Command) -> Result<(), NotSent> {
+        let Command::Job { session, job } = command else { panic!("a sweep sends jobs only") };
+        let Loaded { session, version } = self.store.load(session, NOW).await.unwrap();
+        self.store.save(&session.unwrap().with_rest(*job, self.retry_at), version, NOW).await.unwrap();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_was_tried_before_its_reminder_is_noted_waits_no_longer_than_it_said() {
+    let (store, session) = (MemoryStore::default(), waiting(NOW));
+    store.save(&session, Version::Absent, NOW).await.unwrap();
+    let due_at = session.due_at().unwrap();
+    let commands = CarriedOutAtOnce { store: store.clone(), retry_at: due_at + 15 };
+    let sweep = Sweep { store: store.clone(), commands, vault: MemoryVault::default(), queue: FakeQueue::default() };
+    assert_eq!(sweep.run(due_at, None, later()).await.unwrap().reminded, 1);
+    let saved = store.load(session.id(), NOW).await.unwrap().session.unwrap();
+    assert_eq!(saved.due_at(), Some(due_at + 15));
 }
 
 /// Whoever knows the token of a callback can name any number of bots.
