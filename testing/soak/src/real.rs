@@ -88,7 +88,8 @@ impl Lane {
         run.violations.extend(self.settle().await?);
 
         let lines = self.pipeline.ingest.json_logs();
-        run.spooled = lines.iter().filter(|line| line.get("kept").is_some_and(|kept| kept == "spooled")).count() as u64;
+        run.spooled =
+            lines.iter().filter(|line| line.get("storedAs").is_some_and(|stored| stored == "spooled")).count() as u64;
         let mut stored = self.stored().await?;
         let dead = self.pipeline.scratch.aws.take_messages(&self.pipeline.scratch.dlq.url).await?;
         stored.dead = dead.iter().filter_map(|message| message.body.clone()).collect();
