@@ -207,7 +207,9 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> JobRun
             return Ok(vec![]);
         };
         let (trigger, attempts) = (progress.wanted(), progress.attempts());
-        let tried_for = Duration::from_secs(u64::try_from(progress.tried_for(now)).unwrap_or(0));
+        let seconds = |time: i64| Duration::from_secs(u64::try_from(time).unwrap_or(0));
+        let tried_for = seconds(progress.tried_for(now));
+        let not_found_for = seconds(progress.not_found_for(now));
         let end = timeout_at(deadline, self.carry_out(&session, job, now, deadline))
             .await
             .unwrap_or(Err(JobError::OutOfTime));
@@ -218,7 +220,10 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> JobRun
         log::job(id, job, attempts, end.as_ref().map(JobResult::code).map_err(|error| error.code()));
         match end {
             Ok(end) => self.conclude(id, job, trigger, &end, now).await,
-            Err(error) => self.reschedule(id, job, trigger, (attempts + 1, tried_for), error, now).await,
+            Err(error) => {
+                let tried_for = if error.may_be_gone() { not_found_for } else { tried_for };
+                self.reschedule(id, job, trigger, (attempts + 1, tried_for), error, now).await
+            }
         }
     }
 
@@ -330,7 +335,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> JobRun
     }
 
     /// Saves when to try again; or, when our patience is at its end, that the job is given up. So many tries were made so
-    /// far, for so long.
+    /// far, for so long; if the provider knows no such thing, for so long since it first said so.
     async fn reschedule(
         &self,
         id: &SessionId,
@@ -357,7 +362,11 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> JobRun
             wait = wait.max(gone_after / MIN_TRIES);
         }
         let retry_at = later(now, wait);
-        self.save_later(id, job, trigger, |session| session.with_postponed(job, now, retry_at), now).await
+        let postpone = |session: &Session| {
+            let postponed = session.with_postponed(job, now, retry_at);
+            if error.may_be_gone() { postponed.with_not_found(job, now) } else { postponed }
+        };
+        self.save_later(id, job, trigger, postpone, now).await
     }
 
     /// Saves when a job goes on, unless it was settled meanwhile or wanted for another reason.

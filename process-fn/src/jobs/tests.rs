@@ -345,6 +345,30 @@ async fn what_never_comes_is_given_up_for_the_right_reason() {
     }
 }
 
+/// A provider that fails says nothing about the artifact, so its first 404 is the first word about it.
+#[tokio::test]
+async fn an_hour_of_failures_is_no_part_of_the_hour_that_a_404_must_last() {
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
+    world.api.locate(&bot(), Artifact::Transcript, Err(ApiError::later(Cause::Failing)));
+    let mut now = NOW;
+    while now < NOW + 2 * 3600 {
+        world.do_it(Job::FetchTranscript, now).await.unwrap();
+        now = world.session().due_at().unwrap();
+    }
+    world.api.locate(&bot(), Artifact::Transcript, Err(Refusal::NotFound.into()));
+    world.do_it(Job::FetchTranscript, now).await.unwrap();
+    let first_404_at = world.session().due_at().unwrap();
+    world.do_it(Job::FetchTranscript, first_404_at).await.unwrap();
+    now = first_404_at;
+    while world.session().pending(Job::FetchTranscript).is_some() {
+        now = world.session().due_at().unwrap();
+        world.do_it(Job::FetchTranscript, now).await.unwrap();
+    }
+    assert_eq!(world.unavailable(Artifact::Transcript).as_deref(), Some("not_found"));
+    assert!((first_404_at + 3600..=first_404_at + 4500).contains(&now), "after {} s", now - first_404_at);
+}
+
 #[tokio::test]
 async fn a_provider_that_asks_for_time_gets_it() {
     let world = world();

@@ -57,6 +57,13 @@ impl Session {
         self.with_progress(job, |progress| progress.postpone(now, retry_at))
     }
 
+    /// The session with the provider's answer that it knows nothing of what a job is about, given `now` in seconds since the Unix
+    /// epoch. Only the first such answer counts.
+    #[must_use]
+    pub fn with_not_found(&self, job: Job, now: i64) -> Self {
+        self.with_progress(job, |progress| progress.not_found(now))
+    }
+
     /// The session with a job left alone until `retry_at`, in seconds since the Unix epoch. That is no try.
     #[must_use]
     pub fn with_rest(&self, job: Job, retry_at: i64) -> Self {

@@ -207,6 +207,10 @@ pub struct Progress {
     /// it may have come out of the spool, or of a dead-letter queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     first_tried_at: Option<i64>,
+    /// When the provider first answered, to a try for the latest reason, that it knows no such thing; in seconds since the Unix
+    /// epoch. A try that failed is no such answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_found_since: Option<i64>,
     /// When to try again, in seconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_at: Option<i64>,
@@ -217,7 +221,15 @@ pub struct Progress {
 
 impl Progress {
     pub(super) fn new(wanted: Trigger) -> Self {
-        Self { wanted, settled: None, attempts: 0, first_tried_at: None, retry_at: None, reminded_at: None }
+        Self {
+            wanted,
+            settled: None,
+            attempts: 0,
+            first_tried_at: None,
+            not_found_since: None,
+            retry_at: None,
+            reminded_at: None,
+        }
     }
 
     /// Takes a further reason. Only the greatest counts, whichever comes first. The same reason once more changes nothing, but
@@ -247,6 +259,10 @@ impl Progress {
         self.attempts += 1;
         self.first_tried_at.get_or_insert(now);
         self.rest(retry_at);
+    }
+
+    pub(super) fn not_found(&mut self, now: i64) {
+        self.not_found_since.get_or_insert(now);
     }
 
     /// Is left alone until then, without having been tried.
@@ -280,6 +296,13 @@ impl Progress {
     #[must_use]
     pub fn tried_for(&self, now: i64) -> i64 {
         self.first_tried_at.map_or(0, |first| now.saturating_sub(first))
+    }
+
+    /// For how long the provider has answered that it knows no such thing, in seconds, at `now` in seconds since the Unix epoch;
+    /// 0 if it has never said so.
+    #[must_use]
+    pub fn not_found_for(&self, now: i64) -> i64 {
+        self.not_found_since.map_or(0, |first| now.saturating_sub(first))
     }
 
     /// Whether it is to be left alone for now. `now` is in seconds since the Unix epoch.
