@@ -18,11 +18,13 @@ pub enum Command {
         /// What is to be done.
         job: Job,
     },
-    /// Tells a session of bytes that were set aside when it could not be told.
-    Kept {
-        /// The session; there need not be one.
+    /// Notes in a session that bytes of one of its deliveries were set aside while the table refused that note. If the bot's
+    /// data was deleted, the next sweep must erase those bytes. The command is stored nowhere else, so it repeats itself until
+    /// the note is saved.
+    NoteSetAside {
+        /// The session. It need not exist.
         session: SessionId,
-        /// When we took the delivery whose bytes they are.
+        /// When we received the delivery whose bytes were set aside.
         received_at: ReceivedAt,
     },
     /// Deletes a bot's data, as if its provider had told us that it did. Whoever may invoke the function may ask for it.
@@ -59,7 +61,7 @@ impl Command {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Job { job, .. } => job.as_str(),
-            Self::Kept { .. } => "kept",
+            Self::NoteSetAside { .. } => "note_set_aside",
             Self::Delete { .. } => "delete",
             Self::Refetch { .. } => "refetch",
             Self::Sweep { .. } => "sweep",
@@ -69,7 +71,7 @@ impl Command {
     /// Whether it comes through the queue. All others are direct invocations, so that they never wait behind a provider.
     #[must_use]
     pub fn is_queued(&self) -> bool {
-        matches!(self, Self::Job { .. } | Self::Kept { .. })
+        matches!(self, Self::Job { .. } | Self::NoteSetAside { .. })
     }
 
     /// The command as a message.
@@ -133,8 +135,9 @@ mod tests {
             );
             assert_eq!((command.encode(), Command::decode(&text).unwrap()), (text, command));
         }
-        let text = r#"{"v":1,"command":"kept","session":{"provider":"meetstream","id":"x/../#"},"received_at":5}"#;
-        let command = Command::Kept { session: session.clone(), received_at: ReceivedAt(5) };
+        let text =
+            r#"{"v":1,"command":"note_set_aside","session":{"provider":"meetstream","id":"x/../#"},"received_at":5}"#;
+        let command = Command::NoteSetAside { session: session.clone(), received_at: ReceivedAt(5) };
         assert!(command.is_queued());
         assert_eq!((command.encode().as_str(), Command::decode(text).unwrap()), (text, command));
         let text = r#"{"v":1,"command":"delete","session":{"provider":"meetstream","id":"x/../#"}}"#;

@@ -21,7 +21,7 @@ use shared::{
     provider,
     session::{Disposition, MissingDelivery, TimelineLine},
 };
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, time::Duration};
 use tokio::time::timeout_at;
 
 impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: CommandQueue> Processor<S, V, P, R, C> {
@@ -97,7 +97,8 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: CommandQueue> Pr
     /// nobody else would ever erase them.
     async fn tell_later(&self, message: &QueueMessage) -> Result<(), NotSent> {
         let Some(session) = provider::peek_message(message).session else { return Ok(()) };
-        self.commands.send(&Command::Kept { session, received_at: message.received_at() }).await
+        let note = Command::NoteSetAside { session, received_at: message.received_at() };
+        self.commands.send(&note, Duration::ZERO).await
     }
 
     /// Keeps the bytes, those of a claim too: claims expire, and what is parked must not.

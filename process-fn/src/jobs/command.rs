@@ -17,7 +17,7 @@ use crate::{
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::{FutureExt, StreamExt, stream};
 use shared::{
-    Command, ReceivedAt, SessionId,
+    Command, SessionId,
     event::Artifact,
     session::{Due, Job},
 };
@@ -26,6 +26,9 @@ use tokio::time::{Instant, timeout_at};
 
 /// How many commands are carried out beside each other: a whole batch.
 const CONCURRENT_COMMANDS: usize = 10;
+
+/// After how long a note that the table refused is tried again: the longest delay that SQS allows.
+const NOTE_AGAIN_AFTER: Duration = Duration::from_secs(900);
 
 /// How long an erasure may take while whoever asked for it waits for the answer. What it does not get done is the sweep's.
 const WHILE_SOMEBODY_WAITS: Duration = Duration::from_secs(10);
@@ -72,7 +75,7 @@ where
         let message_id = message.message_id.as_deref().unwrap_or_default();
         match Command::decode(message.body.as_deref().unwrap_or_default()) {
             Ok(Command::Job { session, job }) => self.job(&session, job, invocation).await,
-            Ok(Command::Kept { session, received_at }) => self.kept(&session, received_at, invocation).await,
+            Ok(command @ Command::NoteSetAside { .. }) => self.note_set_aside(&command, invocation.now).await,
             Ok(command) => {
                 let command = command.as_str();
                 tracing::error!(message_id, command, "the commands queue has a command that is to be invoked directly");
@@ -101,9 +104,9 @@ where
                 let is_done = self.job(session, *job, invocation).await;
                 is_done.then_some(()).ok_or(NotDone("what came of it was not saved"))
             }
-            Command::Kept { session, received_at } => {
-                let is_done = self.kept(session, *received_at, invocation).await;
-                is_done.then_some(()).ok_or(NotDone("the session was not told"))
+            Command::NoteSetAside { .. } => {
+                let is_done = self.note_set_aside(command, invocation.now).await;
+                is_done.then_some(()).ok_or(NotDone("the note was neither saved nor sent again"))
             }
         }
     }
@@ -123,12 +126,14 @@ where
         }
     }
 
-    async fn kept(&self, session: &SessionId, received_at: ReceivedAt, invocation: Invocation<'_>) -> bool {
-        let told = self.jobs.note_kept(session, received_at, invocation.now).await;
-        if let Err(error) = &told {
-            tracing::error!(bot = session.encoded(), %error, "a session was not told of bytes that were set aside");
-        }
-        told.is_ok()
+    /// Saves the note that a [`Command::NoteSetAside`] brings. While the table refuses the note, the command is sent anew, as a
+    /// message that was never received: the queue would otherwise give it up after 25 receives, and no other copy of the command
+    /// exists. Returns whether the note or the new message is stored.
+    async fn note_set_aside(&self, command: &Command, now: i64) -> bool {
+        let Command::NoteSetAside { session, received_at } = command else { return false };
+        let Err(error) = self.jobs.note_set_aside(session, *received_at, now).await else { return true };
+        tracing::error!(bot = session.encoded(), %error, "the session could not be told of bytes that were set aside; trying again in 15 minutes");
+        self.sweep.commands.send(command, NOTE_AGAIN_AFTER).await.is_ok()
     }
 
     /// One sweep and its line. A sweep that fails is not tried again: the next one comes in a minute.
@@ -217,14 +222,17 @@ mod tests {
         }
     }
 
-    /// What was sent, though the sender is told that it was not.
+    /// What was sent, and with which delay. The sender is told that it was not sent unless `confirms` says otherwise.
     #[derive(Default)]
-    struct Unconfirmed(Mutex<Vec<Command>>);
+    struct Unconfirmed {
+        sent: Mutex<Vec<(Command, Duration)>>,
+        confirms: bool,
+    }
 
     impl CommandQueue for Unconfirmed {
-        async fn send(&self, command: &Command) -> Result<(), NotSent> {
-            self.0.lock().unwrap().push(command.clone());
-            Err(NotSent)
+        async fn send(&self, command: &Command, delay: Duration) -> Result<(), NotSent> {
+            self.sent.lock().unwrap().push((command.clone(), delay));
+            if self.confirms { Ok(()) } else { Err(NotSent) }
         }
     }
 
@@ -320,7 +328,7 @@ mod tests {
         vault.plant("meetstream/c/audio/recording.wav", b"Priya");
         invoke(&command_handler, &Command::Delete { session: bot("c") }, Duration::ZERO).await.unwrap();
         assert!(vault.kept().is_empty(), "as a rule whoever asked finds everything erased");
-        assert!(command_handler.sweep.commands.0.lock().unwrap().is_empty(), "no erasure travels through the queue");
+        assert!(command_handler.sweep.commands.sent.lock().unwrap().is_empty(), "no erasure travels through the queue");
     }
 
     #[tokio::test]
@@ -344,7 +352,7 @@ mod tests {
             session.pending(Job::Erase).is_none() && session.pending(Job::EraseAgain).is_some()
         });
         assert_eq!(erased.count(), 18);
-        let sent = command_handler.sweep.commands.0.lock().unwrap().len();
+        let sent = command_handler.sweep.commands.sent.lock().unwrap().len();
         assert_eq!(sent, 40, "and all others are reminded of");
         command_handler.jobs.store.clear_fault();
         invoke(&command_handler, &SWEEP, Duration::from_secs(3660)).await.unwrap();
@@ -417,8 +425,29 @@ mod tests {
 
         let confirm = Command::Job { session: bot("b"), job: Job::Confirm };
         assert_eq!(carry_out(&command_handler, &[&confirm.encode()]).await, Vec::<String>::new());
-        let sent = command_handler.sweep.commands.0.into_inner().unwrap();
-        assert_eq!(sent, [Command::Job { session: bot("b"), job: Job::FetchTranscript }]);
+        let sent = command_handler.sweep.commands.sent.into_inner().unwrap();
+        assert_eq!(sent, [(Command::Job { session: bot("b"), job: Job::FetchTranscript }, Duration::ZERO)]);
+    }
+
+    /// No other copy of the note exists, so an outage of the table must not use up the receives that its queue allows.
+    #[tokio::test]
+    async fn a_note_of_bytes_that_the_table_refuses_is_sent_anew_and_so_never_given_up() {
+        let mut command_handler = command_handler(MemoryVault::default());
+        heard(&command_handler, Endpoint::MeetStream, "b", "data_deletion").await;
+        invoke(&command_handler, &SWEEP, Duration::from_secs(60)).await.unwrap();
+        let is_to_erase =
+            |handler: &Everything| handler.jobs.store.session(&bot("b")).unwrap().pending(Job::Erase).is_some();
+        assert!(!is_to_erase(&command_handler), "the first erasure is done");
+        let note = Command::NoteSetAside { session: bot("b"), received_at: ReceivedAt(0) };
+        command_handler.jobs.store.set_fault(|_, _| Err(StoreError::Unavailable));
+        assert_eq!(carry_out(&command_handler, &[&note.encode()]).await, ["1"], "neither saved nor sent anew");
+        command_handler.sweep.commands.confirms = true;
+        assert_eq!(carry_out(&command_handler, &[&note.encode()]).await, [""; 0]);
+        let (sent, delay) = command_handler.sweep.commands.sent.lock().unwrap().pop().unwrap();
+        assert_eq!((&sent, delay), (&note, Duration::from_secs(900)));
+        command_handler.jobs.store.clear_fault();
+        assert_eq!(carry_out(&command_handler, &[&sent.encode()]).await, [""; 0]);
+        assert!(is_to_erase(&command_handler), "the next sweep erases the bytes");
     }
 
     #[tokio::test]

@@ -32,7 +32,12 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> JobRun
     ///
     /// # Errors
     /// A [`JobError`]: it is not told, and the command must come again.
-    pub(crate) async fn note_kept(&self, id: &SessionId, received_at: ReceivedAt, now: i64) -> Result<(), JobError> {
+    pub(crate) async fn note_set_aside(
+        &self,
+        id: &SessionId,
+        received_at: ReceivedAt,
+        now: i64,
+    ) -> Result<(), JobError> {
         let change = |found: Option<Session>| Some(found.filter(Session::is_erased)?.with_bytes_kept(received_at));
         update(&self.store, id, now, change).await
     }

@@ -135,7 +135,7 @@ impl<S: SessionStore, V: Vault, Q: Requeue, C: CommandQueue> Sweep<S, V, Q, C> {
     async fn remind(&self, session: &Session, now: i64) -> Result<u32, StoreError> {
         let (id, mut reminded) = (session.id(), 0);
         for (job, _) in session.all_pending().filter(|(_, due_at)| *due_at <= now) {
-            if self.commands.send(&Command::Job { session: id.clone(), job }).await.is_err() {
+            if self.commands.send(&Command::Job { session: id.clone(), job }, Duration::ZERO).await.is_err() {
                 continue;
             }
             reminded += 1;

@@ -649,18 +649,18 @@ async fn a_fetch_that_was_under_way_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_session_is_told_later_of_bytes_that_were_set_aside() {
     let world = world();
-    world.note_kept(&bot(), ReceivedAt(0), NOW).await.unwrap();
+    world.note_set_aside(&bot(), ReceivedAt(0), NOW).await.unwrap();
     assert_eq!(world.store.session(&bot()), None, "there is nothing to be told");
     world.hear(Endpoint::MeetStream, &["bot.done"]).await;
-    world.note_kept(&bot(), ReceivedAt(0), NOW).await.unwrap();
+    world.note_set_aside(&bot(), ReceivedAt(0), NOW).await.unwrap();
     assert_eq!(world.session().pending(Job::Erase), None, "of a bot whose data is not deleted they are to stay");
     world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
     world.do_it(Job::Erase, NOW).await.unwrap();
     assert_eq!(world.session().pending(Job::Erase), None);
     world.store.set_fault(|_, _| Err(StoreError::Unavailable));
-    assert!(world.note_kept(&bot(), ReceivedAt(0), NOW).await.is_err());
+    assert!(world.note_set_aside(&bot(), ReceivedAt(0), NOW).await.is_err());
     world.store.clear_fault();
-    world.note_kept(&bot(), ReceivedAt(0), NOW).await.unwrap();
+    world.note_set_aside(&bot(), ReceivedAt(0), NOW).await.unwrap();
     assert!(world.session().pending(Job::Erase).is_some());
 }
 

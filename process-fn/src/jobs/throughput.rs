@@ -146,7 +146,7 @@ impl Archive for Bucket {
 struct Queue(Arc<Mutex<VecDeque<(Command, Instant)>>>);
 
 impl CommandQueue for Queue {
-    async fn send(&self, command: &Command) -> Result<(), NotSent> {
+    async fn send(&self, command: &Command, _: Duration) -> Result<(), NotSent> {
         // And the two calls to the table with which a sweep notes that it was sent.
         sleep(Duration::from_millis(60)).await;
         self.0.lock().unwrap().push_back((command.clone(), Instant::now()));

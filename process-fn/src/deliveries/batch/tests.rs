@@ -56,7 +56,7 @@ impl Publisher for Heard {
 struct Sent(Mutex<Vec<Command>>, AtomicBool);
 
 impl CommandQueue for Sent {
-    async fn send(&self, command: &Command) -> Result<(), NotSent> {
+    async fn send(&self, command: &Command, _: Duration) -> Result<(), NotSent> {
         if self.1.load(Ordering::Relaxed) {
             return Err(NotSent);
         }
@@ -447,7 +447,7 @@ async fn a_session_that_cannot_be_told_of_kept_bytes_is_told_by_a_command() {
         assert_eq!(invoke(&function, vec![record("1", LAST_RECEIVE + 1, &body)]).await, [""; 0]);
         let keys: Vec<_> = function.vault.kept().into_keys().collect();
         assert!(keys.len() == 1 && keys[0].starts_with(folder), "{keys:?}");
-        let kept = Command::Kept { session: bot("b"), received_at: ReceivedAt(1_791_212_102_000) };
+        let kept = Command::NoteSetAside { session: bot("b"), received_at: ReceivedAt(1_791_212_102_000) };
         assert_eq!(*function.commands.0.lock().unwrap(), [kept]);
     }
 }

@@ -43,7 +43,7 @@ struct Sent {
 }
 
 impl CommandQueue for Sent {
-    async fn send(&self, command: &Command) -> Result<(), NotSent> {
+    async fn send(&self, command: &Command, _: Duration) -> Result<(), NotSent> {
         if self.is_refusing {
             return Err(NotSent);
         }
@@ -196,7 +196,7 @@ struct CarriedOutAtOnce {
 }
 
 impl CommandQueue for CarriedOutAtOnce {
-    async fn send(&self, command: &Command) -> Result<(), NotSent> {
+    async fn send(&self, command: &Command, _: Duration) -> Result<(), NotSent> {
         let Command::Job { session, job } = command else { panic!("a sweep sends jobs only") };
         let Loaded { session, version } = self.store.load(session, NOW).await.unwrap();
         self.store.save(&session.unwrap().with_rest(*job, self.retry_at), version, NOW).await.unwrap();

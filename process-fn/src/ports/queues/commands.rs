@@ -3,12 +3,13 @@
 use aws_sdk_sqs::Client;
 use platform::aws::log_failure;
 use shared::{Command, SessionId, session::Job};
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 /// Where commands go.
 pub trait CommandQueue {
-    /// Sends a command. `Ok` means that it will be carried out, once or more often.
-    fn send(&self, command: &Command) -> impl Future<Output = Result<(), NotSent>> + Send;
+    /// Sends a command, to be received after `delay`, which is at most 15 minutes. `Ok` means that it will be carried out, once or
+    /// more often.
+    fn send(&self, command: &Command, delay: Duration) -> impl Future<Output = Result<(), NotSent>> + Send;
 }
 
 /// The command was not taken, for all anyone knows. The intent behind it is saved, so the sweep finds it.
@@ -20,7 +21,7 @@ pub struct NotSent;
 /// waited for.
 pub(crate) async fn send_jobs(commands: &impl CommandQueue, session: &SessionId, jobs: Vec<Job>) {
     for job in jobs {
-        let _ = commands.send(&Command::Job { session: session.clone(), job }).await;
+        let _ = commands.send(&Command::Job { session: session.clone(), job }, Duration::ZERO).await;
     }
 }
 
@@ -40,9 +41,10 @@ impl SqsCommands {
 }
 
 impl CommandQueue for SqsCommands {
-    async fn send(&self, command: &Command) -> Result<(), NotSent> {
-        let sent = self.client.send_message().queue_url(&self.queue_url).message_body(command.encode()).send().await;
-        match sent {
+    async fn send(&self, command: &Command, delay: Duration) -> Result<(), NotSent> {
+        let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
+        let message = self.client.send_message().queue_url(&self.queue_url).message_body(command.encode());
+        match message.delay_seconds(seconds).send().await {
             Ok(_) => Ok(()),
             Err(error) => {
                 log_failure("SendMessage", &error);
@@ -62,13 +64,15 @@ mod tests {
     async fn a_command_is_sent_in_its_words() {
         let rule = mock!(Client::send_message)
             .match_requests(|request| {
-                request.queue_url() == Some("queue") && request.message_body() == Some(r#"{"v":1,"command":"sweep"}"#)
+                request.queue_url() == Some("queue")
+                    && request.message_body() == Some(r#"{"v":1,"command":"sweep"}"#)
+                    && request.delay_seconds() == Some(900)
             })
             .then_output(|| SendMessageOutput::builder().message_id("m").build());
         let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule]);
         assert_eq!(
             SqsCommands { client, queue_url: "queue".to_owned() }
-                .send(&Command::Sweep { spool_every_minutes: None })
+                .send(&Command::Sweep { spool_every_minutes: None }, Duration::from_secs(900))
                 .await,
             Ok(())
         );
@@ -78,7 +82,7 @@ mod tests {
         let client = mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&rule]);
         assert_eq!(
             SqsCommands { client, queue_url: "queue".to_owned() }
-                .send(&Command::Sweep { spool_every_minutes: None })
+                .send(&Command::Sweep { spool_every_minutes: None }, Duration::from_secs(900))
                 .await,
             Err(NotSent)
         );

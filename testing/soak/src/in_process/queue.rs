@@ -71,20 +71,21 @@ impl Queue {
         if let Some((_, message_id)) = self.folded.get(&key) {
             return message_id.clone();
         }
-        let message_id = self.push(now, Some(group.to_owned()), body);
+        let message_id = self.push(now, 0, Some(group.to_owned()), body);
         self.folded.insert(key, (now + DEDUP_MS, message_id.clone()));
         message_id
     }
 
-    /// Sends to a standard queue.
-    pub(super) fn send(&mut self, now: i64, body: &str) {
-        self.push(now, None, body);
+    /// Sends to a standard queue. The message cannot be received before `delay_ms` have passed.
+    pub(super) fn send(&mut self, now: i64, delay_ms: i64, body: &str) {
+        self.push(now, delay_ms, None, body);
     }
 
-    fn push(&mut self, now: i64, group: Option<String>, body: &str) -> String {
+    fn push(&mut self, now: i64, delay_ms: i64, group: Option<String>, body: &str) -> String {
         let id = format!("message-{}", self.number());
         let body = body.to_owned();
-        let message = Message { id, group, body, sent_at: now, receive_count: 0, receipt: 0, visible_at: now };
+        let message =
+            Message { id, group, body, sent_at: now, receive_count: 0, receipt: 0, visible_at: now + delay_ms };
         let id = message.id.clone();
         self.messages.push(message);
         id

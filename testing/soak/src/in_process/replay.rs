@@ -2,6 +2,7 @@
 
 use super::{stored, world::World};
 use crate::replay::put_back;
+use std::time::Duration;
 
 /// Puts everything back that can take effect now, and takes it away from where it was.
 pub(super) fn everything(world: &World) {
@@ -19,5 +20,5 @@ pub(super) fn everything(world: &World) {
         world.send(&group, &format!("redrive-of-{}", message.message_id), &message.body);
     }
     let dead = world.commands().take_dead();
-    dead.iter().for_each(|message| world.command(&message.body));
+    dead.iter().for_each(|message| world.command(&message.body, Duration::ZERO));
 }

@@ -268,11 +268,11 @@ impl SessionStore for Sandbox {
 }
 
 impl CommandQueue for Sandbox {
-    async fn send(&self, command: &Command) -> Result<(), NotSent> {
+    async fn send(&self, command: &Command, delay: Duration) -> Result<(), NotSent> {
         let effect = || {
             let (world, text) = (Arc::clone(&self.world), command.encode());
             async move {
-                world.command(&text);
+                world.command(&text, delay);
                 Ok(())
             }
         };

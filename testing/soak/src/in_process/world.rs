@@ -194,8 +194,9 @@ impl World {
     }
 
     /// Puts a command into its queue.
-    pub(super) fn command(&self, text: &str) {
-        self.commands().send(self.now_ms(), text);
+    pub(super) fn command(&self, text: &str, delay: Duration) {
+        let delay_ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
+        self.commands().send(self.now_ms(), delay_ms, text);
         self.sent.notify_waiters();
     }
 
