@@ -51,7 +51,7 @@ pub fn run(schedule: &Schedule) -> Result<Run> {
 }
 
 async fn play(schedule: &Schedule) -> Result<Run> {
-    let world = Arc::new(World::new(schedule.settings, schedule.account.clone()));
+    let world = Arc::new(World::new(schedule));
     let mut run = Run::default();
     let mut known = Known { candidates: schedule.account.events(), lives: 1, ..Known::default() };
     for (n, wave) in schedule.waves.iter().enumerate() {
@@ -81,7 +81,7 @@ async fn play(schedule: &Schedule) -> Result<Run> {
         run.violations.extend(wrong.map(|what| format!("wave {n}, replayed: {what}")));
         let announced = audit::announced(&evidence);
         known.expected.extend(announced);
-        run.violations.extend(surroundings.end().await);
+        run.violations.extend(surroundings.end().await.into_iter().chain(world.hasty()));
     }
     let heard = world.heard().into_iter().map(|told| (told.id, told.name)).collect();
     run.violations.extend(audit::published(&known.expected, &heard));

@@ -48,6 +48,8 @@ pub struct Settings {
     pub is_dynamo: bool,
     /// Whether the table deletes what has expired, or lets it lie about for longer than we look.
     pub is_prompt: bool,
+    /// The longest time of a call that nothing is wrong with. Meanwhile other invocations go on.
+    pub slowest: Duration,
 }
 
 /// What is sent, and what goes wrong meanwhile.
@@ -80,12 +82,18 @@ pub enum Speed {
 
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// After how many days things are put back. Lines beside sessions live for 7 days, and what is settled before and after may take a
+/// day and a half each: between these numbers nobody could say from outside which lines are still there.
+const REPLAYS_AFTER: [u32; 6] = [1, 2, 3, 8, 12, 20];
+
 impl Schedule {
     /// Draws the schedule of a seed.
     #[must_use]
     pub fn draw(seed: u64, speed: Speed) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let settings = Settings::draw(&mut rng);
+        // Drawn apart, so that the seeds of planted bugs stay what they are.
+        let slowest = Duration::from_millis(*Rng::with_seed(!seed).choice(&[0, 40, 3000, 3000]).unwrap_or(&0));
+        let settings = Settings { slowest, ..Settings::draw(&mut rng) };
         let subjects: Vec<_> = (0..rng.usize(1..4)).map(|n| Subject::draw(&mut rng, seed, n)).collect();
         let known: Vec<_> = subjects.iter().filter_map(Subject::known).collect();
         let account = Account::draw(&mut rng, &known);
@@ -124,6 +132,7 @@ impl Settings {
             keeps_recordings: rng.u8(0..5) > 0,
             is_dynamo: rng.u8(0..8) == 0,
             is_prompt: rng.bool(),
+            slowest: Duration::ZERO,
         }
     }
 }
@@ -192,7 +201,8 @@ impl Wave {
             deliveries.iter().filter_map(|delivery| delivery.peek().session).map(|id| id.encoded()).collect();
         let weather = Weather::draw(rng, &sessions.into_iter().collect::<Vec<_>>());
         let orders = orders(rng, subjects);
-        let replay_after = if rng.u8(0..6) == 0 { rng.u32(1..20) * DAY } else { Duration::ZERO };
+        let replay_after =
+            if rng.u8(0..6) == 0 { *rng.choice(&REPLAYS_AFTER).unwrap_or(&1) * DAY } else { Duration::ZERO };
         Self { leap, deliveries, strangers, weather, tail: Duration::from_secs(rng.u64(1..1200)), orders, replay_after }
     }
 }

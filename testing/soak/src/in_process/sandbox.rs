@@ -119,6 +119,7 @@ impl Sandbox {
         R: Send,
         F: Future<Output = R> + Send + 'static,
     {
+        tokio::time::sleep(self.world.pace()).await;
         match self.world.fault(call, session) {
             None => effect().await,
             Some(Fault::Refused) => refusal(false),
@@ -205,8 +206,12 @@ impl SessionStore for Sandbox {
 
     async fn save(&self, session: &Session, expected: Version, now: i64) -> Result<Version, StoreError> {
         let effect = || {
-            let (table, session) = (self.world.table.clone(), session.clone());
-            async move { table.save(&session, expected, now).await }
+            let (world, session) = (Arc::clone(&self.world), session.clone());
+            async move {
+                let saved = world.table.save(&session, expected, now).await?;
+                world.look_at(&session);
+                Ok(saved)
+            }
         };
         let refusal = |for_good| Err(if for_good { StoreError::Invalid } else { StoreError::Unavailable });
         self.call(Call::Save, Some(&session.id().encoded()), effect, refusal).await

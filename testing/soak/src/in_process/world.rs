@@ -7,14 +7,15 @@ use super::{
     table::Table,
 };
 use crate::{
-    account::Account,
     audit::{Asked, Published},
     fault::{Call, Fault, Weather},
-    schedule::Settings,
+    schedule::{Schedule, Settings},
 };
 use e2e::pipeline::CREDENTIALS;
+use fastrand::Rng;
 use ingest_fn::Endpoints;
 use process_fn::Policy;
+use shared::Session;
 use std::{
     collections::BTreeMap,
     sync::{
@@ -51,6 +52,8 @@ pub(super) struct World {
     calls: Mutex<BTreeMap<Call, u32>>,
     struck: Mutex<BTreeMap<(Call, &'static str), u64>>,
     sent: Notify,
+    pace: Mutex<Rng>,
+    hasty: Mutex<Vec<String>>,
     under_way: Arc<AtomicUsize>,
 }
 
@@ -67,7 +70,8 @@ impl Drop for UnderWay {
 impl World {
     /// An empty one, at its beginning.
     #[must_use]
-    pub(super) fn new(settings: Settings, account: Account) -> Self {
+    pub(super) fn new(Schedule { seed, settings, account, .. }: &Schedule) -> Self {
+        let settings = *settings;
         let rules = |max_receives| Rules { visibility_ms: VISIBILITY_MS, max_receives, retention_ms: RETENTION_MS };
         Self {
             table: Table::new(settings.is_dynamo),
@@ -77,11 +81,13 @@ impl World {
             commands: Mutex::new(Queue::new(rules(settings.command_receives))),
             bucket: Mutex::default(),
             heard: Mutex::default(),
-            desk: Mutex::new(Desk::new(account)),
+            desk: Mutex::new(Desk::new(account.clone())),
             weather: Mutex::default(),
             calls: Mutex::default(),
             struck: Mutex::default(),
             sent: Notify::new(),
+            pace: Mutex::new(Rng::with_seed(*seed)),
+            hasty: Mutex::default(),
             under_way: Arc::default(),
         }
     }
@@ -151,6 +157,38 @@ impl World {
         let fault = lock(&self.weather).of(call, number, session)?;
         *lock(&self.struck).entry((call, fault.code())).or_default() += 1;
         Some(fault)
+    }
+
+    /// How long the next call takes: most are quick, and a few take so long that others overtake them.
+    pub(super) fn pace(&self) -> Duration {
+        let slowest = self.settings.slowest;
+        if slowest.is_zero() {
+            return slowest;
+        }
+        let mut rng = lock(&self.pace);
+        let longest = if rng.u8(0..8) == 0 { slowest } else { slowest / 64 };
+        Duration::from_millis(rng.u64(0..=u64::try_from(longest.as_millis()).unwrap_or(0)))
+    }
+
+    /// Looks at a session that was just saved: a reminder belongs to a job whose time has come, or it puts off what a try between
+    /// the reminder and its note has set.
+    pub(super) fn look_at(&self, session: &Session) {
+        let said = serde_json::to_value(session.jobs()).unwrap_or_default();
+        for (job, progress) in said.as_object().into_iter().flatten() {
+            let at = |name: &str| progress.get(name).and_then(serde_json::Value::as_i64);
+            if let (Some(reminded_at), Some(retry_at)) = (at("reminded_at"), at("retry_at"))
+                && reminded_at < retry_at
+            {
+                let id = session.id().encoded();
+                lock(&self.hasty).push(format!("{id}: {job} is due at {retry_at}, and was reminded at {reminded_at}"));
+            }
+        }
+    }
+
+    /// The reminders that were noted before their time.
+    #[must_use]
+    pub(super) fn hasty(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.hasty))
     }
 
     /// How often each fault struck each call.
