@@ -136,11 +136,69 @@ const FAR_OFF: [&str; 5] = [
     "1970-01-01T00:00:00Z",
 ];
 
-/// The same with attributes that are hard to read: nested deeply, cut within a character, beyond the range of numbers, or large.
+/// The same with something in it that is hard to read: in what people said, entered or are called, or in its attributes.
 #[must_use]
 pub fn hostile(rng: &mut Rng, endpoint: Endpoint, body: &Body) -> Body {
+    let Ok(value) = serde_json::from_slice::<Value>(&body.bytes) else { return body.clone() };
+    let text = if rng.bool() { hostile_text(rng, body, value.clone()) } else { None };
+    text.unwrap_or_else(|| hostile_attributes(rng, endpoint, body, value))
+}
+
+/// The fields that hold the words of people or of a provider.
+const WORDS: [&str; 12] = [
+    "message",
+    "error_message",
+    "name",
+    "full_name",
+    "bot_name",
+    "display_name",
+    "sender_name",
+    "speaker",
+    "title",
+    "text",
+    "word",
+    "transcript",
+];
+
+/// The same with a text that is hard to read behind each of its words; `None` if it has no words.
+fn hostile_text(rng: &mut Rng, body: &Body, mut value: Value) -> Option<Body> {
+    const PLACE: char = '\u{e000}';
+    fn mark(value: &mut Value, marked: &mut usize) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match value {
+                        Value::String(text) if WORDS.contains(&name.as_str()) => {
+                            text.push(PLACE);
+                            *marked += 1;
+                        }
+                        value => mark(value, marked),
+                    }
+                }
+            }
+            Value::Array(values) => values.iter_mut().for_each(|value| mark(value, marked)),
+            _ => {}
+        }
+    }
+    let mut marked = 0;
+    mark(&mut value, &mut marked);
+    if marked == 0 {
+        return None;
+    }
+    let (what, odd) = match rng.u8(0..5) {
+        0 => ("cut within a character", r" bye \ud83d".to_owned()),
+        1 => ("half a character before another", r"\udc00\ud83e\udd80\ud800x".to_owned()),
+        2 => ("control characters", r"\u0000\u0007\u001b[31m\u009b\u202e\u2028\r\n".to_owned()),
+        3 => ("characters of 4 bytes", "\u{1f980}".repeat(rng.usize(1..200))),
+        _ => ("quotes", r#"\"}],\\"#.to_owned()),
+    };
+    let bytes = value.to_string().replace(PLACE, &odd).into_bytes();
+    Some(Body { name: format!("{}, {what}", body.name), bytes, ..*body })
+}
+
+/// The same with attributes that are nested deeply, cut within a character, beyond the range of numbers, or large.
+fn hostile_attributes(rng: &mut Rng, endpoint: Endpoint, body: &Body, mut value: Value) -> Body {
     const PLACE: &str = "the place of the attributes";
-    let Ok(mut value) = serde_json::from_slice::<Value>(&body.bytes) else { return body.clone() };
     let name = if endpoint.provider() == Provider::MeetStream { "custom_attributes" } else { "extra" };
     let Some(fields) = value.as_object_mut() else { return body.clone() };
     let before = fields.insert(name.to_owned(), json!(PLACE)).unwrap_or(Value::Null);
@@ -305,13 +363,17 @@ mod tests {
     }
 
     #[test]
-    fn hostile_attributes_are_still_about_the_same_bot() {
+    fn hostile_texts_and_attributes_are_still_about_the_same_bot() {
         let mut rng = Rng::with_seed(1);
         let body = &course(&mut rng, Endpoint::MeetStream, false, "b", "word")[0];
-        for hostile in (0..40).map(|_| hostile(&mut rng, Endpoint::MeetStream, body)) {
+        let all: Vec<_> = (0..80).map(|_| hostile(&mut rng, Endpoint::MeetStream, body)).collect();
+        for hostile in &all {
             assert!(hostile.is_genuine && hostile.bytes != body.bytes, "{}", hostile.name);
-            assert!(String::from_utf8(hostile.bytes).unwrap().contains(r#""odd":"#), "{}", hostile.name);
+            let session = provider::peek(Endpoint::MeetStream, &hostile.bytes).session.unwrap();
+            assert_eq!(session.id.as_sent(), "b", "{}", hostile.name);
         }
+        let is_odd = |hostile: &&Body| String::from_utf8_lossy(&hostile.bytes).contains(r#""odd":"#);
+        assert!(all.iter().filter(is_odd).count() > 20 && all.iter().filter(|hostile| !is_odd(hostile)).count() > 20);
         let bloated = bloated(Endpoint::MeetStream, body);
         assert!(bloated.bytes.len() > 4_000_000 && serde_json::from_slice::<Value>(&bloated.bytes).is_ok());
     }
