@@ -48,6 +48,57 @@ impl CalendarPlan {
         Self { calendar_id: calendar_id.into(), channel, entries: Vec::new(), faults: Vec::new() }
     }
 
+    /// When it was connected: an hour before anything in it changed.
+    pub(crate) fn connected_at(&self) -> Timestamp {
+        let first = self.entries.iter().map(|entry| entry.updated_at).min().unwrap_or_default();
+        first.saturating_sub(SignedDuration::from_hours(1)).unwrap_or(first)
+    }
+
+    fn synced_at(&self) -> Option<Timestamp> {
+        self.entries.iter().map(|entry| entry.updated_at).max()
+    }
+
+    /// As v1 lists it.
+    pub(crate) fn of_v1(&self) -> Value {
+        json!({
+            "email": "priya@example.com",
+            "google_id": format!("g-{}", self.calendar_id),
+            "name": "Priya Raman",
+            "resource_id": null,
+            "uuid": self.calendar_id,
+        })
+    }
+
+    /// As v2 lists it.
+    pub(crate) fn of_v2(&self) -> Value {
+        json!({
+            "calendar_id": self.calendar_id,
+            "calendar_platform": "google",
+            "account_email": "priya@example.com",
+            "status": "active",
+            "synced_at": self.synced_at().map(millis),
+            "created_at": millis(self.connected_at()),
+        })
+    }
+
+    /// As v2 shows it alone.
+    pub(crate) fn details_of_v2(&self) -> Value {
+        let mut details = self.of_v2();
+        let more = json!({
+            "status_message": null,
+            "subscription_id": null,
+            "subscription_expires_at": null,
+            "sync_status": "success",
+            "sync_error": null,
+            "provider_metadata": null,
+            "updated_at": millis(self.synced_at().unwrap_or_else(|| self.connected_at())),
+        });
+        if let (Some(details), Value::Object(more)) = (details.as_object_mut(), more) {
+            details.extend(more);
+        }
+        details
+    }
+
     /// Puts an entry in, in place of one with the same id, and says what is told of that.
     pub(crate) fn put(&mut self, entry: CalendarEntry) -> Webhook {
         let is_new = !self.entries.iter().any(|other| other.event_id == entry.event_id);

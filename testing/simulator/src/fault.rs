@@ -8,6 +8,7 @@ use std::time::Duration;
 pub enum Operation {
     // MeetStream
     ListBots,
+    ScheduledBots,
     Status,
     Detail,
     Transcriptions,
@@ -20,18 +21,25 @@ pub enum Operation {
     /// Makes the bot leave its meeting, by GET. A client that only wants to know something must never come here.
     RemoveBot,
     // Meeting BaaS, v1
+    ListBotsV1,
     MeetingData,
     Retranscribe,
     DeleteDataV1,
+    CalendarsV1,
+    CalendarV1,
     CalendarEventsV1,
     CalendarEventV1,
     // Meeting BaaS, v2
     ListBotsV2,
+    ScheduledBotsV2,
+    ScheduledBotV2,
     BotV2,
     BotStatusV2,
     ResendWebhook,
     RetryCallback,
     DeleteDataV2,
+    CalendarsV2,
+    CalendarV2,
     CalendarEventsV2,
     CalendarEventV2,
     /// From the host of presigned URLs, of whichever provider.
@@ -61,6 +69,12 @@ pub enum Fault {
     Redirect,
     /// The right answer, with presigned URLs that have expired already.
     ExpiredUrls,
+    /// A page of a list that says it is the last one, whatever comes after it.
+    EndsEarly,
+    /// A page of a list whose cursor leads to that page again.
+    LoopingCursor,
+    /// A page of a list that begins with the last entry of the page before.
+    OverlappingPage,
 }
 
 /// The forms of `Retry-After`.
@@ -111,6 +125,9 @@ impl PlannedFault {
             Fault::Bloated(_) => "bloated".to_owned(),
             Fault::Redirect => "redirect".to_owned(),
             Fault::ExpiredUrls => "expired URL".to_owned(),
+            Fault::EndsEarly => "list ends early".to_owned(),
+            Fault::LoopingCursor => "looping cursor".to_owned(),
+            Fault::OverlappingPage => "overlapping page".to_owned(),
         };
         if self.times == Times::Always { format!("{kind} for ever") } else { kind }
     }

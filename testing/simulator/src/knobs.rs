@@ -1,5 +1,6 @@
 //! How the simulated world behaves.
 
+use crate::{fault::PlannedFault, limits::RateLimits};
 use std::time::Duration;
 
 /// Everything that can be set. The same seed and the same knobs make the same world.
@@ -22,6 +23,26 @@ pub struct Knobs {
     /// Whether `next` in lists of v1 of Meeting BaaS is the URL of the next page, and not its cursor: the documentation says
     /// both.
     pub next_is_a_url: bool,
+    /// The order of `MeetStream`'s list of bots, which is not published.
+    pub list_order: ListOrder,
+    /// Whether `MeetStream`'s list of bots takes filters: its `OpenAPI` file says so, a README of its vendor that there are none.
+    pub list_filters: bool,
+    /// What goes wrong with lists of bots and of calendars. Faults of one bot's calls are part of its plan.
+    pub list_faults: Vec<PlannedFault>,
+    /// How many calls the APIs take.
+    pub rate_limits: RateLimits,
+}
+
+/// The order of a list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ListOrder {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// The oldest first.
+    Oldest,
+    /// None that means anything, and the same for each page.
+    Shuffled,
 }
 
 /// Chances, from 0 to 1, of what can happen to a webhook on its way.
@@ -64,6 +85,10 @@ impl Default for Knobs {
             erased: Erased::default(),
             page_size: 100,
             next_is_a_url: false,
+            list_order: ListOrder::default(),
+            list_filters: true,
+            list_faults: Vec::new(),
+            rate_limits: RateLimits::default(),
         }
     }
 }

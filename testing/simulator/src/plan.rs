@@ -5,7 +5,7 @@ use crate::{
     dialect::Dialect,
     fault::{Fault, Operation, PlannedFault, Times},
     recording::{Format, Recording},
-    script::{Ending, Outline, Step, Transcription, steps},
+    script::{Ending, Outline, SCHEDULED, Step, Transcription, steps},
     transcript::Transcript,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -47,6 +47,11 @@ pub struct BotPlan {
     pub speed: f64,
     /// Which of `MeetStream`'s generations of bodies.
     pub era: Era,
+    /// How many seconds before it joins the bot was created, in the meeting's own time; `None`: it was created to join at once. One
+    /// that is cancelled was always created for later.
+    pub created_ahead: Option<i64>,
+    /// The address of callbacks that it was created with.
+    pub callback_url: Option<String>,
     /// The `custom_attributes`, of Meeting BaaS the `extra`.
     pub attributes: Map<String, Value>,
     /// Whether v1 of Meeting BaaS sends the transcript inside `complete`, and not later.
@@ -100,6 +105,8 @@ impl BotPlan {
             ends_at: Timestamp::from_second(1_791_212_102).unwrap_or_default(),
             speed: 1.0,
             era: Era::default(),
+            created_ahead: None,
+            callback_url: None,
             attributes: json!({ "sent_by": "rollcall" }).as_object().cloned().unwrap_or_default(),
             inline_transcript: true,
             stale_webhook_urls: false,
@@ -145,7 +152,38 @@ impl BotPlan {
         if is_late {
             steps.push(Step { name: "transcription_complete", before_end: 0 });
         }
+        if let Some((ahead, first)) = self.created_ahead.zip(steps.first().copied())
+            && dialect == Dialect::MeetStream
+            && self.ending != Ending::Cancelled
+        {
+            steps.insert(0, Step { name: SCHEDULED, before_end: first.before_end + ahead });
+        }
         steps
+    }
+
+    /// Whether it was created to join at a later time.
+    #[must_use]
+    pub fn is_scheduled(&self) -> bool {
+        self.created_ahead.is_some() || self.ending == Ending::Cancelled
+    }
+
+    /// When it joins, or would have.
+    #[must_use]
+    pub fn join_at(&self) -> Timestamp {
+        let steps = self.steps();
+        match steps.iter().find(|step| step.name != SCHEDULED) {
+            Some(step) => self.at(*step),
+            None => self.at(Step { name: SCHEDULED, before_end: -self.created_ahead.unwrap_or(3600) }),
+        }
+    }
+
+    /// When it was created.
+    #[must_use]
+    pub fn created_at(&self) -> Timestamp {
+        let first = self.steps().first().copied().unwrap_or(Step { name: SCHEDULED, before_end: 0 });
+        let is_told = first.name == SCHEDULED;
+        let ahead = self.created_ahead.filter(|_| !is_told).unwrap_or(0);
+        self.at(Step { before_end: first.before_end + ahead, ..first })
     }
 
     fn outline(&self) -> Outline {

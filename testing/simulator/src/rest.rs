@@ -2,6 +2,7 @@
 
 mod credential;
 mod files;
+mod listing;
 mod meetingbaas_v1;
 mod meetingbaas_v2;
 mod meetstream;
@@ -11,6 +12,7 @@ pub(crate) use files::download;
 
 use crate::{
     fault::{Fault, Operation, RetryAfter},
+    limits::TooMany,
     plan::{Api, BotPlan},
     recording::Recording,
     request::{Host, Request, Violation},
@@ -124,14 +126,15 @@ pub(crate) fn call(world: &mut World, asked: &Asked) -> Answer {
         Some(route) => {
             let strangers = credential::of_a_stranger(route.api, &asked.headers, &world.knobs);
             violation = strangers.map(|header| Violation::CredentialToStranger { header });
-            match credential::check(route.api, &asked.headers, &world.knobs) {
+            match permitted(world, route, asked) {
                 Err(refused) => refused,
-                Ok(()) => {
+                Ok(headers) => {
                     if route.operation == Operation::RemoveBot {
                         violation = Some(Violation::RemovedBot);
                     }
                     subject = route::subject(world, route, asked);
-                    answer(world, route, subject.as_deref(), asked)
+                    let answer = answer(world, route, subject.as_deref(), asked);
+                    headers.into_iter().fold(answer, |answer, (name, value)| answer.with(name, value))
                 }
             }
         }
@@ -148,16 +151,43 @@ pub(crate) fn call(world: &mut World, asked: &Asked) -> Answer {
     answer
 }
 
+/// Whether a call has its credential and is within the limit; the headers of its answer then, and the whole answer if not.
+fn permitted(world: &mut World, route: &Route, asked: &Asked) -> Result<Vec<(&'static str, String)>, Answer> {
+    credential::check(route.api, &asked.headers, &world.knobs)?;
+    let is_meetstream = route.api == Api::MeetStream;
+    let limiter = match is_meetstream {
+        true => world.meetstream_limit.as_mut(),
+        false => world.meetingbaas_limit.as_mut().filter(|_| asked.method != Method::GET),
+    };
+    let Some(limiter) = limiter else { return Ok(Vec::new()) };
+    match limiter.take(Timestamp::now()) {
+        Ok(_) if is_meetstream => Ok(Vec::new()),
+        Ok(remaining) => Ok(vec![("x-ratelimit-remaining", remaining.to_string())]),
+        Err(TooMany { limit, retry_after }) => {
+            let message = format!(
+                "Rate limit exceeded. Maximum {limit} requests per second allowed. Retry after {retry_after} seconds"
+            );
+            let answer = match route.api {
+                Api::MeetingBaasV2 => meetingbaas_v2::too_many(&message, retry_after),
+                api => Answer::error(api, 429, "Too Many Requests"),
+            };
+            Err(answer.with("retry-after", retry_after.to_string()))
+        }
+    }
+}
+
 fn answer(world: &mut World, route: &Route, subject: Option<&str>, asked: &Asked) -> Answer {
-    let fault = subject.and_then(|subject| next_fault(world, route, subject));
+    let fault = match subject {
+        Some(subject) => next_fault(world, route, subject),
+        None => world.faults.next(route.operation),
+    };
     if let Some(instead) = fault.as_ref().and_then(|fault| in_place_of_an_answer(fault, route.api, world, asked)) {
         return instead;
     }
-    let are_urls_stale = fault == Some(Fault::ExpiredUrls);
     let answer = match route.api {
-        Api::MeetStream => meetstream::answer(world, route.operation, subject, asked, are_urls_stale),
-        Api::MeetingBaasV1 => meetingbaas_v1::answer(world, route, subject, asked, are_urls_stale),
-        Api::MeetingBaasV2 => meetingbaas_v2::answer(world, route, subject, asked, are_urls_stale),
+        Api::MeetStream => meetstream::answer(world, route, subject, asked, fault.as_ref()),
+        Api::MeetingBaasV1 => meetingbaas_v1::answer(world, route, subject, asked, fault.as_ref()),
+        Api::MeetingBaasV2 => meetingbaas_v2::answer(world, route, subject, asked, fault.as_ref()),
     };
     paced(answer, fault.as_ref())
 }
@@ -205,7 +235,12 @@ fn in_place_of_an_answer(fault: &Fault, api: Api, world: &World, asked: &Asked) 
             let elsewhere = format!("{}/elsewhere{}", world.files_url, asked.path);
             Answer::bytes(307, "text/plain", Vec::new()).with("location", elsewhere)
         }
-        Fault::Slow(_) | Fault::Truncated | Fault::ExpiredUrls => return None,
+        Fault::Slow(_)
+        | Fault::Truncated
+        | Fault::ExpiredUrls
+        | Fault::EndsEarly
+        | Fault::LoopingCursor
+        | Fault::OverlappingPage => return None,
     })
 }
 

@@ -78,6 +78,9 @@ pub struct Step {
     pub before_end: i64,
 }
 
+/// That a bot of `MeetStream` was created for a later time.
+pub const SCHEDULED: &str = "bot.scheduled";
+
 /// The end as Meeting BaaS tells of it once more after it has erased what there was.
 pub const ERASED: &str = "bot.completed/erased";
 
@@ -112,7 +115,7 @@ fn of_meetstream(outline: Outline) -> Vec<(&'static str, i64)> {
         Ending::NotAdmitted => [REFUSED, &[("bot.notallowed", 28), ("bot.done", 20)]].concat(),
         Ending::Denied => [REFUSED, &[("bot.denied", 28), ("bot.done", 20)]].concat(),
         Ending::Failed => [ADMITTED, &[("bot.failed", 470)]].concat(),
-        Ending::Cancelled => return vec![("bot.scheduled", 0)],
+        Ending::Cancelled => return vec![(SCHEDULED, 0)],
     };
     if outline.ending.was_admitted() {
         steps.extend(afterwards_of_meetstream(outline));

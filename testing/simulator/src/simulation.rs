@@ -131,7 +131,7 @@ impl Simulator {
         let of_bots = world.bots.values().map(|bot| &bot.faults);
         let of_calendars = world.calendars.values().map(|calendar| &calendar.faults);
         let mut faults = BTreeMap::new();
-        for (planned, times) in of_bots.chain(of_calendars).flat_map(Faults::happened) {
+        for (planned, times) in of_bots.chain(of_calendars).chain([&world.faults]).flat_map(Faults::happened) {
             *faults.entry(planned.kind()).or_default() += u64::from(times);
         }
         faults

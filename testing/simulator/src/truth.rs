@@ -237,7 +237,7 @@ fn spoils(fault: &Fault, operation: Operation) -> Option<Reason> {
         Fault::Truncated | Fault::Bloated(_) | Fault::Garbage => Some(Reason::Broken),
         Fault::ExpiredUrls => Some(Reason::Expired),
         Fault::Redirect => (!is_download).then_some(Reason::Refused),
-        Fault::Slow(_) => None,
+        Fault::Slow(_) | Fault::EndsEarly | Fault::LoopingCursor | Fault::OverlappingPage => None,
     }
 }
 

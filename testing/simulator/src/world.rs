@@ -7,15 +7,16 @@ pub(crate) use faults::Faults;
 use crate::{
     calendar::CalendarPlan,
     knobs::Knobs,
+    limits::Limiter,
     plan::{Api, BotPlan},
     presigned::Presigner,
     request::Request,
-    script::{Step, Transcription},
+    script::{Ending, SCHEDULED, Step, Transcription},
     webhook::Webhook,
 };
 use jiff::Timestamp;
 use shared::{Provider, event::Artifact};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Both providers, their bots and calendars, and what was asked of them.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ pub(crate) struct World {
     pub(crate) bots: BTreeMap<(Provider, String), BotState>,
     pub(crate) calendars: BTreeMap<String, CalendarState>,
     pub(crate) requests: Vec<Request>,
+    /// What goes wrong with lists.
+    pub(crate) faults: Faults,
+    pub(crate) meetstream_limit: Option<Limiter>,
+    pub(crate) meetingbaas_limit: Option<Limiter>,
     /// What calls of the API have made the providers send.
     pub(crate) outbox: Vec<Webhook>,
 }
@@ -63,7 +68,13 @@ pub(crate) enum Readiness {
 impl World {
     pub(crate) fn new(knobs: Knobs, api_url: String, files_url: String) -> Self {
         let presigner = Presigner::new(&files_url, knobs.seed, knobs.url_life);
+        let limiter =
+            |limit: Option<u32>, seconds| limit.map(|limit| Limiter::new(limit, Duration::from_secs(seconds)));
+        let limits = knobs.rate_limits;
         Self {
+            faults: Faults::new(&knobs.list_faults),
+            meetstream_limit: limiter(limits.meetstream_a_minute, 60),
+            meetingbaas_limit: limiter(limits.meetingbaas_writes_a_second, 1),
             knobs,
             api_url,
             files_url,
@@ -98,6 +109,19 @@ impl BotState {
     pub(crate) fn when(&self, names: &[&str]) -> Option<Timestamp> {
         let step = self.past().iter().find(|step| names.contains(&step.name))?;
         Some(self.plan.at(*step))
+    }
+
+    /// Whether it was called off before it began.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.plan.ending == Ending::Cancelled && self.happened == self.steps.len()
+    }
+
+    /// Whether it is to join later, as far as its provider knows of it.
+    pub(crate) fn waits_for_its_time(&self) -> bool {
+        let (is_scheduled, has_begun) =
+            (self.plan.is_scheduled(), self.past().iter().any(|step| step.name != SCHEDULED));
+        // MeetStream tells of a schedule; of Meeting BaaS nothing is told before its time has come.
+        is_scheduled && !has_begun && (self.plan.api() != Api::MeetStream || self.happened > 0)
     }
 
     pub(crate) fn is_erased(&self) -> bool {

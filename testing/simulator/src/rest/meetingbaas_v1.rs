@@ -1,8 +1,15 @@
 //! The v1 API of Meeting BaaS.
 
-use super::{Answer, Asked, bot, route::Route};
+use super::{
+    Answer, Asked, bot,
+    listing::{self, Item},
+    route::Route,
+};
 use crate::{
-    fault::Operation,
+    calendar::{CalendarEntry, CalendarPlan},
+    encoding::encoded,
+    fault::{Fault, Operation},
+    knobs::ListOrder,
     plan::{Api, BotPlan},
     script::Step,
     time::millis,
@@ -18,11 +25,18 @@ pub(super) fn answer(
     route: &Route,
     subject: Option<&str>,
     asked: &Asked,
-    are_urls_stale: bool,
+    fault: Option<&Fault>,
 ) -> Answer {
+    let are_urls_stale = fault == Some(&Fault::ExpiredUrls);
+    match route.operation {
+        Operation::ListBotsV1 => return bots(world, asked, fault),
+        Operation::CalendarsV1 => return calendars(world),
+        _ => {}
+    }
     let Some(subject) = subject else { return error(404, "Not Found") };
     match route.operation {
-        Operation::CalendarEventsV1 => return entries(world, subject, asked),
+        Operation::CalendarV1 => return calendar(world, subject),
+        Operation::CalendarEventsV1 => return entries(world, subject, asked, fault),
         Operation::CalendarEventV1 => return entry(world, subject, route.id.as_deref()),
         _ => {}
     }
@@ -58,7 +72,7 @@ fn meeting_data(world: &World, state: &BotState, asked: &Asked, are_urls_stale: 
         json!([])
     };
     let (joined, exited) = (state.when(&["in_call_not_recording"]), state.when(&["call_ended", "meeting_error"]));
-    let ended = state.when(&["complete", "failed", "meeting.completed", "meeting.failed"]);
+    let ended = ended_at(state);
     json!({
         "mp4": url(Artifact::Video, "video.mp4"),
         "audio": url(Artifact::Audio, "audio.wav"),
@@ -74,7 +88,7 @@ fn meeting_data(world: &World, state: &BotState, asked: &Asked, are_urls_stale: 
                 "uuid": plan.bot_id,
                 "bot_name": "Notetaker",
                 "meeting_url": "https://meet.google.com/abc-defg-hij",
-                "created_at": state.steps.first().map(|step| millis(plan.at(*step))),
+                "created_at": millis(plan.created_at()),
                 "bot_joined_at": joined.map(millis),
                 "bot_exited_at": exited.map(millis),
                 "ended_at": ended.map(millis),
@@ -84,7 +98,7 @@ fn meeting_data(world: &World, state: &BotState, asked: &Asked, are_urls_stale: 
                 "diarization_v2": false,
                 "mp4_s3_path": "",
                 "transcription_custom_parameters": {},
-                "webhook_url": "",
+                "webhook_url": plan.callback_url.as_deref().unwrap_or_default(),
                 "extra": plan.attributes,
             },
             "event_uuid": null,
@@ -109,7 +123,7 @@ fn retranscribe(world: &mut World, state: &BotState) -> Answer {
 }
 
 /// A page of a calendar's entries: upcoming ones, unless others are asked for.
-fn entries(world: &World, calendar_id: &str, asked: &Asked) -> Answer {
+fn entries(world: &World, calendar_id: &str, asked: &Asked, fault: Option<&Fault>) -> Answer {
     let Some(calendar) = world.calendars.get(calendar_id) else { return error(404, "Not Found") };
     let time = |name: &str| asked.value(name).and_then(|text| text.parse::<Timestamp>().ok());
     let (since, from, to, now) =
@@ -125,18 +139,99 @@ fn entries(world: &World, calendar_id: &str, asked: &Asked) -> Answer {
             && from.is_none_or(|from| entry.start >= from)
             && to.is_none_or(|to| entry.start <= to)
     });
-    let entries: Vec<Value> = entries.map(|entry| entry.of_v1(calendar_id)).collect();
-    let from = asked.value("cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or(0_usize);
-    let to = from.saturating_add(world.knobs.page_size.min(100)).min(entries.len());
-    let next = (to < entries.len()).then(|| match world.knobs.next_is_a_url {
-        false => to.to_string(),
+    let item =
+        |entry: &CalendarEntry| Item { at: entry.start, id: entry.event_id.clone(), json: entry.of_v1(calendar_id) };
+    let (items, size) = (entries.map(item).collect(), world.knobs.page_size.min(100));
+    let Some(page) = listing::page(items, ListOrder::Oldest, size, asked.value("cursor"), fault) else {
+        return error(400, "Invalid cursor");
+    };
+    let next = page.next.map(|cursor| match world.knobs.next_is_a_url {
+        false => cursor,
         true => {
             let others = asked.query.iter().filter(|(name, _)| name != "cursor");
-            let others = others.map(|(name, value)| format!("{name}={}&", crate::encoding::encoded(value)));
-            format!("{}/calendar_events/?{}cursor={to}", world.api_url, others.collect::<String>())
+            let others = others.map(|(name, value)| format!("{name}={}&", encoded(value)));
+            format!("{}/calendar_events/?{}cursor={}", world.api_url, others.collect::<String>(), encoded(&cursor))
         }
     });
-    Answer::json(200, &json!({ "data": entries.get(from..to).unwrap_or_default(), "next": next }))
+    Answer::json(200, &json!({ "data": page.items, "next": next }))
+}
+
+/// `GET /bots/bots_with_metadata`.
+fn bots(world: &World, asked: &Asked, fault: Option<&Fault>) -> Answer {
+    let limit = asked.value("limit").map_or(Some(10), |text| text.parse::<usize>().ok());
+    let Some(limit) = limit.filter(|limit| (1..=50).contains(limit)) else {
+        return error(400, "limit must be between 1 and 50");
+    };
+    // Times come without any zone in the documentation's examples, and with one elsewhere.
+    let moment = |name: &str| match asked.value(name) {
+        None => Ok(None),
+        Some(text) => {
+            let at = text.parse().or_else(|_| format!("{text}Z").parse::<Timestamp>());
+            at.map(Some).map_err(|_| error(400, &format!("Invalid {name}")))
+        }
+    };
+    let times =
+        moment("created_after").and_then(|after| Ok((after, moment("created_before")?, moment("ended_after")?)));
+    let (after, before, ended_after) = match times {
+        Ok(times) => times,
+        Err(refused) => return refused,
+    };
+    let bots = world.bots.values().filter(|bot| bot.plan.api() == Api::MeetingBaasV1 && bot.happened > 0);
+    let bots = bots.filter(|bot| {
+        let created = bot.plan.created_at();
+        after.is_none_or(|after| created >= after)
+            && before.is_none_or(|before| created <= before)
+            && ended_after.is_none_or(|after| ended_at(bot).is_some_and(|ended| ended >= after))
+    });
+    let item =
+        |state: &BotState| Item { at: state.plan.created_at(), id: state.plan.bot_id.clone(), json: listed(state) };
+    let (items, size) = (bots.map(item).collect(), limit.min(world.knobs.page_size));
+    match listing::page(items, ListOrder::Newest, size, asked.value("cursor"), fault) {
+        None => error(400, "Invalid cursor"),
+        Some(page) => {
+            let now = millis(Timestamp::now());
+            Answer::json(200, &json!({ "bots": page.items, "last_updated": now, "next_cursor": page.next }))
+        }
+    }
+}
+
+/// As the list has it: without any status, error or time of joining.
+fn listed(state: &BotState) -> Value {
+    let plan = &state.plan;
+    let joined = state.when(&["in_call_not_recording"]);
+    let exited = state.when(&["call_ended", "meeting_error"]);
+    let speakers = if is_transcribed(state) && !state.is_erased() { &plan.participants[..] } else { &[] };
+    json!({
+        "uuid": plan.bot_id,
+        "id": 1,
+        "bot_name": "Notetaker",
+        "meeting_url": "https://meet.google.com/abc-defg-hij",
+        "created_at": millis(plan.created_at()),
+        "ended_at": ended_at(state).map(millis),
+        "duration": joined.zip(exited).map(|(joined, exited)| exited.duration_since(joined).as_secs()),
+        "speakers": speakers,
+        "session_id": null,
+        "extra": plan.attributes,
+        "access_count": 0,
+        "last_accessed_at": null,
+    })
+}
+
+fn ended_at(state: &BotState) -> Option<Timestamp> {
+    state.when(&["complete", "failed", "meeting.completed", "meeting.failed"])
+}
+
+/// `GET /calendars/`: all of them, without pages.
+fn calendars(world: &World) -> Answer {
+    let calendars = world.calendars.values().map(|calendar| &calendar.plan);
+    let calendars = calendars.filter(|plan| Api::of(plan.channel) == Api::MeetingBaasV1);
+    Answer::json(200, &calendars.map(CalendarPlan::of_v1).collect())
+}
+
+/// `GET /calendars/{uuid}`.
+fn calendar(world: &World, calendar_id: &str) -> Answer {
+    let calendar = world.calendars.get(calendar_id);
+    calendar.map_or_else(|| error(404, "Not Found"), |calendar| Answer::json(200, &calendar.plan.of_v1()))
 }
 
 fn entry(world: &World, calendar_id: &str, event_id: Option<&str>) -> Answer {

@@ -1,10 +1,12 @@
 //! The v2 API of Meeting BaaS.
 
+mod lists;
+
 use super::{Answer, Asked, bot, route::Route};
 use crate::{
     body::meetingbaas::people,
     dialect::Dialect,
-    fault::Operation,
+    fault::{Fault, Operation},
     plan::{Api, BotPlan},
     results::results,
     script::{Ending, Step, Transcription, error_code},
@@ -25,7 +27,7 @@ pub(super) fn error(status: u16, message: &str) -> Answer {
         401 => ("Unauthorized", "FST_ERR_UNAUTHORIZED"),
         404 => ("Not Found", "FST_ERR_BOT_NOT_FOUND_BY_ID"),
         409 => ("Conflict", "FST_ERR_BOT_NOT_FINISHED"),
-        429 => ("Too Many Requests", "FST_ERR_RATE_LIMIT"),
+        429 => ("Rate Limited", "FST_ERR_TOO_MANY_REQUESTS"),
         _ => ("Error", "FST_ERR_SIMULATED"),
     };
     let body = json!({
@@ -34,23 +36,48 @@ pub(super) fn error(status: u16, message: &str) -> Answer {
     Answer::json(status, &body)
 }
 
+/// That a call was one too many, and after how many seconds the next one is taken.
+pub(super) fn too_many(message: &str, retry_after: u32) -> Answer {
+    let body = json!({
+        "success": false,
+        "error": "Rate Limited",
+        "code": "FST_ERR_TOO_MANY_REQUESTS",
+        "statusCode": 429,
+        "message": message,
+        "retryAfter": retry_after,
+    });
+    Answer::json(429, &body)
+}
+
 pub(super) fn answer(
     world: &mut World,
     route: &Route,
     subject: Option<&str>,
     asked: &Asked,
-    are_urls_stale: bool,
+    fault: Option<&Fault>,
 ) -> Answer {
-    if route.operation == Operation::ListBotsV2 {
-        return list(world, asked);
+    let are_urls_stale = fault == Some(&Fault::ExpiredUrls);
+    match route.operation {
+        Operation::ListBotsV2 => return lists::bots(world, asked, fault),
+        Operation::ScheduledBotsV2 => return lists::scheduled(world, asked, fault),
+        Operation::CalendarsV2 => return lists::calendars(world, asked, fault),
+        _ => {}
     }
     let Some(subject) = subject else { return error(404, "Bot not found") };
     match route.operation {
-        Operation::CalendarEventsV2 => return entries(world, subject, asked),
+        Operation::CalendarV2 => return lists::calendar(world, subject),
+        Operation::CalendarEventsV2 => return lists::entries(world, subject, asked, fault),
         Operation::CalendarEventV2 => return entry(world, subject, route.part.as_deref()),
         _ => {}
     }
     let Some(state) = bot(world, Api::MeetingBaasV2, subject).cloned() else { return error(404, "Bot not found") };
+    if route.operation == Operation::ScheduledBotV2 {
+        return lists::scheduled_bot(&state);
+    }
+    if state.is_cancelled() || state.waits_for_its_time() {
+        // Its id is that of no bot yet, only of a scheduled one.
+        return error(404, "Bot not found");
+    }
     match route.operation {
         Operation::BotV2 => success(&details(world, &state, are_urls_stale)),
         Operation::BotStatusV2 => success(&json!({
@@ -117,7 +144,7 @@ fn details(world: &World, state: &BotState, are_urls_stale: bool) -> Value {
         "meeting_platform": "meet",
         "recording_mode": "speaker_view",
         "status": status(state),
-        "created_at": state.steps.first().map(|step| millis(plan.at(*step))),
+        "created_at": millis(plan.created_at()),
         "joined_at": joined.map(millis),
         "exited_at": exited.map(millis),
         "duration_seconds": joined.zip(exited).map(|(joined, exited)| exited.duration_since(joined).as_secs()),
@@ -149,44 +176,6 @@ fn send_again(world: &mut World, state: &BotState, channel: Endpoint, message: &
     let webhook = Webhook::of(&plan, channel, step, Some(&results(world, state, false)));
     world.outbox.extend(webhook.filter(|_| plan.channels.contains(&channel) && plan.ending != Ending::Cancelled));
     success(&json!({ "message": message }))
-}
-
-fn list(world: &World, asked: &Asked) -> Answer {
-    let bots = world.bots.values().filter(|bot| bot.plan.api() == Api::MeetingBaasV2);
-    let bots: Vec<Value> = bots.map(|bot| json!({ "bot_id": bot.plan.bot_id, "status": status(bot) })).collect();
-    page(world, &bots, asked)
-}
-
-fn entries(world: &World, calendar_id: &str, asked: &Asked) -> Answer {
-    let Some(calendar) = world.calendars.get(calendar_id) else { return error(404, "Calendar not found") };
-    let time = |name: &str| asked.value(name).and_then(|text| text.parse::<Timestamp>().ok());
-    let (from, to) = (time("start_date"), time("end_date"));
-    let entries = calendar.plan.entries.iter().filter(|entry| {
-        let in_status = asked.value("status").is_none_or(|wanted| wanted.split(',').any(|one| one == entry.status()));
-        in_status && from.is_none_or(|from| entry.start >= from) && to.is_none_or(|to| entry.end <= to)
-    });
-    let entries: Vec<Value> = entries.map(|entry| entry.of_v2(calendar_id)).collect();
-    page(world, &entries, asked)
-}
-
-fn page(world: &World, all: &[Value], asked: &Asked) -> Answer {
-    let number = |name: &str| asked.value(name).and_then(|text| text.parse::<usize>().ok());
-    let limit = number("limit").unwrap_or(50);
-    if !(1..=250).contains(&limit) {
-        return error(400, "limit must be between 1 and 250");
-    }
-    let size = limit.min(world.knobs.page_size).max(1);
-    let from = number("cursor").unwrap_or(0);
-    let to = from.saturating_add(size).min(all.len());
-    Answer::json(
-        200,
-        &json!({
-            "success": true,
-            "data": all.get(from..to).unwrap_or_default(),
-            "cursor": (to < all.len()).then(|| to.to_string()),
-            "prev_cursor": (from > 0).then(|| from.saturating_sub(size).to_string()),
-        }),
-    )
 }
 
 fn entry(world: &World, calendar_id: &str, event_id: Option<&str>) -> Answer {

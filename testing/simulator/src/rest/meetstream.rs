@@ -1,10 +1,12 @@
 //! `MeetStream`'s API.
 
-use super::{Answer, Asked, bot, transcript_bytes};
+mod lists;
+
+use super::{Answer, Asked, bot, route::Route, transcript_bytes};
 use crate::{
-    fault::Operation,
+    fault::{Fault, Operation},
     knobs::Erased,
-    plan::Api,
+    plan::{Api, BotPlan},
     script::{Ending, Step, Transcription},
     time::{micros, whole},
     webhook::Webhook,
@@ -35,13 +37,16 @@ const STAGES: [(&str, &[&str]); 14] = [
 
 pub(super) fn answer(
     world: &mut World,
-    operation: Operation,
+    route: &Route,
     subject: Option<&str>,
     asked: &Asked,
-    are_urls_stale: bool,
+    fault: Option<&Fault>,
 ) -> Answer {
-    if operation == Operation::ListBots {
-        return list(world, asked);
+    let (operation, are_urls_stale) = (route.operation, fault == Some(&Fault::ExpiredUrls));
+    match operation {
+        Operation::ListBots => return lists::bots(world, asked, fault),
+        Operation::ScheduledBots => return lists::scheduled(world, asked),
+        _ => {}
     }
     let erased = world.knobs.erased;
     let found =
@@ -112,11 +117,10 @@ fn status(state: &BotState) -> &'static str {
 fn detail(state: &BotState) -> Value {
     let plan = &state.plan;
     let (started, ended) = (state.when(&["bot.inmeeting"]), state.when(&["bot.stopped", "bot.kicked", "bot.failed"]));
-    let created = state.steps.first().map_or(plan.ends_at, |step| plan.at(*step));
+    let created = plan.created_at();
     let changed = state.past().last().map_or(created, |step| plan.at(*step));
     let newest = (0..=state.reruns).rev().find_map(|run| state.transcript_id(run));
-    json!({
-        "bot_details": {
+    let mut details = json!({
             "BotID": plan.bot_id,
             "BotUsername": "Notetaker",
             "Platform": "GMeet",
@@ -136,11 +140,42 @@ fn detail(state: &BotState) -> Value {
             "transcript_id": newest,
             "caption_file": { "available": false },
             "custom_attributes": plan.attributes,
-            "RequestPayload": {},
+            "RequestPayload": request_payload(plan),
             "StatusTimeline": timeline(state),
             "participant_events": participants(state),
+    });
+    // The OpenAPI file knows no null there: what is not known yet is absent.
+    for field in ["StartTime", "EndTime", "Duration", "ManifestStatus"] {
+        if let Some(details) = details.as_object_mut().filter(|details| details.get(field) == Some(&Value::Null)) {
+            details.remove(field);
         }
-    })
+    }
+    json!({ "bot_details": details })
+}
+
+/// What the bot was created with.
+fn request_payload(plan: &BotPlan) -> Value {
+    let provider = if plan.transcription == Transcription::Streaming { "deepgram_streaming" } else { "deepgram" };
+    let mut payload = json!({
+        "meeting_link": "https://meet.google.com/abc-defg-hij",
+        "bot_name": "Notetaker",
+        "video_required": plan.video_bytes.is_some(),
+        "custom_attributes": plan.attributes,
+    });
+    let more = [
+        ("callback_url", plan.callback_url.as_deref().map(Value::from)),
+        ("join_at", plan.is_scheduled().then(|| whole(plan.join_at()).into())),
+        (
+            "recording_config",
+            (plan.transcription != Transcription::Skipped).then(
+                || json!({ "transcript": { "provider": { provider: { "model": "nova-3", "language": "en" } } } }),
+            ),
+        ),
+    ];
+    if let Some(payload) = payload.as_object_mut() {
+        payload.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    }
+    payload
 }
 
 /// What became of an artifact, in a word.
@@ -246,7 +281,7 @@ fn delete(world: &mut World, state: &BotState) -> Answer {
     if let Some(bot) = bot(world, Api::MeetStream, &state.plan.bot_id) {
         bot.is_erased = true;
     }
-    let plan = crate::plan::BotPlan { ends_at: Timestamp::now(), ..state.plan.clone() };
+    let plan = BotPlan { ends_at: Timestamp::now(), ..state.plan.clone() };
     world.outbox.extend(plan.channels.iter().filter_map(|channel| Webhook::of(&plan, *channel, deletion, None)));
     Answer::json(
         200,
@@ -264,7 +299,7 @@ fn transcribe(world: &mut World, state: &BotState) -> Answer {
     if let Some(bot) = bot(world, Api::MeetStream, &state.plan.bot_id) {
         bot.reruns = run;
     }
-    let plan = crate::plan::BotPlan { ends_at: Timestamp::now(), attributes: Map::new(), ..state.plan.clone() };
+    let plan = BotPlan { ends_at: Timestamp::now(), attributes: Map::new(), ..state.plan.clone() };
     let step = Step { name: "transcription.processed", before_end: 0 };
     world.outbox.extend(plan.channels.iter().filter_map(|channel| Webhook::of(&plan, *channel, step, None)));
     Answer::json(
@@ -276,14 +311,4 @@ fn transcribe(world: &mut World, state: &BotState) -> Answer {
             "message": "Transcription started",
         }),
     )
-}
-
-fn list(world: &World, asked: &Asked) -> Answer {
-    let bots = world.bots.values().filter(|bot| bot.plan.api() == Api::MeetStream && !bot.is_erased());
-    let bots: Vec<Value> = bots.map(|bot| json!({ "BotID": bot.plan.bot_id, "Status": status(bot) })).collect();
-    let from = asked.value("cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or(0_usize);
-    let to = from.saturating_add(world.knobs.page_size).min(bots.len());
-    let next = (to < bots.len()).then(|| to.to_string());
-    let page = bots.get(from..to).unwrap_or_default();
-    Answer::json(200, &json!({ "bots": page, "hasNextPage": next.is_some(), "nextCursor": next }))
 }

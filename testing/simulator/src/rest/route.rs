@@ -1,7 +1,12 @@
 //! Which call a request is.
 
 use super::{Asked, bot};
-use crate::{encoding::decoded, fault::Operation, plan::Api, world::World};
+use crate::{
+    encoding::decoded,
+    fault::Operation,
+    plan::Api,
+    world::{BotState, CalendarState, World},
+};
 use axum::http::Method;
 
 /// A call.
@@ -21,8 +26,11 @@ impl Route {
     }
 
     pub(super) fn is_of_a_calendar(&self) -> bool {
-        use Operation::{CalendarEventV1, CalendarEventV2, CalendarEventsV1, CalendarEventsV2};
-        matches!(self.operation, CalendarEventV1 | CalendarEventV2 | CalendarEventsV1 | CalendarEventsV2)
+        use Operation::{CalendarEventV1, CalendarEventV2, CalendarEventsV1, CalendarEventsV2, CalendarV1, CalendarV2};
+        matches!(
+            self.operation,
+            CalendarEventV1 | CalendarEventV2 | CalendarEventsV1 | CalendarEventsV2 | CalendarV1 | CalendarV2
+        )
     }
 }
 
@@ -36,21 +44,29 @@ pub(super) fn find(method: &Method, path: &str) -> Option<Route> {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let (api, operation, id) = match (method.as_str(), segments.as_slice()) {
         ("GET", ["api", "v1", "bots"]) => (MeetStream, Operation::ListBots, None),
+        ("GET", ["api", "v1", "calendar", "scheduled_bots"]) => (MeetStream, Operation::ScheduledBots, None),
         ("GET", ["api", "v1", "bots", id, call]) => (MeetStream, of_a_bot(call)?, Some(*id)),
         ("DELETE", ["api", "v1", "bots", id, "delete"]) => (MeetStream, Operation::Delete, Some(*id)),
         ("POST", ["api", "v1", "bots", id, "transcribe"]) => (MeetStream, Operation::Transcribe, Some(*id)),
         ("GET", ["api", "v1", "transcript", id, "get_transcript"]) => (MeetStream, Operation::GetTranscript, Some(*id)),
+        ("GET", ["bots", "bots_with_metadata"]) => (MeetingBaasV1, Operation::ListBotsV1, None),
         ("GET", ["bots", "meeting_data"]) => (MeetingBaasV1, Operation::MeetingData, None),
         ("POST", ["bots", "retranscribe"]) => (MeetingBaasV1, Operation::Retranscribe, None),
         ("POST", ["bots", id, "delete_data"]) => (MeetingBaasV1, Operation::DeleteDataV1, Some(*id)),
+        ("GET", ["calendars"]) => (MeetingBaasV1, Operation::CalendarsV1, None),
+        ("GET", ["calendars", id]) => (MeetingBaasV1, Operation::CalendarV1, Some(*id)),
         ("GET", ["calendar_events"]) => (MeetingBaasV1, Operation::CalendarEventsV1, None),
         ("GET", ["calendar_events", id]) => (MeetingBaasV1, Operation::CalendarEventV1, Some(*id)),
         ("GET", ["v2", "bots"]) => (MeetingBaasV2, Operation::ListBotsV2, None),
+        ("GET", ["v2", "bots", "scheduled"]) => (MeetingBaasV2, Operation::ScheduledBotsV2, None),
+        ("GET", ["v2", "bots", "scheduled", id]) => (MeetingBaasV2, Operation::ScheduledBotV2, Some(*id)),
         ("GET", ["v2", "bots", id]) => (MeetingBaasV2, Operation::BotV2, Some(*id)),
         ("GET", ["v2", "bots", id, "status"]) => (MeetingBaasV2, Operation::BotStatusV2, Some(*id)),
         ("POST", ["v2", "bots", id, "resend-webhook"]) => (MeetingBaasV2, Operation::ResendWebhook, Some(*id)),
         ("POST", ["v2", "bots", id, "retry-callback"]) => (MeetingBaasV2, Operation::RetryCallback, Some(*id)),
         ("DELETE", ["v2", "bots", id, "delete-data"]) => (MeetingBaasV2, Operation::DeleteDataV2, Some(*id)),
+        ("GET", ["v2", "calendars"]) => (MeetingBaasV2, Operation::CalendarsV2, None),
+        ("GET", ["v2", "calendars", id]) => (MeetingBaasV2, Operation::CalendarV2, Some(*id)),
         ("GET", ["v2", "calendars", id, "events"]) => (MeetingBaasV2, Operation::CalendarEventsV2, Some(*id)),
         ("GET", ["v2", "calendars", id, "events", part]) => {
             let route = Route::new(MeetingBaasV2, Operation::CalendarEventV2, Some(id));
@@ -76,28 +92,32 @@ fn of_a_bot(call: &str) -> Option<Operation> {
 
 /// The bot or calendar that a call is about, if it is a known one.
 pub(super) fn subject(world: &mut World, route: &Route, asked: &Asked) -> Option<String> {
+    let is_of = |calendar: &CalendarState| Api::of(calendar.plan.channel) == route.api;
     let id = match route.operation {
         Operation::GetTranscript => {
             let id = route.id.as_deref()?;
-            let of = |bot: &crate::world::BotState| {
-                (0..=bot.reruns).any(|run| bot.transcript_id(run).as_deref() == Some(id))
-            };
+            let of = |bot: &BotState| (0..=bot.reruns).any(|run| bot.transcript_id(run).as_deref() == Some(id));
             return world.bots.values().find(|bot| of(bot)).map(|bot| bot.plan.bot_id.clone());
         }
         Operation::CalendarEventV1 => {
             let id = route.id.as_deref()?;
-            let of = |calendar: &&crate::world::CalendarState| {
-                calendar.plan.entries.iter().any(|entry| entry.event_id == id)
-            };
-            return world.calendars.values().find(of).map(|calendar| calendar.plan.calendar_id.clone());
+            let of = |calendar: &&CalendarState| calendar.plan.entries.iter().any(|entry| entry.event_id == id);
+            return world
+                .calendars
+                .values()
+                .filter(|calendar| is_of(calendar))
+                .find(of)
+                .map(|calendar| calendar.plan.calendar_id.clone());
         }
         Operation::MeetingData => asked.value("bot_id")?.to_owned(),
         Operation::Retranscribe => asked.field("bot_uuid")?,
         Operation::CalendarEventsV1 => asked.value("calendar_id")?.to_owned(),
         _ => route.id.clone()?,
     };
-    let is_known =
-        if route.is_of_a_calendar() { world.calendars.contains_key(&id) } else { bot(world, route.api, &id).is_some() };
+    let is_known = match route.is_of_a_calendar() {
+        true => world.calendars.get(&id).is_some_and(is_of),
+        false => bot(world, route.api, &id).is_some(),
+    };
     is_known.then_some(id)
 }
 
@@ -121,6 +141,8 @@ mod tests {
         check(Method::GET, "/bots/meeting_data", Some((Operation::MeetingData, None)));
         check(Method::GET, "/calendar_events/", Some((Operation::CalendarEventsV1, None)));
         check(Method::GET, "/calendar_events/e-1", Some((Operation::CalendarEventV1, Some("e-1"))));
+        check(Method::GET, "/v2/bots/scheduled", Some((Operation::ScheduledBotsV2, None)));
+        check(Method::GET, "/v2/bots/scheduled/b-1", Some((Operation::ScheduledBotV2, Some("b-1"))));
         check(Method::GET, "/v2/bots/b-1", Some((Operation::BotV2, Some("b-1"))));
         check(Method::POST, "/v2/bots/b-1/resend-webhook", Some((Operation::ResendWebhook, Some("b-1"))));
         check(Method::GET, "/v2/calendars/c-1/events", Some((Operation::CalendarEventsV2, Some("c-1"))));
