@@ -18,6 +18,7 @@ import bench
 import build
 import doctor
 import lint
+import official_clients
 import others
 import planted
 import sam_local_invoke
@@ -62,6 +63,7 @@ def beside() -> None:
     bench.build_measured(bench.FLOOR)
     scripts()
     others.main()
+    official_clients.main([])
 
 
 @contextmanager

@@ -80,7 +80,11 @@ def ensure_environment(name: str, minutes: str) -> None:
 def ensure_others() -> None:
     """Makes the environment with the other implementations of AWS, which only `make test` needs."""
     ensure_environment("others", "about a minute, 400 MB")
-    folder, lists = TOOLS / "dynalite", REQUIREMENTS / "dynalite"
+    npm_ci(node_of("others"), REQUIREMENTS / "dynalite", TOOLS / "dynalite")
+
+
+def npm_ci(node: Path, lists: Path, folder: Path) -> None:
+    """Installs what `package-lock.json` in `lists` names into `folder`, again whenever it has changed."""
     wanted = (lists / "package-lock.json").read_text()
     stamp = folder / ".requirements"
     if stamp.exists() and stamp.read_text() == wanted:
@@ -88,7 +92,6 @@ def ensure_others() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(lists / name, folder)
-    node = node_of("others")
     npm = node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     # Node brings certificates of its own; a machine behind a proxy has others in its store, which pip and cargo look into.
     environment = {**os.environ, "NODE_USE_SYSTEM_CA": "1"}

@@ -235,9 +235,16 @@ impl CalendarEntry {
             "meeting_url": self.meeting_url,
             "meeting_platform": "meet",
         });
-        let data = json!({
+        let mut data = json!({
             "calendar_id": calendar_id, "event_type": "recurring", "series_id": SERIES, list: [instance],
         });
+        // A cancellation says nothing of the series, and only a change whether it is an exception.
+        let more = [("series_bot_scheduled", !self.is_cancelled), ("is_exception", !self.is_cancelled && !is_new)];
+        if let Some(data) = data.as_object_mut() {
+            data.extend(
+                more.into_iter().filter(|(_, is_told)| *is_told).map(|(name, _)| (name.to_owned(), false.into())),
+            );
+        }
         (name, json!({ "event": name, "data": data }))
     }
 

@@ -309,17 +309,18 @@ impl<'a> Given<'a> {
             "recording_failed" => (self.message().or(Some("Bot was removed before recording could start")), None),
             _ => (self.message(), None),
         };
+        let is_v1 = self.composition.dialect == Dialect::MeetingBaasV1;
         let (attempt, max) = if code == "retrying" { (Some(2), Some(5)) } else { (None, None) };
         let status = object([
             ("code", Some(code.into())),
             ("created_at", time.map(Value::from)),
             ("start_time", started.map(Value::from)),
             ("error_message", message.map(Value::from)),
-            ("error_type", error_type.map(Value::from)),
+            ("error_type", error_type.filter(|_| is_v1).map(Value::from)),
             ("attempt", attempt.map(Value::from)),
             ("max", max.map(Value::from)),
         ]);
-        let event_id = (self.composition.dialect != Dialect::MeetingBaasV1).then_some(Value::Null);
+        let event_id = (!is_v1).then_some(Value::Null);
         object([("bot_id", Some(self.composition.id.into())), ("event_id", event_id), ("status", Some(status))])
     }
 

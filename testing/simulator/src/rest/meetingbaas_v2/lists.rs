@@ -58,6 +58,11 @@ fn created(asked: &Asked, name: &str, now: Timestamp) -> Result<Option<Timestamp
     }
 }
 
+/// As exact as it is written.
+fn in_millis(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
 /// A page of at most `most` items.
 fn page(
     world: &World,
@@ -94,9 +99,9 @@ pub(super) fn bots(world: &World, asked: &Asked, fault: Option<&Fault>) -> Answe
     let bots = bots.filter(|bot| !bot.is_cancelled()).filter(|bot| {
         let created = bot.plan.created_at();
         now.duration_since(created) <= LISTED_FOR
-            && after.is_none_or(|after| created > after)
-            && before.is_none_or(|before| created < before)
-            && ended_after.is_none_or(|after| ended_at(bot).is_some_and(|ended| ended > after))
+            && after.is_none_or(|after| in_millis(created) > in_millis(after))
+            && before.is_none_or(|before| in_millis(created) < in_millis(before))
+            && ended_after.is_none_or(|after| ended_at(bot).is_some_and(|ended| in_millis(ended) > in_millis(after)))
             && is_among(asked, "status", status(bot))
             && is_among(asked, "meeting_platform", "meet")
             && is_part(asked, "bot_id", &bot.plan.bot_id)
