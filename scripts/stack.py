@@ -182,21 +182,22 @@ class Stack:
 
 
 def here(port: int | None) -> Stack:
-    """This checkout's stack: the running one, or a new one on `port`."""
+    """This checkout's stack: the running one, or a new one on `port`, or else on the port of the last one."""
     folder = ROOT / ".local"
     remembered = folder / "port"
-    running = remembered.exists() and LocalAws(folder, int(remembered.read_text())).identity()
-    if running:
-        known = int(remembered.read_text())
+    known = int(remembered.read_text()) if remembered.exists() else None
+    if known and LocalAws(folder, known).identity():
         if port not in (None, known):
             sys.exit(f"error: this checkout's stack runs on port {known}; `make down` ends it")
         port = known
-    return Stack(LocalAws(folder, port or 4566))
+    return Stack(LocalAws(folder, port or known or 4566))
 
 
 def up(stack: Stack) -> dict[str, Any]:
     """Brings the stack up and remembers its port."""
     stack.folder.mkdir(exist_ok=True)
+    if stack.outputs_file.exists() and not stack.aws.identity():
+        say("the local AWS ended without `make down`; it keeps everything in memory, so the bots and deliveries of before are gone")
     outputs = stack.up()
     (stack.folder / "port").write_text(str(stack.aws.port))
     return outputs
@@ -211,7 +212,8 @@ def command() -> Path:
 
 
 def run(stack: Stack) -> None:
-    """Brings the stack up, shows one meeting going through it, and serves until Ctrl-C."""
+    """Brings the stack up, shows one meeting going through it, and serves until Ctrl-C. A stack that runs already stays up."""
+    was_up = stack.aws.identity() is not None
     try:
         outputs, rollcall = up(stack), build.DEBUG / "rollcall"
         say("playing a meeting: signed webhooks to the function URL, and MeetStream's API to fetch from")
@@ -230,8 +232,11 @@ def run(stack: Stack) -> None:
     except KeyboardInterrupt:
         print()
     finally:
-        say("stopping")
-        stack.down()
+        if was_up:
+            say("the stack was up before, and stays up; `make down` ends it")
+        else:
+            say("stopping")
+            stack.down()
 
 
 def main() -> None:
