@@ -158,7 +158,7 @@ impl BotDetail {
             _ if self.is_erased() => Located::Unavailable(Absence::Erased),
             None if self.is_over() => Located::Unavailable(Absence::NeverMade),
             // It is said to be ready and yet not given: it may be a moment away.
-            Some(ArtifactStatus::Ready) | None => Located::Pending,
+            Some(ArtifactStatus::Announced) | None => Located::Pending,
         }
     }
 }
@@ -233,9 +233,9 @@ mod tests {
 
     #[test]
     fn claims_are_confirmed_by_what_the_provider_says() {
-        let said = detail(&[ended(Outcome::Completed), transcript(ArtifactStatus::Ready)]);
+        let said = detail(&[ended(Outcome::Completed), transcript(ArtifactStatus::Announced)]);
         assert!(said.confirms(&ended(Outcome::Kicked)), "that it ended");
-        assert!(said.confirms(&transcript(ArtifactStatus::Ready)));
+        assert!(said.confirms(&transcript(ArtifactStatus::Announced)));
         assert!(!said.confirms(&transcript(ArtifactStatus::Failed)));
         assert!(!said.confirms(&EventKind::Done));
         assert!(!said.confirms(&EventKind::Deleted));
@@ -251,12 +251,12 @@ mod tests {
         use {ArtifactStatus as S, EventKind as K};
         check_missing("nothing said", &[], Located::Pending);
         check_missing("a meeting that has ended", &[ended(Outcome::Completed)], Located::Pending);
-        check_missing("said to be ready", &[transcript(S::Ready), K::Done], Located::Pending);
+        check_missing("said to be ready", &[transcript(S::Announced), K::Done], Located::Pending);
         check_missing("failed", &[transcript(S::Failed)], Located::Unavailable(Absence::Failed));
         check_missing("skipped", &[transcript(S::Skipped)], Located::Unavailable(Absence::Skipped));
-        check_missing("failed, then made", &[transcript(S::Failed), transcript(S::Ready)], Located::Pending);
+        check_missing("failed, then made", &[transcript(S::Failed), transcript(S::Announced)], Located::Pending);
         check_missing("never made", &[K::Done], Located::Unavailable(Absence::NeverMade));
-        check_missing("erased", &[transcript(S::Ready), K::Deleted], Located::Unavailable(Absence::Erased));
+        check_missing("erased", &[transcript(S::Announced), K::Deleted], Located::Unavailable(Absence::Erased));
     }
 
     #[test]

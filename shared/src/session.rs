@@ -240,14 +240,14 @@ impl Session {
                 raise(&mut self.ending, Ending { trust, certainty, outcome, reason: event.reason.clone() });
             }
             EventKind::Artifact(artifact, status) => {
-                let failed = *status != ArtifactStatus::Ready;
+                let failed = *status != ArtifactStatus::Announced;
                 let reason = event.reason.clone().filter(|_| failed);
                 let fact = ArtifactFact { trust, status: *status, occurred_at, reason };
                 let best = self.artifacts.entry(*artifact).or_insert_with(|| fact.clone());
                 if fact > *best {
                     *best = fact;
                 }
-                if let Some(job) = Job::fetch(*artifact).filter(|_| *status == ArtifactStatus::Ready) {
+                if let Some(job) = Job::fetch(*artifact).filter(|_| *status == ArtifactStatus::Announced) {
                     self.want(job, trigger);
                 }
             }

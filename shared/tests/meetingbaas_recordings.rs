@@ -32,7 +32,7 @@ fn table() -> Vec<(&'static str, Told)> {
         ("v1/complete.json", ("session.done", Some("completed"), vec![Audio, Video, Transcript], UNDATED)),
         ("v1/complete.no_transcript.json", ("session.done", Some("completed"), vec![Video], UNDATED)),
         ("v1/failed.snake_case.json", ("session.done", Some("failed"), vec![], UNDATED)),
-        ("v1/transcription_complete.json", ("transcript.ready", None, vec![Transcript], UNDATED)),
+        ("v1/transcription_complete.json", ("transcript.announced", None, vec![Transcript], UNDATED)),
         ("v2/bot.chat_message.json", moves("chat.message")),
         ("v2/bot.completed.json", ("session.done", Some("completed"), vec![Audio, Video, Transcript], DATED)),
         ("v2/bot.failed.json", ("session.done", Some("denied"), vec![], DATED)),
@@ -83,7 +83,7 @@ fn check(file: &str, expected: Told) {
         _ => None,
     });
     let ready = facts.iter().filter_map(|(kind, _)| match kind {
-        EventKind::Artifact(artifact, ArtifactStatus::Ready) => Some(*artifact),
+        EventKind::Artifact(artifact, ArtifactStatus::Announced) => Some(*artifact),
         _ => None,
     });
     let told = (event.kind.as_str(), ended, ready.collect::<Vec<_>>(), event.occurred_at.is_some());

@@ -143,7 +143,7 @@ impl Kind<'_> {
         }
         let fact = session.artifacts().get(&self.kind).filter(|_| !has_any && !session.is_erased())?;
         Some(match fact.status {
-            ArtifactStatus::Ready => Line { state: "not_kept", ..self.line() },
+            ArtifactStatus::Announced => Line { state: "not_kept", ..self.line() },
             status => {
                 let reason = fact.reason.clone().unwrap_or_else(|| status.as_str().to_owned());
                 Line { state: "unavailable", reason: Some(reason), ..self.line() }
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn artifacts_are_told_as_they_are() {
         let none = &json!({});
-        let ready = |kind: &str| json!({kind: {"trust": "verified", "status": "ready"}});
+        let ready = |kind: &str| json!({kind: {"trust": "verified", "status": "announced"}});
         check("nothing", none, Some(&[]), &[]);
         check(
             "no session",

@@ -153,7 +153,7 @@ pub fn outcome_tone(outcome: &str) -> Tone {
 
 fn artifact_line(name: &str, artifact: &ArtifactReport, style: Style) -> String {
     let tone = match artifact.status {
-        "ready" => Tone::Good,
+        "announced" => Tone::Good,
         "failed" => Tone::Bad,
         _ => Tone::Odd,
     };

@@ -415,7 +415,7 @@ mod tests {
         let command_handler = command_handler(MemoryVault::default());
         heard(&command_handler, Endpoint::MeetStreamCallback, "b", "bot.done").await;
         let ready = Fact {
-            kind: EventKind::Artifact(Artifact::Transcript, ArtifactStatus::Ready),
+            kind: EventKind::Artifact(Artifact::Transcript, ArtifactStatus::Announced),
             occurred_at: None,
             reason: None,
         };

@@ -145,7 +145,7 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> JobRun
 }
 
 fn is_announced(session: &Session, artifact: Artifact) -> bool {
-    session.artifacts().get(&artifact).is_some_and(|fact| fact.status == ArtifactStatus::Ready)
+    session.artifacts().get(&artifact).is_some_and(|fact| fact.status == ArtifactStatus::Announced)
 }
 
 pub(super) fn stored(archived: uploads::Stored, now: i64) -> Stored {

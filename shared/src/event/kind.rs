@@ -215,7 +215,7 @@ impl Artifact {
     }
 }
 
-/// What became of an artifact at the provider. The order is the precedence when events disagree: what is ready can be
+/// What became of an artifact at the provider. The order is the precedence when events disagree: what is announced can be
 /// fetched, whatever failed beside it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -224,8 +224,8 @@ pub enum ArtifactStatus {
     Skipped,
     /// Making it failed.
     Failed,
-    /// It can be fetched.
-    Ready,
+    /// The provider says that it can be fetched.
+    Announced,
 }
 
 impl ArtifactStatus {
@@ -235,7 +235,7 @@ impl ArtifactStatus {
         match self {
             Self::Skipped => "skipped",
             Self::Failed => "failed",
-            Self::Ready => "ready",
+            Self::Announced => "announced",
         }
     }
 }
@@ -268,16 +268,16 @@ impl EventKind {
             Self::Calendar(change) => change.what.as_str(),
             Self::Unknown => "unknown",
             Self::Artifact(artifact, status) => match (artifact, status) {
-                (Artifact::Manifest, ArtifactStatus::Ready) => "manifest.ready",
+                (Artifact::Manifest, ArtifactStatus::Announced) => "manifest.announced",
                 (Artifact::Manifest, ArtifactStatus::Failed) => "manifest.failed",
                 (Artifact::Manifest, ArtifactStatus::Skipped) => "manifest.skipped",
-                (Artifact::Audio, ArtifactStatus::Ready) => "audio.ready",
+                (Artifact::Audio, ArtifactStatus::Announced) => "audio.announced",
                 (Artifact::Audio, ArtifactStatus::Failed) => "audio.failed",
                 (Artifact::Audio, ArtifactStatus::Skipped) => "audio.skipped",
-                (Artifact::Video, ArtifactStatus::Ready) => "video.ready",
+                (Artifact::Video, ArtifactStatus::Announced) => "video.announced",
                 (Artifact::Video, ArtifactStatus::Failed) => "video.failed",
                 (Artifact::Video, ArtifactStatus::Skipped) => "video.skipped",
-                (Artifact::Transcript, ArtifactStatus::Ready) => "transcript.ready",
+                (Artifact::Transcript, ArtifactStatus::Announced) => "transcript.announced",
                 (Artifact::Transcript, ArtifactStatus::Failed) => "transcript.failed",
                 (Artifact::Transcript, ArtifactStatus::Skipped) => "transcript.skipped",
             },

@@ -80,7 +80,7 @@ fn kind(name: &str, envelope: &Envelope<'_>, facts: &Facts<'_>, body: &[u8]) -> 
             EventKind::Concluded(conclusion(ended, facts))
         }
         Name::Failed => EventKind::Concluded(failure(facts)),
-        Name::Transcribed => EventKind::Artifact(Artifact::Transcript, ArtifactStatus::Ready),
+        Name::Transcribed => EventKind::Artifact(Artifact::Transcript, ArtifactStatus::Announced),
         Name::Started => EventKind::InCall,
         Name::Chat => EventKind::Chat,
         Name::Calendar => calendar::change(name, body).map_or(EventKind::Unknown, EventKind::Calendar),
@@ -101,7 +101,11 @@ fn conclusion(ended: Ended, facts: &Facts<'_>) -> Conclusion {
         ended,
         joined_at: time(&facts.joined_at),
         exited_at: time(&facts.exited_at),
-        artifacts: ready.into_iter().filter(|(_, is)| *is).map(|(which, _)| (which, ArtifactStatus::Ready)).collect(),
+        artifacts: ready
+            .into_iter()
+            .filter(|(_, is)| *is)
+            .map(|(which, _)| (which, ArtifactStatus::Announced))
+            .collect(),
         data_deleted: facts.data_deleted.0,
     }
 }
@@ -128,7 +132,7 @@ fn full_name<'a>(name: &'a str, envelope: &Envelope<'_>) -> Cow<'a, str> {
 fn reason(kind: &EventKind, name: &str, envelope: &Envelope<'_>, facts: &Facts<'_>) -> Option<String> {
     let explains = match kind {
         EventKind::Ended(_) | EventKind::Concluded(_) | EventKind::Warning => true,
-        EventKind::Artifact(_, status) => *status != ArtifactStatus::Ready,
+        EventKind::Artifact(_, status) => *status != ArtifactStatus::Announced,
         _ => false,
     };
     if !explains {

@@ -295,11 +295,11 @@ impl Said {
             }
             _ => {
                 let artifact = [Artifact::Manifest, Artifact::Audio, Artifact::Video, Artifact::Transcript];
-                let status = [ArtifactStatus::Skipped, ArtifactStatus::Failed, ArtifactStatus::Ready];
+                let status = [ArtifactStatus::Skipped, ArtifactStatus::Failed, ArtifactStatus::Announced];
                 let artifact = artifact.into_iter().find(|artifact| artifact.as_str() == topic);
                 let status = status.into_iter().find(|status| status.as_str() == what);
                 if let Some((artifact, status)) = artifact.zip(status) {
-                    let reason = line.reason.clone().filter(|_| status != ArtifactStatus::Ready);
+                    let reason = line.reason.clone().filter(|_| status != ArtifactStatus::Announced);
                     let fact = ArtifactFact { trust, status, occurred_at: line.occurred_at.clone(), reason };
                     self.artifacts.insert(artifact, fact);
                 }

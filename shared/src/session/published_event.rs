@@ -226,7 +226,7 @@ fn told(kind: &EventKind) -> Option<(&'static str, About)> {
         EventKind::RecordingResumed => nothing("recording.resumed"),
         EventKind::Leaving => nothing("meeting.leaving"),
         EventKind::Done => nothing("meeting.done"),
-        EventKind::Artifact(Artifact::Manifest, _) | EventKind::Artifact(_, ArtifactStatus::Ready) => None,
+        EventKind::Artifact(Artifact::Manifest, _) | EventKind::Artifact(_, ArtifactStatus::Announced) => None,
         EventKind::Artifact(artifact, status) => {
             let about = About::Unavailable { artifact: artifact.as_str(), reason: status.as_str().to_owned() };
             Some(("artifact.unavailable", about))

@@ -178,7 +178,7 @@ fn a_meeting_moves_forward() {
     let session = after(&meeting);
     assert_eq!(session.joined_at().unwrap().as_sent(), "2026-01-01T10:01:00Z");
     assert_eq!(session.ended_at().unwrap().as_sent(), "2026-01-01T10:30:00Z");
-    assert_eq!(session.artifacts()[&Artifact::Transcript].status, ArtifactStatus::Ready);
+    assert_eq!(session.artifacts()[&Artifact::Transcript].status, ArtifactStatus::Announced);
     assert_eq!(session.custom_attributes(), None, "what people entered is gone");
     assert_eq!(session.ending().unwrap().reason, None);
     assert!(session.timeline().iter().all(|entry| entry.reason.is_none()));
@@ -312,7 +312,7 @@ fn a_transcript_can_be_made_again() {
     let second = signed("3", event("transcription.processed", "2026-01-05T09:00:00Z"));
     let session = after(&[failed, first.clone(), second.clone()]);
     let transcript = &session.artifacts()[&Artifact::Transcript];
-    assert_eq!(transcript.status, ArtifactStatus::Ready);
+    assert_eq!(transcript.status, ArtifactStatus::Announced);
     assert_eq!(transcript.occurred_at.as_ref().unwrap().as_sent(), "2026-01-05T09:00:00Z");
     let wanted = |deliveries: &[Delivery]| after(deliveries).pending(Job::FetchTranscript).unwrap().wanted();
     assert_ne!(wanted(std::slice::from_ref(&first)), wanted(&[first.clone(), second]), "each run is a reason to fetch");
@@ -385,7 +385,10 @@ fn a_conclusion_is_several_facts_at_once() {
     assert_eq!(session.joined_at().unwrap().as_sent(), "2026-08-20T09:00:30Z");
     assert_eq!(session.ended_at().unwrap().as_sent(), "2026-08-20T09:27:30Z", "not when it was sent");
     let ready: Vec<_> = session.artifacts().iter().map(|(which, fact)| (*which, fact.status)).collect();
-    assert_eq!(ready, [(Artifact::Video, ArtifactStatus::Ready), (Artifact::Transcript, ArtifactStatus::Ready)]);
+    assert_eq!(
+        ready,
+        [(Artifact::Video, ArtifactStatus::Announced), (Artifact::Transcript, ArtifactStatus::Announced)]
+    );
     assert_eq!(session.custom_attributes(), Some(r#"{"customer_id":"c-19"}"#));
 
     let told = advance(&empty(), &webhook("1", completed("2026-08-20T09:31:04Z", None)).event()).published;

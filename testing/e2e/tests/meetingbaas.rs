@@ -25,7 +25,7 @@ const RECORDED: &[Expected] = &[
     ("v1/complete", "session.done", "applied", "done", Some("completed")),
     ("v1/complete.no_transcript", "session.done", "applied", "done", Some("completed")),
     ("v1/failed.snake_case", "session.done", "applied", "done", Some("failed")),
-    ("v1/transcription_complete", "transcript.ready", "applied", "unknown", None),
+    ("v1/transcription_complete", "transcript.announced", "applied", "unknown", None),
     ("v2-callback/bot.completed", "session.done", "applied", "done", Some("completed")),
     ("v2-callback/bot.failed", "session.done", "applied", "done", Some("denied")),
     ("v2/bot.chat_message", "chat.message", "ignored", "unknown", None),
@@ -175,7 +175,7 @@ async fn names_of_the_web_page_are_understood() -> Result<()> {
     let (session, kept) = deployed.kept(&format!("meetingbaas#{id}"), 3).await?;
     assert_eq!(session["state"], "done");
     let kinds: Vec<_> = kept.iter().map(|(kind, _)| kind.as_str()).collect();
-    assert_eq!(kinds, ["session.done", "session.in_call", "transcript.ready"]);
+    assert_eq!(kinds, ["session.done", "session.in_call", "transcript.announced"]);
     Ok(())
 }
 

@@ -160,9 +160,9 @@ impl BotPlan {
 
 fn announced(plan: &BotPlan) -> BTreeMap<Artifact, ArtifactStatus> {
     use Artifact::{Audio, Manifest, Transcript, Video};
-    use ArtifactStatus::{Failed, Ready, Skipped};
+    use ArtifactStatus::{Announced, Failed, Skipped};
     let ready = [Manifest, Audio, Video, Transcript].into_iter().filter(|artifact| plan.has(*artifact));
-    let mut announced: BTreeMap<_, _> = ready.map(|artifact| (artifact, Ready)).collect();
+    let mut announced: BTreeMap<_, _> = ready.map(|artifact| (artifact, Announced)).collect();
     let broke_down = plan.ending == Ending::Failed;
     match plan.api() {
         Api::MeetStream if plan.ending.was_admitted() => {

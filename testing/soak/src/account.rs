@@ -247,7 +247,7 @@ fn facts(rng: &mut Rng) -> (Vec<Fact>, bool) {
         }
     };
     if facts.len() == 3 && rng.u8(0..4) == 0 {
-        facts.push(of(EventKind::Artifact(Artifact::Audio, ArtifactStatus::Ready), at(48)));
+        facts.push(of(EventKind::Artifact(Artifact::Audio, ArtifactStatus::Announced), at(48)));
     }
     if facts.len() == 3 && rng.u8(0..4) == 0 {
         facts.push(of(EventKind::Deleted, at(58)));

@@ -31,7 +31,7 @@ fn kicked() -> Report {
     session["ended_at"] = json!({ "trust": "verified", "at": "2026-10-05T16:55:00+02:00" });
     session["ending"] = json!({ "trust": "verified", "certainty": "final", "outcome": "kicked", "reason": "bot.kicked (Stopped): out!" });
     session["artifacts"] = json!({
-        "audio": { "trust": "verified", "status": "ready", "occurred_at": "2026-10-05T14:56:00Z", "reason": null },
+        "audio": { "trust": "verified", "status": "announced", "occurred_at": "2026-10-05T14:56:00Z", "reason": null },
         "transcript": { "trust": "unverified", "status": "failed", "occurred_at": null, "reason": "no credit" },
     });
     session["custom_attributes"] = json!(["verified", r#"{"tenant":"acme"}"#]);
@@ -50,7 +50,7 @@ fn people_see_the_session_and_then_its_deliveries() {
   joined     2026-10-05 14:00:00
   ended      2026-10-05 14:55:00, after 54 min 59 s
   attributes {"tenant":"acme"}
-  artifacts  audio      ready
+  artifacts  audio      announced
              transcript failed (unverified)  no credit
   missing    parked/x/a9, received 2026-10-05 14:55:04: unavailable
 
@@ -89,7 +89,7 @@ fn programs_see_the_same() {
         "ended_at": "2026-10-05T14:55:00Z",
         "custom_attributes": { "tenant": "acme" },
         "artifacts": {
-            "audio": { "status": "ready", "trust": "verified", "occurred_at": "2026-10-05T14:56:00Z", "reason": null },
+            "audio": { "status": "announced", "trust": "verified", "occurred_at": "2026-10-05T14:56:00Z", "reason": null },
             "transcript": { "status": "failed", "trust": "unverified", "occurred_at": null, "reason": "no credit" },
         },
         "calendar": null,

@@ -82,7 +82,7 @@ impl MeetStreamApi {
         match detail.missing(artifact) {
             // The detail does not speak of every recording, and 202 does.
             Located::Unavailable(Absence::NeverMade) if is_coming => Ok(Located::Pending),
-            Located::Pending if is_unknown && detail.artifact(artifact) == Some(ArtifactStatus::Ready) => {
+            Located::Pending if is_unknown && detail.artifact(artifact) == Some(ArtifactStatus::Announced) => {
                 Err(ApiError::later(Cause::Missing))
             }
             located => Ok(located),

@@ -32,8 +32,8 @@ fn names_of_the_web_page_are_aliases() {
     check("meeting.started", "session.in_call");
     check("meeting.completed", "session.done");
     check("meeting.failed", "session.done");
-    check("transcription.available", "transcript.ready");
-    check("transcription.updated", "transcript.ready");
+    check("transcription.available", "transcript.announced");
+    check("transcription.updated", "transcript.announced");
     check("Bot.Completed", "session.done");
     for name in ["calendar.synced", "event.added", "event.updated", "event.deleted"] {
         let event =
@@ -51,7 +51,7 @@ fn prose_and_schema_are_both_read() {
         assert_eq!(event.occurred_at.unwrap().as_sent(), "2026-08-20T09:31:04.221Z", "{name}");
         assert_eq!(event.custom_attributes.as_deref(), Some(r#"{"customer_id":"c-19"}"#), "{name}");
         let EventKind::Concluded(conclusion) = event.kind else { panic!("{name}") };
-        assert_eq!(conclusion.artifacts, [(Artifact::Video, ArtifactStatus::Ready)].into(), "{name}");
+        assert_eq!(conclusion.artifacts, [(Artifact::Video, ArtifactStatus::Announced)].into(), "{name}");
     };
     let (sent, extra) = ("2026-08-20T09:31:04.221Z", json!({"customer_id": "c-19"}));
     let schema = json!({"bot_id": "b", "video": "https://x/v", "audio": null, "sent_at": sent});

@@ -156,11 +156,11 @@ fn facts(wire: &Wire<'_>) -> Vec<Fact> {
     for (artifact, said, stage) in artifacts {
         let stage = stage.and_then(|stage| wire.timeline.0.as_ref()?.get(stage));
         let said = said.get().and_then(artifact_status);
-        let reached = stage.filter(|stage| is_reached(stage)).map(|_| ArtifactStatus::Ready);
+        let reached = stage.filter(|stage| is_reached(stage)).map(|_| ArtifactStatus::Announced);
         // The stage of the transcript is called ready; those of audio and video, processing.
         let ready = if artifact == Artifact::Transcript { reached } else { None };
         if let Some(found) = said.or(ready) {
-            let at = stage.filter(|_| found == ArtifactStatus::Ready).and_then(moment);
+            let at = stage.filter(|_| found == ArtifactStatus::Announced).and_then(moment);
             facts.push(fact(EventKind::Artifact(artifact, found), at, None));
         }
     }
@@ -212,7 +212,7 @@ fn moment(stage: &Value) -> Option<OccurredAt> {
 
 fn artifact_status(text: &str) -> Option<ArtifactStatus> {
     match text.trim().to_ascii_lowercase().as_str() {
-        "success" | "completed" | "processed" => Some(ArtifactStatus::Ready),
+        "success" | "completed" | "processed" => Some(ArtifactStatus::Announced),
         "failed" | "error" => Some(ArtifactStatus::Failed),
         "skipped" => Some(ArtifactStatus::Skipped),
         _ => None,
@@ -258,7 +258,7 @@ pub enum Step {
 /// The newest run that succeeded. One that is under way does not withhold it; when that has succeeded, it is the newest.
 #[must_use]
 pub fn succeeded(runs: &[Run]) -> Option<&SenderId> {
-    runs.iter().rev().find(|run| run.status == Some(ArtifactStatus::Ready)).map(|run| &run.id)
+    runs.iter().rev().find(|run| run.status == Some(ArtifactStatus::Announced)).map(|run| &run.id)
 }
 
 /// The transcript where no run has [`succeeded`]: the run that only the bot's detail knows, else the captions, else why there is

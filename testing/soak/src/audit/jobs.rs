@@ -209,7 +209,7 @@ impl Of<'_> {
         let told = self.evidence.told.iter().map(|event| (Some(event.received_at), event));
         for (received_at, event) in sent.chain(told).filter(|(_, event)| event.session == *self.id) {
             for (kind, occurred_at) in event.facts() {
-                if kind == EventKind::Artifact(artifact, ArtifactStatus::Ready) {
+                if kind == EventKind::Artifact(artifact, ArtifactStatus::Announced) {
                     let moment = occurred_at.map(|at| at.moment().as_millisecond());
                     // A moment after the receipt says nothing.
                     let moment = moment.filter(|moment| received_at.is_none_or(|received_at| *moment <= received_at.0));

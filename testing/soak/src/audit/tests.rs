@@ -215,7 +215,7 @@ fn published_events_are_those_of_a_run_without_faults() {
         .iter()
         // Of artifacts and deletions outsiders hear when they are here and when they are done, from the jobs.
         .filter(|line| {
-            !line.kind.ends_with(".ready") && !line.kind.starts_with("manifest.") && line.kind != "data.deleted"
+            !line.kind.ends_with(".announced") && !line.kind.starts_with("manifest.") && line.kind != "data.deleted"
         })
         .map(|line| (line.kind.clone(), line.occurred_at.as_ref().map(OccurredAt::moment)))
         .collect();

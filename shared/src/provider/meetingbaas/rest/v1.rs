@@ -83,7 +83,7 @@ fn read_meeting(body: &[u8]) -> Option<Meeting> {
     let mut facts = facts(&bot);
     let there = [(Artifact::Video, video.is_some()), (Artifact::Audio, audio.is_some()), (Artifact::Transcript, words)];
     facts.extend(there.into_iter().filter(|(_, is_there)| *is_there).map(|(artifact, _)| Fact {
-        kind: EventKind::Artifact(artifact, ArtifactStatus::Ready),
+        kind: EventKind::Artifact(artifact, ArtifactStatus::Announced),
         occurred_at: None,
         reason: None,
     }));

@@ -148,7 +148,7 @@ fn facts(wire: &Wire<'_>) -> Vec<Fact> {
         Some(EventKind::Unknown) | None => {}
         Some(kind) => facts.push(fact(kind, exited_at)),
     }
-    let ready = |artifact| fact(EventKind::Artifact(artifact, ArtifactStatus::Ready), None);
+    let ready = |artifact| fact(EventKind::Artifact(artifact, ArtifactStatus::Announced), None);
     let there = [
         (Artifact::Video, wire.video.get().or(wire.mp4.get())),
         (Artifact::Audio, wire.audio.get()),

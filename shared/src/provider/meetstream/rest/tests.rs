@@ -65,9 +65,9 @@ fn a_detail_tells_the_whole_meeting() {
             ("session.leaving", Some("2026-10-05T14:47:10Z")),
             ("session.ended", Some("2026-10-05T14:47:12Z")),
             ("session.done", Some("2026-10-05T14:55:02Z")),
-            ("manifest.ready", None),
-            ("audio.ready", Some("2026-10-05T14:48:02Z")),
-            ("transcript.ready", Some("2026-10-05T14:50:40Z")),
+            ("manifest.announced", None),
+            ("audio.announced", Some("2026-10-05T14:48:02Z")),
+            ("transcript.announced", Some("2026-10-05T14:50:40Z")),
         ]
     );
     assert!(kinds(&detail).contains(&ended(Outcome::Completed, Certainty::Hint)), "a kick looks the same");
@@ -106,8 +106,8 @@ fn runs_are_read_oldest_first() {
     ]});
     let runs = runs(body.to_string().as_bytes()).unwrap();
     let read: Vec<_> = runs.iter().map(|run| (run.id.as_sent(), run.status, run.is_live)).collect();
-    use ArtifactStatus::{Failed, Ready};
-    assert_eq!(read, [("undated", Some(Failed), false), ("first", Some(Ready), false), ("second", None, true)]);
+    use ArtifactStatus::{Announced, Failed};
+    assert_eq!(read, [("undated", Some(Failed), false), ("first", Some(Announced), false), ("second", None, true)]);
     assert_eq!(super::runs(b"{}"), Ok(vec![]));
     assert_eq!(super::runs(b"[]"), Err(Unreadable));
 }

@@ -36,7 +36,7 @@ fn what_there_is_is_found_and_what_is_not_is_pending() {
     assert_eq!(transcript, whole()["bot_data"]["transcripts"]);
     assert_eq!(meeting.located(Artifact::Manifest), Located::Unavailable(Absence::NotOffered));
     let told: Vec<_> = meeting.detail.facts.iter().map(|fact| fact.kind.as_str()).collect();
-    assert_eq!(told, ["session.in_call", "session.ended", "video.ready", "transcript.ready"]);
+    assert_eq!(told, ["session.in_call", "session.ended", "video.announced", "transcript.announced"]);
 }
 
 #[test]

@@ -42,9 +42,9 @@ fn a_completed_bot_has_everything() {
             ("session.in_call", Some("2026-08-20T09:00:30.000Z")),
             ("session.ended", Some("2026-08-20T09:27:30.000Z")),
             ("session.done", None),
-            ("video.ready", None),
-            ("audio.ready", None),
-            ("transcript.ready", None),
+            ("video.announced", None),
+            ("audio.announced", None),
+            ("transcript.announced", None),
         ]
     );
 }
