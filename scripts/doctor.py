@@ -256,6 +256,22 @@ def never_said(sick: Sick) -> Undo:
     return lambda: sick.functions.put_function_event_invoke_config(**where, MaximumRetryAttempts=0, MaximumEventAgeInSeconds=60)
 
 
+def rejected(sick: Sick) -> Undo:
+    """Sends webhooks with a wrong secret to a route that never received a right one, and to undo that a right one."""
+
+    def send(*flags: str) -> None:
+        command = [str(ROLLCALL), "send", "event", "bot.joining", *flags, "--outputs", str(sick.stack.outputs_file)]
+        subprocess.run(command, check=True, capture_output=True)
+
+    def accepted() -> None:
+        send("--bot-id", "planted")
+        command = [str(ROLLCALL), "timeline", "meetstream", "planted", "--wait", "joining", "--outputs", str(sick.stack.outputs_file)]
+        subprocess.run(command, check=True, capture_output=True)
+
+    send("--forge", "--repeat", "3")
+    return accepted
+
+
 def without_bus(sick: Sick) -> Undo:
     """Deletes the event bus."""
     name = sick.physical["EventBus"]
@@ -330,6 +346,7 @@ PLANTS = (
     Plant("parked", "backlog.parked", "fail", "parked/ holds 1 object", lambda s: s.put(f"parked/{GROUP}/planted")),
     Plant("quarantined", "backlog.quarantine", "warn", "quarantine/ holds 1 object", lambda s: s.put(f"quarantine/{GROUP}/planted")),
     Plant("keys refused", "api.meetstream", "fail", "refuses the key with 403", lambda s: s.answer(403, '{"message": "no"}')),
+    Plant("wrong webhook secret", "routes.heard", "warn", "3 requests with a wrong credential", rejected),
     Plant("another host's API", "api.meetingbaas", "fail", "not as meetingbaas's API", lambda s: s.answer(200, "<html>welcome</html>")),
 )
 """What is planted by AWS's own means. What the local AWS cannot express is planted in the facts: cli/src/doctor/judge/tests.rs."""

@@ -21,9 +21,6 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// Serves the APIs of both providers on `port`, and presigned URLs on the next one; on free ports if it is 0. They ask for the
 /// keys that the stack has.
-///
-/// # Errors
-/// When a port is taken.
 pub async fn serve(port: u16, keyring: &Keyring<'_>, knobs: Knobs) -> Result<Simulator, Failure> {
     let key = |provider| keyring.api_key(provider).map(|secret| secret.0);
     let knobs = Knobs {
@@ -41,7 +38,6 @@ pub async fn serve(port: u16, keyring: &Keyring<'_>, knobs: Knobs) -> Result<Sim
 /// One bot whose provider's API is served where a stack looks for it.
 #[derive(Debug)]
 pub struct ServedBot {
-    /// The bot. Its meeting is over.
     pub bot: Bot,
     stack: Stack,
     /// It serves until it is dropped.
@@ -49,10 +45,6 @@ pub struct ServedBot {
 }
 
 impl ServedBot {
-    /// Begins to serve it.
-    ///
-    /// # Errors
-    /// When the stack asks the providers themselves, or a port is taken.
     pub async fn start(stack_args: &StackArgs, plan: BotPlan) -> Result<Self, Failure> {
         let stack = stack_args.open().await?;
         let port = stack.api_port.ok_or_else(|| {
@@ -64,9 +56,6 @@ impl ServedBot {
     }
 
     /// Waits until the stack has nothing left to fetch for it.
-    ///
-    /// # Errors
-    /// When it has after a minute.
     pub async fn wait(&self) -> Result<(), Failure> {
         let client = Client::new(&self.stack.aws.config);
         let ids: Vec<SessionId> = self.bot.session_id().into_iter().collect();

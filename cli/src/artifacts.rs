@@ -6,14 +6,15 @@ mod inventory;
 pub use inventory::{Line, inventory};
 
 use crate::{
+    bot::{self, BotArgs},
     bucket::Bucket,
     escape,
     failure::Failure,
     invoke,
     screen::{self, Sheet, Style, Tone},
     stack::{Stack, StackArgs},
-    table::{self, Found, Known, recent},
-    timeline::{providers, rendering::seconds, session_id},
+    table::{self, Known, Wanted, recent},
+    words::{seconds, size},
 };
 use clap::{Args, builder::PossibleValuesParser, value_parser};
 use jiff::Timestamp;
@@ -24,64 +25,56 @@ use shared::{
     ids::Subject,
     session::StoredCopy,
 };
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
-/// List what is stored of a bot's meeting, or bring it here
+/// List the stored transcript and recordings of a bot, or download them
 ///
-/// One line for each transcript, sound and picture:
-///
-///   stored       it is in the bucket
-///   earlier      an older one, of a meeting that was transcribed again
-///   carried      it came with its delivery and waits for its place
-///   pending      it is on its way: when it is tried next
-///   unavailable  there is none and will be none: why
-///   not_kept     the provider has it, and this stack keeps no recordings
-///   missing      it was stored, and somebody removed it from the bucket
-///
-/// Without a bot: those of the last days, as far as their sessions know.
+/// Without a bot: those of the bots of the last days, as far as their sessions know.
 #[derive(Args, Clone, Debug)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
+States:
+  stored       it is in the bucket
+  earlier      an older version, of a meeting that was transcribed again
+  carried      it came inside of a webhook, and waits to be stored
+  pending      it will be fetched: when the next try is due
+  unavailable  it was given up, and why
+  not_kept     the provider has it, and this stack copies no recordings
+  missing      it was stored, and somebody removed it from the bucket
+
 Examples:
   rollcall artifacts
-  rollcall artifacts meetstream 7c1e4a92
+  rollcall artifacts meetstream
+  rollcall artifacts 7c1e4a92
   rollcall artifacts meetstream 7c1e4a92 --json | jq -r '.[].key'
   rollcall artifacts meetstream 7c1e4a92 --kind video --download ./recordings
   rollcall artifacts meetstream 7c1e4a92 --refetch
 
-Files arrive under FOLDER with the bucket's own names, and only as a whole: each
-is checked against its checksum before it gets its name.
+--download writes each file under FOLDER with its key as the name, and only after its checksum was compared. \
+--refetch asks the provider again for what is unavailable, for example after an API key was entered; the tries begin anew.
 
---refetch asks for what is unavailable: when an API key was entered since, or the
-provider is back. All tries begin anew.
-
-Exits with 3 when nothing is known of the bot, or there is nothing to download, or
-nothing was given up."
-)]
-#[expect(clippy::doc_markdown, reason = "the comments are shown to people who type")]
+Exits with 3 when nothing is known of the bot, or there is nothing to download or to ask for again.")]
 pub struct Artifacts {
-    /// Whose bot it was
-    #[arg(value_parser = providers())]
-    provider: Option<String>,
-    /// The provider's id of the bot, exactly as it sent it
-    #[arg(value_name = "BOT ID", requires = "provider")]
-    id: Option<String>,
+    /// The provider, meetstream or meetingbaas. Without it, the id of a bot that only one of them has
+    #[arg(value_name = "PROVIDER or ID")]
+    first: Option<String>,
+    /// The provider's id of the bot, exactly as the provider sends it
+    #[arg(value_name = "ID")]
+    second: Option<String>,
     /// Only this kind; can be given more than once
     #[arg(long, value_name = "KIND", value_parser = kinds())]
     kind: Vec<String>,
     /// Ask the provider again for what was given up
-    #[arg(long, requires = "id", conflicts_with_all = ["download", "json"])]
+    #[arg(long, requires = "first", conflicts_with_all = ["download", "json"])]
     refetch: bool,
-    /// Bring what is stored to a folder on this machine
-    #[arg(long, value_name = "FOLDER", requires = "id", conflicts_with = "json")]
+    /// Download what is stored to a folder on this machine
+    #[arg(long, value_name = "FOLDER", requires = "first", conflicts_with = "json")]
     download: Option<PathBuf>,
     /// Without a bot: how many days back
-    #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(1..=3660), conflicts_with = "id")]
+    #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(1..=3660))]
     days: u32,
     /// Without a bot: how many bots at most
-    #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..), conflicts_with = "id")]
-    limit: u32,
+    #[arg(long, default_value = "50")]
+    limit: NonZeroUsize,
     /// Print a JSON list
     #[arg(long)]
     json: bool,
@@ -92,25 +85,29 @@ fn kinds() -> PossibleValuesParser {
 }
 
 impl Artifacts {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// When nothing is known of the bot, something cannot be read, or a file is not what it should be.
     pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
-        let bot = match (&self.provider, &self.id) {
-            (Some(provider), Some(id)) => Some(session_id(provider, Subject::Bot, id)?),
-            _ => None,
-        };
+        let provider = self.first.as_deref().and_then(Provider::from_name);
+        let named = self.first.clone().map(|first| BotArgs { first, second: self.second.clone() });
+        let named = named.filter(|named| provider.is_none() || named.second.is_some());
+        if named.is_none() && (self.refetch || self.download.is_some()) {
+            return Err(Failure::usage("--download and --refetch are about one bot").help("add its id"));
+        }
+        let candidates = named.map(|named| named.candidates(Subject::Bot)).transpose()?;
         let stack = stack_args.open().await?;
         let client = aws_sdk_dynamodb::Client::new(&stack.aws.config);
-        let Some(bot) = bot else { return self.list_recent(&stack, &client, style).await };
+        let Some(candidates) = candidates else {
+            return self.list_recent(&stack, &client, provider, style).await;
+        };
         let bucket = Bucket::of(&stack);
         let now = Timestamp::now().as_second();
-        let known = table::known(&client, &stack, &bot, now).await?;
-        let listed = bucket.list(&artifacts::prefix(&bot)).await?;
-        if known.is_none() && listed.is_empty() {
-            return Err(nothing_known(&bot, &stack, stack_args));
-        }
+        let found = bot::only(&candidates, async |bot| {
+            let known = table::known(&client, &stack, bot, now).await?;
+            let listed = bucket.list(&artifacts::prefix(bot)).await?;
+            Ok((known.is_some() || !listed.is_empty()).then_some((known, listed)))
+        });
+        let Some((bot, (known, listed))) = found.await? else {
+            return Err(bot::nothing_known(&stack, stack_args, &candidates).await);
+        };
         let session = known.as_ref().and_then(|known| known.session.as_ref()).map(|(session, _)| session);
         let mut lines = self.wanted(inventory(&bot, session, Some(&listed)));
         if self.refetch {
@@ -145,13 +142,14 @@ impl Artifacts {
         Ok(())
     }
 
-    async fn list_recent(&self, stack: &Stack, client: &aws_sdk_dynamodb::Client, style: Style) -> Result<(), Failure> {
-        let wanted = Found {
-            provider: self.provider.as_deref().and_then(Provider::from_name),
-            state: None,
-            days: self.days,
-            limit: usize::try_from(self.limit).unwrap_or(usize::MAX),
-        };
+    async fn list_recent(
+        &self,
+        stack: &Stack,
+        client: &aws_sdk_dynamodb::Client,
+        provider: Option<Provider>,
+        style: Style,
+    ) -> Result<(), Failure> {
+        let wanted = Wanted { provider, days: self.days, limit: self.limit.get(), ..Wanted::default() };
         let (sessions, unreadable) =
             recent(client, stack, wanted, ReceivedAt(Timestamp::now().as_millisecond())).await?;
         for failure in unreadable {
@@ -159,7 +157,7 @@ impl Artifacts {
         }
         let bots = sessions.iter().filter(|session| session.id().subject == Subject::Bot);
         let lines = bots.flat_map(|session| inventory(session.id(), Some(session), None)).collect();
-        let none = format!("no artifact was heard of in the last {} days on {}", self.days, stack.aws.name);
+        let none = format!("no provider announced an artifact in the last {} days on {}", self.days, stack.aws.name);
         self.print(&self.wanted(lines), style, &none)
     }
 
@@ -170,7 +168,7 @@ impl Artifacts {
 
     fn print(&self, lines: &[Line], style: Style, none: &str) -> Result<(), Failure> {
         if self.json {
-            return screen::print(&escape::json(&lines).map_err(|error| Failure::new(error.to_string()))?);
+            return screen::print_json(&lines);
         }
         if lines.is_empty() {
             screen::remark(none);
@@ -178,16 +176,6 @@ impl Artifacts {
         }
         screen::print(&render(lines, style))
     }
-}
-
-/// That nothing is known of a bot, and how to find those of which something is.
-pub(crate) fn nothing_known(bot: &SessionId, stack: &Stack, stack_args: &StackArgs) -> Failure {
-    let shown = escape::text(bot.id.as_sent());
-    let what = format!("nothing is known of {} bot \"{shown}\" on {}", bot.provider, stack.aws.name);
-    Failure::not_found(what).help(format!(
-        "`rollcall sessions{}` lists the bots of these days, with their ids; a delivery takes a moment",
-        stack_args.as_flags()
-    ))
 }
 
 /// What was given up of a bot's artifacts.
@@ -199,16 +187,15 @@ fn given_up(session: &Session) -> Vec<Artifact> {
 
 fn why_none(bot: &SessionId, known: Option<&Known>) -> String {
     let session = known.and_then(|known| known.session.as_ref());
-    let shown = escape::text(bot.id.as_sent());
     if session.is_some_and(|(session, _)| session.is_erased()) {
-        return format!("nothing is stored of {} bot \"{shown}\": its data was deleted", bot.provider);
+        return format!("nothing is stored of {}: its data was deleted", bot::name(bot));
     }
-    format!("no artifact of {} bot \"{shown}\" was heard of so far", bot.provider)
+    format!("the provider announced no artifact of {} so far", bot::name(bot))
 }
 
 fn render(lines: &[Line], style: Style) -> String {
     let columns = ["bot", "artifact", "state", "version", "size", "content type", "stored (UTC)", "SHA-256", "key"];
-    let mut sheet = Sheet::new(columns, &[2, 2, 2, 2, 1]);
+    let mut sheet = Sheet::new(columns, &[2, 2, 2, 2, 1], &[7, 5, 6, 3, 4]);
     for line in lines {
         let text = |text: &Option<String>| (text.as_deref().map(escape::text).unwrap_or_default(), Tone::Plain);
         let tone = match line.state {
@@ -227,7 +214,7 @@ fn render(lines: &[Line], style: Style) -> String {
             (line.kind.to_owned(), Tone::Plain),
             (format!("{}{detail}", line.state), tone),
             text(&line.version),
-            (line.size_bytes.map(screen::size).unwrap_or_default(), Tone::Plain),
+            (line.size_bytes.map(size).unwrap_or_default(), Tone::Plain),
             text(&line.content_type),
             (line.stored_at.map(seconds).unwrap_or_default(), Tone::Plain),
             // Enough to compare by eye; `--json` has all of it.

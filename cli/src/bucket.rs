@@ -15,28 +15,21 @@ use jiff::Timestamp;
 use shared::hash::ContentHash;
 use std::collections::HashMap;
 
-/// A stack's bucket.
 #[derive(Clone, Debug)]
 pub struct Bucket<'a> {
     client: Client,
     stack: &'a Stack,
 }
 
-/// An object that is there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stored {
-    /// Its key.
     pub key: String,
-    /// Since when.
     pub stored_at: Option<Timestamp>,
-    /// How many bytes it has.
     pub size_bytes: u64,
 }
 
-/// An object's content.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Object {
-    /// The bytes.
     pub bytes: Vec<u8>,
     /// What stands beside them, by name.
     pub metadata: HashMap<String, String>,
@@ -45,14 +38,10 @@ pub struct Object {
 /// What an object's bytes come to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Digest {
-    /// How many there are.
     pub size_bytes: u64,
-    /// Their SHA-256, in lower-case hexadecimal.
     pub sha256: String,
 }
 
-/// A client for a stack's bucket.
-#[must_use]
 pub fn client(stack: &Stack) -> Client {
     // A local AWS has no host name for each bucket.
     let path_style = stack.aws.config.endpoint_url().is_some();
@@ -60,8 +49,6 @@ pub fn client(stack: &Stack) -> Client {
 }
 
 impl<'a> Bucket<'a> {
-    /// Connects to a stack's bucket.
-    #[must_use]
     pub fn of(stack: &'a Stack) -> Self {
         Self::with(client(stack), stack)
     }
@@ -71,9 +58,6 @@ impl<'a> Bucket<'a> {
     }
 
     /// The objects whose keys begin with `prefix`, in the order of their keys.
-    ///
-    /// # Errors
-    /// When they cannot be listed.
     pub async fn list(&self, prefix: &str) -> Result<Vec<Stored>, Failure> {
         let request = self.client.list_objects_v2().bucket(&self.stack.bucket).prefix(prefix);
         let mut pages = request.into_paginator().send();
@@ -91,9 +75,6 @@ impl<'a> Bucket<'a> {
     }
 
     /// An object; `None` if there is none for certain.
-    ///
-    /// # Errors
-    /// When nobody knows, or it breaks off.
     pub async fn fetch(&self, key: &str) -> Result<Option<Object>, Failure> {
         let Some(found) = self.open(key).await? else { return Ok(None) };
         let metadata = found.metadata.unwrap_or_default();
@@ -102,17 +83,11 @@ impl<'a> Bucket<'a> {
     }
 
     /// An object's content as it comes; `None` if there is none for certain.
-    ///
-    /// # Errors
-    /// When nobody knows.
     pub async fn stream(&self, key: &str) -> Result<Option<ByteStream>, Failure> {
         Ok(self.open(key).await?.map(|found| found.body))
     }
 
     /// What an object's bytes come to, whatever its size; `None` if there is none for certain.
-    ///
-    /// # Errors
-    /// When nobody knows, or it breaks off.
     pub async fn digest(&self, key: &str) -> Result<Option<Digest>, Failure> {
         let Some(mut body) = self.stream(key).await? else { return Ok(None) };
         let (mut hash, mut size_bytes) = (ContentHash::default(), 0);
@@ -135,9 +110,6 @@ impl<'a> Bucket<'a> {
     }
 
     /// An object's tag of this name; `None` if it has none, or there is no such object.
-    ///
-    /// # Errors
-    /// When nobody knows.
     pub async fn tag(&self, key: &str, name: &str) -> Result<Option<String>, Failure> {
         match self.client.get_object_tagging().bucket(&self.stack.bucket).key(key).send().await {
             Ok(found) => Ok(found.tag_set.into_iter().find(|tag| tag.key == name).map(|tag| tag.value)),
@@ -147,9 +119,6 @@ impl<'a> Bucket<'a> {
     }
 
     /// What stands beside an object; `None` if there is none for certain.
-    ///
-    /// # Errors
-    /// When nobody knows.
     pub async fn metadata(&self, key: &str) -> Result<Option<HashMap<String, String>>, Failure> {
         match self.client.head_object().bucket(&self.stack.bucket).key(key).send().await {
             Ok(found) => Ok(Some(found.metadata.unwrap_or_default())),
@@ -160,9 +129,6 @@ impl<'a> Bucket<'a> {
     }
 
     /// Stores an object. `Ok` means that it is there to stay.
-    ///
-    /// # Errors
-    /// When the bucket did not confirm.
     pub async fn put(&self, key: &str, bytes: Vec<u8>, metadata: &[(&'static str, String)]) -> Result<(), Failure> {
         let mut put =
             self.client.put_object().bucket(&self.stack.bucket).key(key).content_type("application/octet-stream");
@@ -175,9 +141,6 @@ impl<'a> Bucket<'a> {
     }
 
     /// Copies an object with its metadata; `false` if it is not there any more.
-    ///
-    /// # Errors
-    /// When the bucket did not confirm.
     pub async fn copy(&self, from: &str, to: &str) -> Result<bool, Failure> {
         // Keys are made of characters that need no encoding.
         let source = format!("{}/{from}", self.stack.bucket);
@@ -192,9 +155,6 @@ impl<'a> Bucket<'a> {
     }
 
     /// Removes an object; one that is not there is removed already.
-    ///
-    /// # Errors
-    /// When the bucket did not confirm.
     pub async fn remove(&self, key: &str) -> Result<(), Failure> {
         let removed = self.client.delete_object().bucket(&self.stack.bucket).key(key).send().await;
         removed.map(drop).map_err(|error| self.failure(&format!("removing {key}"), &error))

@@ -6,24 +6,25 @@ use crate::{
     dlq::Dlq,
     doctor::Doctor,
     failure::Failure,
-    kept::{Parked, Quarantine, Spool},
     screen::Style,
     send::Send,
     sessions::Sessions,
+    set_aside::{Parked, Quarantine, Spool},
     settings::Settings,
     simulate::Simulate,
     stack::StackArgs,
+    status::Status,
     timeline::Timeline,
     transcript::PrintTranscript,
     urls::Urls,
 };
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, parser::ValueSource};
 
 /// Rollcall receives the webhooks of meeting bots and accounts for every one of them.
 ///
 /// This command sends deliveries as a provider would, shows what became of them, puts back what was set aside, and deletes a
-/// bot's data. Without flags it works on the stack
-/// that `make up` started in this checkout; with --stack NAME on the one that `make deploy` put on AWS.
+/// bot's data. Without flags it works on the stack that `make up` started in this checkout; with --stack NAME on the one that
+/// `make deploy` put on AWS. Lists are tables on a terminal, and tab-separated lines without a header elsewhere.
 #[derive(Parser, Clone, Debug)]
 #[command(
     name = "rollcall",
@@ -32,8 +33,9 @@ use clap::{Parser, Subcommand};
     disable_help_subcommand = true,
     after_help = "\
 Examples:
-  rollcall send meeting                          play a meeting through the local stack
+  rollcall send meeting --serve-api              play a meeting through the local stack
   rollcall timeline meetstream <BOT ID>          see what became of it
+  rollcall status                                what is waiting, and what was set aside
   rollcall send meeting --as meetingbaas-v2      the same from Meeting BaaS
   rollcall transcript meetstream <BOT ID>        read what was said
   rollcall artifacts meetstream <BOT ID>         what is stored of it, and where
@@ -61,6 +63,7 @@ enum Command {
     Artifacts(Artifacts),
     Delete(Delete),
     Sessions(Sessions),
+    Status(Status),
     Parked(Parked),
     Quarantine(Quarantine),
     Dlq(Dlq),
@@ -71,10 +74,22 @@ enum Command {
 }
 
 impl Rollcall {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// Whatever the command could not do.
+    /// What was typed. Ends the process where that cannot be understood.
+    pub fn typed() -> Self {
+        let matches = Self::command().get_matches();
+        Self::of(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    fn of(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        // In the environment --outputs is a default for commands without --stack, so clap itself must not call that a conflict.
+        let is_typed = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+        if is_typed("stack") && is_typed("outputs") {
+            let told = "--stack names a stack on AWS and --outputs a local one: leave out one of them";
+            return Err(Self::command().error(clap::error::ErrorKind::ArgumentConflict, told));
+        }
+        Self::from_arg_matches(matches)
+    }
+
     pub async fn run(self, style: Style) -> Result<(), Failure> {
         match self.command {
             Command::Send(send) => send.run(&self.stack_args, style).await,
@@ -84,6 +99,7 @@ impl Rollcall {
             Command::Artifacts(artifacts) => artifacts.run(&self.stack_args, style).await,
             Command::Delete(delete) => delete.run(&self.stack_args, style).await,
             Command::Sessions(sessions) => sessions.run(&self.stack_args, style).await,
+            Command::Status(status) => status.run(&self.stack_args, style).await,
             Command::Parked(parked) => parked.run(&self.stack_args, style).await,
             Command::Quarantine(quarantine) => quarantine.run(&self.stack_args, style).await,
             Command::Dlq(dlq) => dlq.run(&self.stack_args, style).await,
@@ -98,7 +114,7 @@ impl Rollcall {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::{CommandFactory as _, error::ErrorKind};
+    use clap::error::ErrorKind;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -107,8 +123,9 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str, expected: Option<ErrorKind>) {
-        let parsed = Rollcall::try_parse_from(line.split_whitespace()).map(drop).map_err(|error| error.kind());
-        assert_eq!(parsed.err(), expected, "{line}");
+        let matches = Rollcall::command().try_get_matches_from(line.split_whitespace());
+        let parsed = matches.and_then(|matches| Rollcall::of(&matches));
+        assert_eq!(parsed.err().map(|error| error.kind()), expected, "{line}");
     }
 
     #[test]
@@ -131,30 +148,40 @@ mod tests {
         check("rollcall send event --body x --calendar-id c", Some(E::ArgumentConflict));
         check("rollcall timeline meetstream b --json --wait done --timeout 5", None);
         check("rollcall timeline meetstream -- -b", None);
-        check("rollcall timeline meetingbaas c --calendar --json", None);
+        check("rollcall timeline b", None);
+        check("rollcall timeline", Some(E::MissingRequiredArgument));
+        check("rollcall timeline meetingbaas --calendar c --json", None);
         check("rollcall timeline meetingbaas c --calendar --wait done", Some(E::ArgumentConflict));
-        check("rollcall timeline other b", Some(E::InvalidValue));
         check("rollcall transcript meetingbaas b --vtt", None);
         check("rollcall transcript meetstream b --json --srt", Some(E::ArgumentConflict));
-        check("rollcall transcript meetstream", Some(E::MissingRequiredArgument));
+        check("rollcall transcript meetstream b --wait --timeout 5", None);
+        check("rollcall transcript b --timeout 5", Some(E::MissingRequiredArgument));
+        check("rollcall transcript", Some(E::MissingRequiredArgument));
         check("rollcall artifacts", None);
         check("rollcall artifacts meetingbaas --days 7 --limit 5 --json", None);
         check("rollcall artifacts meetstream b --kind video --kind audio --download x", None);
         check("rollcall artifacts --download x", Some(E::MissingRequiredArgument));
-        check("rollcall artifacts meetstream --download x", Some(E::MissingRequiredArgument));
+        check("rollcall artifacts meetstream b c", Some(E::UnknownArgument));
         check("rollcall artifacts meetstream b --kind manifest", Some(E::InvalidValue));
-        check("rollcall artifacts meetstream b --days 7", Some(E::ArgumentConflict));
         check("rollcall delete meetstream b --yes --wait --timeout 5", None);
         check("rollcall delete meetstream b --dry-run", None);
-        check("rollcall delete meetstream", Some(E::MissingRequiredArgument));
+        check("rollcall delete meetingbaas --calendar c --json", None);
+        check("rollcall delete", Some(E::MissingRequiredArgument));
         check("rollcall delete meetstream b --dry-run --wait", Some(E::ArgumentConflict));
         check("rollcall delete meetstream b --timeout 5", Some(E::MissingRequiredArgument));
         check("rollcall timeline meetstream b --wait over", Some(E::InvalidValue));
         check("rollcall timeline meetstream b --timeout 5", Some(E::MissingRequiredArgument));
         check(
-            "rollcall sessions --provider meetingbaas --state in_call --days 3 --limit 5 --json --stack s --region r --profile p",
+            "rollcall sessions meetingbaas --state in_call --attribute a=b --days 3 --limit 5 --json --stack s --region r --profile p",
             None,
         );
+        check("rollcall sessions --attribute a", Some(E::ValueValidation));
+        check("rollcall status --json", None);
+        check("rollcall urls --stack s --outputs f", Some(E::ArgumentConflict));
+        check("rollcall --outputs f urls --stack s", Some(E::ArgumentConflict));
+        check("rollcall send event bot.done --bot-id= --json", Some(E::InvalidValue));
+        check("rollcall send event bot.done --curl --json", Some(E::ArgumentConflict));
+        check("rollcall send meeting --json", None);
         check(
             "rollcall simulate --bots 3 --drop 0.1 --duplicate 1 --reorder 0 --seed 7 --providers meetstream,meetingbaas",
             None,

@@ -8,7 +8,6 @@ use simulator::delivery::{Delivery, Method};
 const MAX_INLINE_BYTES: usize = 64 * 1024;
 
 /// The request as a command for a shell, with its secrets.
-#[must_use]
 pub fn curl(delivery: &Delivery) -> String {
     let headers = delivery
         .headers()

@@ -10,20 +10,21 @@ use crate::{
     queue::{Letter, Queue},
     replay::{
         content::Content,
-        selection::{How, Whose},
+        selection::{How, Listing, Whose},
     },
     screen::Style,
     stack::{Stack, StackArgs},
 };
-use clap::{ArgGroup, Args, Subcommand, value_parser};
+use clap::{ArgGroup, Args, Subcommand};
 use shared::{SessionId, group};
 
 /// Dead letters: list them, look at them, put them back
 ///
-/// A delivery comes here when it took the function down with it every time, or nothing processed it for hours. With --commands:
-/// slow and timed work that failed on every try. No session shows that a dead letter is missing.
+/// A delivery is moved to this queue when it crashed the process function on every receive, or when nothing processed it for
+/// hours. With --commands: commands that failed on every receive. No session shows that a dead letter is missing.
 ///
-/// To look at a queue is to receive from it: for the moment others see nothing there, and everything is given back.
+/// SQS shows messages only by receiving them. So while this command runs, others see nothing in the queue; at its end it makes
+/// all messages visible again.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
@@ -35,6 +36,9 @@ pub struct Dlq {
     /// The commands dead-letter queue instead of the one of deliveries
     #[arg(long, global = true)]
     commands: bool,
+    /// Nobody knows one: a message is dead because the function did not get it done
+    #[arg(long, global = true, hide = true)]
+    reason: Option<String>,
     #[command(subcommand)]
     action: Action,
 }
@@ -48,17 +52,13 @@ enum Action {
 
 /// List them
 ///
-/// Of each bot only the first ten can be seen: the queue gives no more while those are there.
+/// Of each bot only the first ten are shown: SQS hands out no more of a message group while those are in flight.
 #[derive(Args, Clone, Debug)]
 struct List {
     #[command(flatten)]
     whose: Whose,
-    /// How many at most
-    #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..))]
-    limit: u32,
-    /// Print a JSON list
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    listing: Listing,
 }
 
 /// Print one with its body
@@ -81,9 +81,8 @@ struct Show {
 #[command(
     group(ArgGroup::new("which").required(true).multiple(true).args(["all", "ids", "bot", "calendar"])),
     after_help = "\
-Exits with 0 when all that was selected and could be seen is in the queue (with
---wait: took effect), even if that is nothing; with 1 when something was not put
-back, or failed again; with 3 when there is nothing under an --id."
+Exits with 0 when all that was selected and could be seen is in the queue (with --wait: took effect), even if that is nothing; \
+with 1 when something was not put back, or failed again; with 3 when there is nothing under an --id."
 )]
 struct PutBack {
     #[command(flatten)]
@@ -106,12 +105,14 @@ enum Of {
 }
 
 impl Dlq {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// When something cannot be read, is not there, or was not put back.
     pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let of = if self.commands { Of::Commands } else { Of::Deliveries };
+        if self.reason.is_some() {
+            return Err(Failure::usage(
+                "dead letters have no --reason: SQS does not say why a message was received in vain",
+            )
+            .help("leave out --reason; the log of the process function says what it died of: docs/RUNBOOK.md"));
+        }
         let stack = stack_args.open().await?;
         match self.action {
             Action::List(list) => list.run(of, &stack, style).await,

@@ -30,20 +30,16 @@ use jiff::Timestamp;
 
 /// Check that a deployment is as it should be
 ///
-/// Each check is one line: pass, warn, fail, or skipped with the reason; under
-/// what does not pass is what to do about it. docs/DOCTOR.md lists the checks.
+/// Each check is one line: pass, warn, fail, or skipped with the reason. The line under a check that does not pass says what to
+/// do about it. docs/DOCTOR.md lists the checks.
 #[derive(Args, Clone, Debug)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   rollcall doctor --stack rollcall
   rollcall doctor --quick --only alarms --only events
   rollcall doctor --json | jq -r '.findings[] | select(.verdict == \"fail\").what'
 
-Exits with 0 when nothing failed, with 1 when something did, with 2 when it could
-not be looked at all."
-)]
+Exits with 0 when nothing failed, with 1 when something did, with 2 when nothing could be checked.")]
 pub struct Doctor {
     /// Send nothing: look at settings, logs and what is left lying about
     #[arg(long)]
@@ -68,10 +64,6 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 impl Doctor {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// When a check failed, or none could be carried out.
     pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let stack = stack_args.open().await.map_err(Failure::before_trying)?;
         let mut shown = Shown { doctor: &self, style, findings: Vec::new() };
@@ -90,7 +82,7 @@ impl Doctor {
 
         let report = Report::new(&stack.name, &stack.aws.name, Timestamp::now(), shown.findings);
         if self.json {
-            screen::print(&escape::json(&report).map_err(|error| Failure::new(error.to_string()))?)?;
+            screen::print_json(&report)?;
         } else {
             screen::print(&report.summary())?;
         }

@@ -5,7 +5,6 @@ use serde::Serialize;
 use std::fmt::Write as _;
 
 /// The text with everything a terminal would act on written out, as `\n`, `\u{1b}` and so on.
-#[must_use]
 pub fn text(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -16,9 +15,6 @@ pub fn text(text: &str) -> String {
 
 /// The value as JSON for people and programs: indented, and with everything a terminal would act on as `\u` escapes,
 /// which JSON itself asks for the oldest of these characters only.
-///
-/// # Errors
-/// When the value cannot be JSON.
 pub fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let plain = serde_json::to_string_pretty(value)?;
     let mut escaped = String::with_capacity(plain.len());
@@ -37,7 +33,6 @@ pub fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
 }
 
 /// An argument as a shell takes it back.
-#[must_use]
 pub fn shell(argument: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     if !argument.is_empty() && argument.chars().all(plain) {
@@ -47,7 +42,6 @@ pub fn shell(argument: &str) -> String {
 }
 
 /// Whether the text can be shown as it is.
-#[must_use]
 pub fn is_harmless(text: &str) -> bool {
     !text.contains(acts_on_terminals)
 }

@@ -4,11 +4,11 @@ use crate::{
     curl::curl,
     escape,
     failure::Failure,
-    route::{Route, announcement, attributes, line, new_id, refusal, unexpected},
+    route::{Route, Sending, attributes, new_id, refusal},
     screen::{self, Style},
     stack::StackArgs,
 };
-use clap::{Args, value_parser};
+use clap::{Args, builder::NonEmptyStringValueParser, value_parser};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use shared::provider;
@@ -86,18 +86,18 @@ Examples:
   rollcall send event bot.completed --as meetingbaas-callback --method put
   rollcall send event calendar.sync_events --as meetingbaas-v1
 
-Exits with 0 when every delivery was answered 200 (with --forge: refused with
-401, as meetingbaas-callback with 503), else with 1."
+Exits with 0 when every delivery was answered 200 (with --forge: refused with 401, as meetingbaas-callback with 503), \
+else with 1."
 )]
 pub struct Event {
     /// The event, as in `bot_event`; of Meeting BaaS also a status code
     #[arg(required_unless_present = "body")]
     name: Option<String>,
     /// The bot [default: a new random one]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     bot_id: Option<String>,
     /// The calendar, of events about one [default: a new random one]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     calendar_id: Option<String>,
     /// Which of MeetStream's generations of bodies [default: both]
     #[arg(long, value_enum)]
@@ -137,17 +137,13 @@ pub struct Event {
     #[arg(long)]
     forge: bool,
     /// Print the request as a curl command instead of sending it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     curl: bool,
     #[command(flatten)]
     route: Route,
 }
 
 impl Event {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// When a delivery was not answered as it should be.
     pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let endpoint = self.route.endpoint()?;
         let body = match (&self.body, self.route.dialect) {
@@ -163,18 +159,13 @@ impl Event {
         if self.curl {
             screen::print(&curl(&delivery))?;
         } else {
-            screen::print(&announcement(bot.as_ref(), &target))?;
-            let what = self.name.as_deref().unwrap_or("the given bytes");
             let expected = if self.forge { refusal(endpoint) } else { 200 };
-            let mut otherwise = 0;
+            let mut sending = Sending::begin(bot.as_ref(), &target, &self.route, expected, style)?;
             for _ in 0..self.repeat {
-                let answer = courier.send(&delivery).await?;
-                screen::print(&line(what, None, &answer, expected, style))?;
-                otherwise += u32::from(answer.status != expected);
+                let name = self.name.as_deref().unwrap_or("the given bytes");
+                sending.send(&courier, &delivery, name, None).await?;
             }
-            if otherwise > 0 {
-                return Err(unexpected(otherwise, self.repeat, expected));
-            }
+            sending.end()?;
         }
         if !self.forge {
             self.route.suggest_timeline(stack_args, bot.as_ref());

@@ -24,55 +24,46 @@ enum Kind {
 
 impl Failure {
     /// It was tried and did not work.
-    #[must_use]
     pub fn new(what: impl Into<String>) -> Self {
         Self { kind: Kind::Failed, what: what.into(), way_out: None }
     }
 
     /// It was asked for in a way that cannot be carried out.
-    #[must_use]
     pub fn usage(what: impl Into<String>) -> Self {
         Self { kind: Kind::Usage, ..Self::new(what) }
     }
 
     /// What was asked for does not exist.
-    #[must_use]
     pub fn not_found(what: impl Into<String>) -> Self {
         Self { kind: Kind::NotFound, ..Self::new(what) }
     }
 
     /// Adds what to do about it.
-    #[must_use]
     pub fn help(self, way_out: impl Into<String>) -> Self {
         Self { way_out: Some(way_out.into()), ..self }
     }
 
     /// What happened, without what to do about it.
-    #[must_use]
     pub fn what(&self) -> &str {
         &self.what
     }
 
     /// What to do about it.
-    #[must_use]
     pub fn way_out(&self) -> Option<&str> {
         self.way_out.as_deref()
     }
 
     /// The same as the reason why something could not even be tried.
-    #[must_use]
     pub fn before_trying(self) -> Self {
         Self { kind: Kind::Usage, ..self }
     }
 
     /// Whether there is anything to say about it.
-    #[must_use]
     pub fn is_worth_telling(&self) -> bool {
         self.kind != Kind::Unheard
     }
 
     /// The process's exit code.
-    #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.kind {
             Kind::Unheard => 0,

@@ -14,18 +14,12 @@ use shared::Command;
 const ALIAS: &str = "live";
 
 /// Has the function carry out a command. `Ok` means that it did.
-///
-/// # Errors
-/// When it cannot be invoked, or says that it did not carry the command out.
 pub(crate) async fn carry_out(stack: &Stack, command: &Command) -> Result<(), Failure> {
     let answer = invoke(&Client::new(&stack.aws.config), stack, command, RequestResponse).await?;
     check(&answer, stack, command)
 }
 
 /// Asks the function for a sweep, and does not wait for its end.
-///
-/// # Errors
-/// When it cannot be invoked.
 pub(crate) async fn sweep(stack: &Stack) -> Result<(), Failure> {
     invoke(&Client::new(&stack.aws.config), stack, &Command::Sweep { spool_every_minutes: None }, Event).await.map(drop)
 }

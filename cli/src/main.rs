@@ -1,11 +1,10 @@
 //! The operator's command.
 
-use clap::Parser as _;
 use rollcall::{command::Rollcall, failure::Failure, screen};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let command = Rollcall::parse();
+    let command = Rollcall::typed();
     match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -3,11 +3,11 @@
 use crate::{
     apis::ServedBot,
     failure::Failure,
-    route::{Route, announcement, attributes, line, new_id, unexpected},
-    screen::{self, Style, Tone},
+    route::{Route, Sending, attributes, new_id},
+    screen::{self, Style},
     stack::StackArgs,
 };
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use shared::{Endpoint, provider};
@@ -33,11 +33,10 @@ Examples:
   rollcall send meeting --as meetingbaas-v2 --outcome denied
   rollcall send meeting --serve-api                 (and then: rollcall transcript)
 
-Exits with 0 when every delivery was answered 200 and, with --serve-api, nothing is
-left to be fetched; else with 1.")]
+Exits with 0 when every delivery was answered 200 and, with --serve-api, nothing is left to be fetched; else with 1.")]
 pub struct Meeting {
     /// The bot [default: a new random one]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     bot_id: Option<String>,
     /// How it ends
     #[arg(long, value_enum, default_value_t)]
@@ -68,10 +67,6 @@ pub struct Meeting {
 }
 
 impl Meeting {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// When a delivery was not answered 200, or something is left to be fetched.
     pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let endpoint = self.route.endpoint()?;
         let bot_id = self.bot_id.clone().unwrap_or_else(new_id);
@@ -81,33 +76,31 @@ impl Meeting {
         let target = self.route.target(stack_args).await?;
         let courier = Courier::new(&target)?;
         let bot = played.first().and_then(|webhook| provider::peek(endpoint, &webhook.body).session);
-        screen::print(&announcement(bot.as_ref(), &target))?;
-        let (mut sent, mut otherwise) = (0, 0);
+        let mut sending = Sending::begin(bot.as_ref(), &target, &self.route, 200, style)?;
         for (webhook, delivery) in self.deliveries(&target, played, Timestamp::now()) {
-            let Webhook { name, timestamp, .. } = &webhook;
-            sent += 1;
-            match courier.send(&delivery).await {
-                Ok(answer) => {
-                    screen::print(&line(name, timestamp.as_deref(), &answer, 200, style))?;
-                    otherwise += u32::from(answer.status != 200);
-                }
-                // The others may still arrive, and a meeting with a gap is a meeting too.
-                Err(error) => {
-                    let when = timestamp.as_deref().map(|timestamp| format!("{timestamp}  ")).unwrap_or_default();
-                    let status = style.paint("---", Tone::Bad);
-                    screen::print(&format!("{status}  {name:25} {when}{}", Failure::from(error).what()))?;
-                    otherwise += 1;
-                }
+            sending.send(&courier, &delivery, webhook.name, webhook.timestamp.as_deref()).await?;
+        }
+        sending.end()?;
+        match served {
+            Some(served) => {
+                screen::remark("serving the provider's API until the stack has fetched what it announced");
+                served.wait().await?;
             }
-        }
-        if otherwise > 0 {
-            return Err(unexpected(otherwise, sent, 200));
-        }
-        if let Some(served) = served {
-            served.wait().await?;
+            None if self.route.is_to_the_stack() => self.warn_of_no_api(stack_args).await,
+            None => {}
         }
         self.route.suggest_timeline(stack_args, bot.as_ref());
         Ok(())
+    }
+
+    /// A local stack asks a made-up API for transcripts and recordings, which nobody serves now.
+    async fn warn_of_no_api(&self, stack_args: &StackArgs) {
+        let is_local = stack_args.stack.is_none();
+        if is_local && stack_args.open().await.is_ok_and(|stack| stack.api_port.is_some()) {
+            screen::remark(
+                "note: no transcript or recording is fetched, because nothing serves the provider's API: add --serve-api",
+            );
+        }
     }
 
     fn plan(&self, channel: Endpoint, bot_id: &str, now: Timestamp) -> Result<BotPlan, Failure> {

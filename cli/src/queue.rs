@@ -19,7 +19,6 @@ const WAIT_SECONDS: i32 = 1;
 /// How long received messages stay hidden from others unless they are released, in seconds.
 pub const HIDDEN_SECONDS: i32 = 120;
 
-/// One of a stack's queues.
 #[derive(Clone, Debug)]
 pub struct Queue<'a> {
     client: Client,
@@ -28,14 +27,12 @@ pub struct Queue<'a> {
     stack: &'a Stack,
 }
 
-/// A received message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Letter {
     /// Its id, which it keeps in this queue.
     pub id: String,
     /// Names this receive of it.
     pub receipt: String,
-    /// Its text.
     pub body: String,
     /// Its group, in a FIFO queue.
     pub group: Option<String>,
@@ -63,25 +60,21 @@ pub enum SendError {
 
 impl<'a> Queue<'a> {
     /// The queue of deliveries on their way.
-    #[must_use]
     pub fn events(stack: &'a Stack) -> Self {
         Self::new(stack, &stack.queue_url, "the events queue")
     }
 
     /// The queue of deliveries that crashed the function.
-    #[must_use]
     pub fn events_dlq(stack: &'a Stack) -> Self {
         Self::new(stack, &stack.dlq_url, "the events dead-letter queue")
     }
 
     /// The queue of slow and timed work.
-    #[must_use]
     pub fn commands(stack: &'a Stack) -> Self {
         Self::new(stack, &stack.commands_url, "the commands queue")
     }
 
     /// The queue of commands that failed on every try.
-    #[must_use]
     pub fn commands_dlq(stack: &'a Stack) -> Self {
         Self::new(stack, &stack.commands_dlq_url, "the commands dead-letter queue")
     }
@@ -94,8 +87,6 @@ impl<'a> Queue<'a> {
         Self { client, url, name, stack }
     }
 
-    /// What to call it.
-    #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -104,9 +95,6 @@ impl<'a> Queue<'a> {
     ///
     /// It gets a dedup id of its own: SQS says yes to an id that it saw in the last five minutes and drops the message,
     /// whatever became of the first.
-    ///
-    /// # Errors
-    /// [`SendError`] in all other cases.
     pub async fn send(&self, text: &str, group: Option<&str>) -> Result<(), SendError> {
         let dedup_id = group.map(|_| format!("replay-{:032x}", fastrand::u128(..)));
         let request = self.client.send_message().queue_url(self.url).message_body(text);
@@ -125,9 +113,6 @@ impl<'a> Queue<'a> {
     }
 
     /// Some of the messages, hidden from others for [`HIDDEN_SECONDS`]. None if no more can be had.
-    ///
-    /// # Errors
-    /// When the queue does not answer.
     pub async fn receive(&self) -> Result<Vec<Letter>, Failure> {
         let request = self.client.receive_message().queue_url(self.url);
         let received = request
@@ -142,10 +127,6 @@ impl<'a> Queue<'a> {
         Ok(received.messages.unwrap_or_default().into_iter().map(Letter::from).collect())
     }
 
-    /// Removes a message that was received.
-    ///
-    /// # Errors
-    /// When the queue did not confirm.
     pub async fn delete(&self, letter: &Letter) -> Result<(), Failure> {
         let deleted = self.client.delete_message().queue_url(self.url).receipt_handle(&letter.receipt).send().await;
         deleted.map(drop).map_err(|error| self.failure("deleting from", &error))
@@ -174,10 +155,6 @@ impl<'a> Queue<'a> {
         Ok(())
     }
 
-    /// How many messages there are.
-    ///
-    /// # Errors
-    /// When the queue does not answer.
     pub async fn depth(&self) -> Result<Depth, Failure> {
         let (visible, hidden) = (
             QueueAttributeName::ApproximateNumberOfMessages,

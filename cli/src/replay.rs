@@ -5,7 +5,7 @@
 //! worst is that one comes twice and is recognised.
 //!
 //! # Why an object is taken in hand
-//! The function keeps a delivery that fails again under the key that it had before. So the object with that key may, the
+//! The function stores a delivery that fails again under the key that it had before. So the object with that key may, the
 //! moment after the send, be another one with the same bytes, and removing it would lose the delivery for good. Therefore the
 //! object first becomes one under a key that belongs to this run, in the same folder and group; only then is the message sent,
 //! and only that object is removed. A spooled delivery never gets its key a second time.
@@ -18,6 +18,7 @@ pub mod selection;
 
 use crate::{
     bucket::Bucket,
+    escape,
     failure::Failure,
     queue::{Letter, Queue, SendError},
 };
@@ -58,21 +59,29 @@ pub enum Fate {
     Left,
 }
 
+impl Fate {
+    /// Names the delivery, harmless for terminals: by its bot and accept id, or where these are not known by what it is stored as.
+    pub fn name(&self, stored_as: &str) -> String {
+        match self {
+            Self::PutBack(Some(followed)) => followed.name(),
+            _ => escape::text(stored_as),
+        }
+    }
+}
+
 impl<'a> Replay<'a> {
     /// A run that puts deliveries into `queue`, or only says what would happen.
-    #[must_use]
     pub fn new(bucket: Bucket<'a>, queue: Queue<'a>, dry_run: bool) -> Self {
         let run = format!("{:08x}", fastrand::u32(..));
         Self { bucket, queue, dry_run, run, has_failed: AtomicBool::new(false) }
     }
 
     /// Whether something failed, so that there is no use in going on.
-    #[must_use]
     pub fn has_failed(&self) -> bool {
         self.has_failed.load(Ordering::Relaxed)
     }
 
-    /// Puts a kept object back.
+    /// Puts an object of the bucket back.
     pub async fn object(&self, folder: Folder, key: &str) -> Fate {
         self.guarded(self.put_object_back(folder, key)).await
     }
@@ -135,8 +144,8 @@ impl<'a> Replay<'a> {
         };
         match opened {
             Ok(opened) => {
-                let kept_in = letter.group.as_deref().map(group::in_bucket).unwrap_or_default();
-                self.send(&opened.returning(kept_in)).await
+                let stored_in = letter.group.as_deref().map(group::in_bucket).unwrap_or_default();
+                self.send(&opened.returning(stored_in)).await
             }
             Err(refusal) => Ok(Fate::Refused(refusal)),
         }
@@ -172,9 +181,6 @@ impl<'a> Replay<'a> {
 }
 
 /// The delivery with its body, or why it cannot go back.
-///
-/// # Errors
-/// When the bucket cannot say whether the body is there.
 pub async fn open(bucket: &Bucket<'_>, content: Content) -> Result<Result<Opened, Refusal>, Failure> {
     let found = match content.claimed_key() {
         Some(key) => bucket.fetch(&key).await?.map(|object| object.bytes),

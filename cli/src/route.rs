@@ -1,18 +1,19 @@
 //! What both ways of sending have in common: where deliveries go, with which proof, and how their answers are shown.
 
 use crate::{
+    bot::{as_arguments, subject_name},
     escape,
     failure::Failure,
     screen::{self, Style, Tone},
     stack::StackArgs,
-    timeline::report::subject_name,
 };
 use clap::{Args, builder::NonEmptyStringValueParser};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use shared::{Endpoint, SessionId, ids::Subject};
 use simulator::{
-    courier::Answer,
-    delivery::{Method, Secret, Target},
+    courier::{Courier, SendError},
+    delivery::{Delivery, Method, Secret, Target},
     dialect::Dialect,
 };
 
@@ -37,13 +38,13 @@ pub struct Route {
     /// Sign with this secret, or send it along where the dialect does that (better through the environment, which other users cannot see)
     #[arg(long, value_name = "SECRET", env = "ROLLCALL_SECRET", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     secret: Option<String>,
+    /// Print one JSON object: where the deliveries were sent, and how each was answered
+    #[arg(long)]
+    pub json: bool,
 }
 
 impl Route {
     /// The route that the dialect's deliveries arrive on.
-    ///
-    /// # Errors
-    /// When the sender does not deliver in that way.
     pub fn endpoint(&self) -> Result<Endpoint, Failure> {
         let endpoint = match (self.dialect, self.callback) {
             (Dialect::MeetStream, true) => Endpoint::MeetStreamCallback,
@@ -61,9 +62,6 @@ impl Route {
     }
 
     /// Refuses flags that mean nothing in this dialect.
-    ///
-    /// # Errors
-    /// When one of them is given.
     pub fn has_no_place_for(&self, flags: &[(&str, bool)]) -> Result<(), Failure> {
         match flags.iter().find(|(_, is_given)| *is_given) {
             Some((flag, _)) => {
@@ -74,9 +72,6 @@ impl Route {
     }
 
     /// The place to send to, with its proof. The stack is opened only where something of it is needed.
-    ///
-    /// # Errors
-    /// When the stack or its secret cannot be read, or too little is given.
     pub async fn target(&self, stack_args: &StackArgs) -> Result<Target, Failure> {
         let endpoint = self.endpoint()?;
         let target = match (&self.url, &self.secret) {
@@ -98,33 +93,35 @@ impl Route {
         Ok(target.by(self.method))
     }
 
-    /// Says how to see what became of it. What became of a delivery to some other URL is not to be seen from here.
+    /// Says how to see what became of it, unless it went to some other URL.
     pub fn suggest_timeline(&self, stack_args: &StackArgs, bot: Option<&SessionId>) {
-        if let (None, Some(bot)) = (&self.url, bot) {
-            let bot_id = escape::shell(bot.id.as_sent());
-            if escape::is_harmless(&bot_id) {
-                let dashes = if bot_id.starts_with('-') { "-- " } else { "" };
-                let flags = stack_args.as_flags();
-                let calendar = if bot.subject == Subject::Calendar { " --calendar" } else { "" };
-                screen::remark(&format!(
-                    "see it with: rollcall timeline{flags}{calendar} {} {dashes}{bot_id}",
-                    bot.provider
-                ));
+        match bot {
+            _ if self.url.is_some() => {}
+            Some(bot) => {
+                let arguments = as_arguments(bot, stack_args);
+                if escape::is_harmless(&arguments) {
+                    screen::remark(&format!("see it with: `rollcall timeline{arguments}`"));
+                }
             }
+            None => screen::remark(&format!(
+                "the body names no bot, so no timeline shows the delivery; if it cannot be read at all: `rollcall quarantine list{}`",
+                stack_args.as_flags()
+            )),
         }
+    }
+
+    /// Whether the deliveries go to the stack and not to some other URL.
+    pub fn is_to_the_stack(&self) -> bool {
+        self.url.is_none()
     }
 }
 
 /// A JSON object, or what is wrong with it.
-///
-/// # Errors
-/// A sentence for clap, which adds the name of the flag and the value.
 pub fn attributes(text: &str) -> Result<Map<String, Value>, String> {
     serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))
 }
 
 /// A random id of the form that the senders use.
-#[must_use]
 pub fn new_id() -> String {
     // Version 4, variant 1: what a UUID without any meaning has in these places.
     let bits = fastrand::u128(..) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
@@ -133,40 +130,128 @@ pub fn new_id() -> String {
     [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
 }
 
-/// What is about to be sent where.
-#[must_use]
-pub fn announcement(bot: Option<&SessionId>, target: &Target) -> String {
-    let subject = subject_name(bot.map_or(Subject::Bot, |bot| bot.subject));
-    let bot = bot.map_or_else(|| "none".to_owned(), |bot| escape::text(bot.id.as_sent()));
-    format!("{subject} {bot}\n{:width$} {}", "to", escape::text(&target.shown()), width = subject.len())
+/// What is sent where, and how it is answered: the shape of `rollcall send … --json`.
+#[derive(Serialize)]
+pub struct Sending {
+    provider: &'static str,
+    subject: &'static str,
+    /// `null` where the body names none.
+    bot_id: Option<String>,
+    to: String,
+    deliveries: Vec<Sent>,
+    #[serde(skip)]
+    expected: u16,
+    /// For people; `None` prints JSON in the end.
+    #[serde(skip)]
+    style: Option<Style>,
 }
 
 /// One delivery and its answer.
-#[must_use]
-pub fn line(what: &str, timestamp: Option<&str>, answer: &Answer, expected: u16, style: Style) -> String {
-    let tone = if answer.status == expected { Tone::Good } else { Tone::Bad };
-    let status = style.paint(&answer.status.to_string(), tone);
-    let took = style.paint(&format!("{} ms", answer.took.as_millis()), Tone::Faint);
-    let when = timestamp.map(|timestamp| format!("{timestamp}  ")).unwrap_or_default();
-    let body: String = escape::text(&answer.body).chars().take(MAX_SHOWN_CHARS).collect();
-    format!("{status}  {:25} {when}{body}  {took}", escape::text(what))
+#[derive(Serialize)]
+struct Sent {
+    name: String,
+    timestamp: Option<String>,
+    /// `null` where nothing came back.
+    status: Option<u16>,
+    /// The answer's body, or why there is none.
+    answer: String,
+    took_ms: Option<u128>,
+}
+
+impl Sending {
+    /// Says what is about to be sent where. Each answer is expected to have the status `expected`.
+    pub fn begin(
+        bot: Option<&SessionId>,
+        target: &Target,
+        route: &Route,
+        expected: u16,
+        style: Style,
+    ) -> Result<Self, Failure> {
+        let sending = Self {
+            provider: route.endpoint()?.provider().as_str(),
+            subject: subject_name(bot.map_or(Subject::Bot, |bot| bot.subject)),
+            bot_id: bot.map(|bot| bot.id.as_sent().to_owned()),
+            to: target.shown(),
+            deliveries: Vec::new(),
+            expected,
+            style: (!route.json).then_some(style),
+        };
+        if !route.json {
+            let bot_id =
+                sending.bot_id.as_deref().map_or_else(|| "none that Rollcall can read".to_owned(), escape::text);
+            let (subject, to) = (sending.subject, escape::text(&sending.to));
+            screen::print(&format!("{subject} {bot_id}\n{:width$} {to}", "to", width = subject.len()))?;
+        }
+        Ok(sending)
+    }
+
+    /// Sends one delivery. If nothing answers the very first one, nothing will answer the others.
+    pub async fn send(
+        &mut self,
+        courier: &Courier,
+        delivery: &Delivery,
+        name: &str,
+        timestamp: Option<&str>,
+    ) -> Result<(), Failure> {
+        let answer = courier.send(delivery).await;
+        let sent = match answer {
+            Ok(answer) => Sent {
+                name: name.to_owned(),
+                timestamp: timestamp.map(str::to_owned),
+                status: Some(answer.status),
+                answer: answer.body,
+                took_ms: Some(answer.took.as_millis()),
+            },
+            Err(error @ SendError::NoAnswer { .. }) if !self.deliveries.is_empty() => Sent {
+                name: name.to_owned(),
+                timestamp: timestamp.map(str::to_owned),
+                status: None,
+                answer: error.to_string(),
+                took_ms: None,
+            },
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(style) = self.style {
+            screen::print(&sent.render(self.expected, style))?;
+        }
+        self.deliveries.push(sent);
+        Ok(())
+    }
+
+    /// Prints the JSON, if that is asked for. Fails if a delivery was not answered as expected.
+    pub fn end(&self) -> Result<(), Failure> {
+        if self.style.is_none() {
+            screen::print_json(self)?;
+        }
+        let otherwise = self.deliveries.iter().filter(|sent| sent.status != Some(self.expected)).count();
+        if otherwise == 0 { Ok(()) } else { Err(unexpected(otherwise, self.deliveries.len(), self.expected)) }
+    }
+}
+
+impl Sent {
+    fn render(&self, expected: u16, style: Style) -> String {
+        let tone = if self.status == Some(expected) { Tone::Good } else { Tone::Bad };
+        let status = style.paint(&self.status.map_or_else(|| "---".to_owned(), |status| status.to_string()), tone);
+        let took = self.took_ms.map(|ms| style.paint(&format!("  {ms} ms"), Tone::Faint)).unwrap_or_default();
+        let when = self.timestamp.as_ref().map(|timestamp| format!("{timestamp}  ")).unwrap_or_default();
+        let answer: String = escape::text(&self.answer).chars().take(MAX_SHOWN_CHARS).collect();
+        format!("{status}  {:25} {when}{answer}{took}", escape::text(&self.name))
+    }
 }
 
 /// The status that refuses a forged delivery. The sender of callbacks gives up for good on any 4xx.
-#[must_use]
 pub fn refusal(endpoint: Endpoint) -> u16 {
     if endpoint == Endpoint::MeetingBaasCallback { 503 } else { 401 }
 }
 
 /// That some deliveries were not answered as they should be.
-#[must_use]
-pub fn unexpected(otherwise: u32, sent: u32, expected: u16) -> Failure {
+fn unexpected(otherwise: usize, sent: usize, expected: u16) -> Failure {
     let failure = Failure::new(format!("{otherwise} of {sent} deliveries were not answered {expected}"));
     failure.help(match expected {
-        401 | 503 => "something lets forged deliveries in, or the route does not exist (404)",
+        401 | 503 => "200: the route accepts forged deliveries; 404: the route has no credential, so it does not exist",
         _ => {
-            "401, for callbacks of Meeting BaaS 503: the function has another secret than this command (`make deploy` \
-             hands it a new one); 404: the route has none; other 5xx: the function's logs say why"
+            "401, for callbacks of Meeting BaaS 503: the function has another secret than this command, and `make rotate` \
+             hands it the new one; 404: the route has no credential; other 5xx: the function's log says why"
         }
     })
 }
@@ -174,7 +259,6 @@ pub fn unexpected(otherwise: u32, sent: u32, expected: u16) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn new_ids_look_like_theirs() {
@@ -195,10 +279,10 @@ mod tests {
 
     #[test]
     fn a_line_tells_delivery_and_answer() {
-        let answer = Answer { status: 200, body: r#"{"received":true}"#.to_owned(), took: Duration::from_millis(12) };
-        assert_eq!(
-            line("bot.joining", None, &answer, 200, Style::PLAIN),
-            r#"200  bot.joining               {"received":true}  12 ms"#
-        );
+        let (name, answer) = ("bot.joining".to_owned(), r#"{"received":true}"#.to_owned());
+        let sent = Sent { name, timestamp: None, status: Some(200), answer, took_ms: Some(12) };
+        assert_eq!(sent.render(200, Style::PLAIN), r#"200  bot.joining               {"received":true}  12 ms"#);
+        let unanswered = Sent { status: None, answer: "no answer".to_owned(), took_ms: None, ..sent };
+        assert_eq!(unanswered.render(200, Style::PLAIN), "---  bot.joining               no answer");
     }
 }

@@ -17,10 +17,6 @@ enum What {
 }
 
 impl Send {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// When a delivery was not answered as it should be.
     pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         match self.what {
             What::Event(event) => event.run(stack_args, style).await,

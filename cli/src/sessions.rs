@@ -1,17 +1,17 @@
 //! `rollcall sessions`: the bots and calendars that were heard of in the last days.
 
 use crate::{
+    bot::{providers, subject_name},
     escape,
     failure::Failure,
     screen::{self, Sheet, Style, Tone},
     stack::StackArgs,
-    table::{Found, recent},
+    table::{Wanted, recent},
     timeline::{
-        providers,
-        rendering::{connection_name, connection_tone, outcome_tone, seconds},
-        report::{milliseconds, rfc3339, subject_name},
+        rendering::{connection_name, connection_tone, outcome_tone},
         state_of_name, states,
     },
+    words::{milliseconds, rfc3339, seconds},
 };
 use clap::{Args, value_parser};
 use jiff::Timestamp;
@@ -21,33 +21,43 @@ use shared::{
     ids::Subject,
     session::{State, TimelineLine},
 };
+use std::num::NonZeroUsize;
 
 /// List the bots and calendars of the last days, newest first
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
   rollcall sessions
+  rollcall sessions meetingbaas
   rollcall sessions --state in_call --days 1
-  rollcall sessions --provider meetingbaas
+  rollcall sessions --attribute meeting=standup --days 7
   rollcall sessions --json --days 7 --limit 1000 | jq -r '.[] | select(.outcome == \"failed\") | .bot_id'
 
-Days are counted in UTC, today included, by when it was first heard of.")]
+Days are counted in UTC, today included, by when Rollcall first heard of the bot.")]
 pub struct Sessions {
     /// Only those of this provider
-    #[arg(long, value_parser = providers())]
+    #[arg(value_parser = providers())]
     provider: Option<String>,
     /// Only bots in this state
     #[arg(long, value_parser = states())]
     state: Option<String>,
+    /// Only bots that were created with this custom attribute
+    #[arg(long, value_name = "NAME=VALUE", value_parser = attribute)]
+    attribute: Option<(String, String)>,
     /// How many days back
     #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(1..=3660))]
     days: u32,
     /// How many at most
-    #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..))]
-    limit: u32,
+    #[arg(long, default_value = "50")]
+    limit: NonZeroUsize,
     /// Print a JSON list
     #[arg(long)]
     json: bool,
+}
+
+fn attribute(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    parts.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| "write NAME=VALUE".to_owned())
 }
 
 /// One bot or calendar in the list: the shape of `rollcall sessions --json`.
@@ -80,18 +90,15 @@ pub struct LastEvent {
 }
 
 impl Sessions {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// When the table cannot be read.
     pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let stack = stack_args.open().await?;
         let client = aws_sdk_dynamodb::Client::new(&stack.aws.config);
-        let wanted = Found {
+        let wanted = Wanted {
             provider: self.provider.as_deref().and_then(Provider::from_name),
             state: self.state.as_deref().and_then(state_of_name),
+            attribute: self.attribute.as_ref().map(|(name, value)| (name.as_str(), value.as_str())),
             days: self.days,
-            limit: usize::try_from(self.limit).unwrap_or(usize::MAX),
+            limit: self.limit.get(),
         };
         let now = ReceivedAt(Timestamp::now().as_millisecond());
         let (sessions, unreadable) = recent(&client, &stack, wanted, now).await?;
@@ -100,14 +107,17 @@ impl Sessions {
             screen::remark(&format!("warning: left out: {failure}"));
         }
         if self.json {
-            return screen::print(&escape::json(&lines).map_err(|error| Failure::new(error.to_string()))?);
+            return screen::print_json(&lines);
         }
         if lines.is_empty() {
+            let of = self.provider.as_deref().map(|provider| format!(" of {provider}")).unwrap_or_default();
             let state = wanted.state.map(State::as_str).map(|state| format!(" in state {state}")).unwrap_or_default();
-            let (of, provider) = self.provider.as_deref().map_or(("", ""), |provider| (" of ", provider));
+            let attribute = wanted.attribute.map(|(name, value)| escape::text(&format!(" with {name}={value}")));
             screen::remark(&format!(
-                "no bots{of}{provider}{state} in the last {} days (UTC) on {}",
-                self.days, stack.aws.name
+                "no bots{of}{state}{} in the last {} days (UTC) on {}",
+                attribute.unwrap_or_default(),
+                self.days,
+                stack.aws.name
             ));
             return Ok(());
         }
@@ -153,7 +163,7 @@ impl LastEvent {
 fn render(lines: &[Line], style: Style) -> String {
     let columns =
         ["first seen (UTC)", "provider", "bot or calendar", "state", "outcome", "last event", "received (UTC)"];
-    let mut sheet = Sheet::new(columns, &[1, 2, 2, 2]);
+    let mut sheet = Sheet::new(columns, &[1, 2, 2, 2], &[5, 6, 0, 4]);
     for line in lines {
         let last = line.last_event.as_ref();
         let (state, tone) = match line.connection {
@@ -204,17 +214,20 @@ mod tests {
         session["id"] = json!({ "provider": "meetingbaas", "id": "b-1" });
         let bot = line(&session);
         let expected = "\
-┌─────────────────────┬─────────────┬─────────────────┬──────────────────────────────┬─────────┬────────────┬────────────────┐
-│ first seen (UTC)    ┆ provider    ┆ bot or calendar ┆ state                        ┆ outcome ┆ last event ┆ received (UTC) │
-╞═════════════════════╪═════════════╪═════════════════╪══════════════════════════════╪═════════╪════════════╪════════════════╡
-│ 2026-10-05 14:55:02 ┆ meetingbaas ┆ c-1             ┆ calendar                     ┆         ┆            ┆                │
-│ 2026-10-05 14:55:02 ┆ meetingbaas ┆ c-1             ┆ calendar, connection deleted ┆         ┆            ┆                │
-│ 2026-10-05 14:55:02 ┆ meetingbaas ┆ b-1             ┆ unknown                      ┆         ┆            ┆                │
-└─────────────────────┴─────────────┴─────────────────┴──────────────────────────────┴─────────┴────────────┴────────────────┘";
+2026-10-05 14:55:02\tmeetingbaas\tc-1\tcalendar\t\t\t
+2026-10-05 14:55:02\tmeetingbaas\tc-1\tcalendar, connection deleted\t\t\t
+2026-10-05 14:55:02\tmeetingbaas\tb-1\tunknown\t\t\t";
         let lines = [unconnected, deleted, bot];
         assert_eq!(render(&lines, Style::PLAIN), expected);
         let json = serde_json::to_value(&lines).unwrap();
         assert_eq!((&json[1]["subject"], &json[2]["subject"]), (&json!("calendar"), &json!("bot")));
         assert!(json[1].get("connection").is_none());
+    }
+
+    #[test]
+    fn an_attribute_is_a_name_and_a_value() {
+        let pair = |name: &str, value: &str| Ok((name.to_owned(), value.to_owned()));
+        assert_eq!(["a=b", "a=", "a=b=c"].map(attribute), [pair("a", "b"), pair("a", ""), pair("a", "b=c")]);
+        assert!(["", "a", "=b"].iter().all(|text| attribute(text).is_err()));
     }
 }

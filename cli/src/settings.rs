@@ -1,6 +1,6 @@
 //! `rollcall settings check`: whether the functions would start with the settings that are about to be deployed.
 
-use crate::{escape, failure::Failure, screen};
+use crate::{failure::Failure, screen};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -66,10 +66,6 @@ struct Report {
 }
 
 impl Settings {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// When a function would not start with these settings, or Lambda would not take them.
     pub fn run(self) -> Result<(), Failure> {
         let SettingsCommand::Check(check) = self.command;
         let mut input = String::new();
@@ -77,11 +73,7 @@ impl Settings {
             .read_to_string(&mut input)
             .map_err(|error| Failure::usage(format!("standard input cannot be read: {error}")))?;
         let report = Report::of(&input)?;
-        screen::print(&if check.json {
-            escape::json(&report).map_err(|error| Failure::new(error.to_string()))?
-        } else {
-            report.render()
-        })
+        if check.json { screen::print_json(&report) } else { screen::print(&report.render()) }
     }
 }
 
@@ -181,7 +173,7 @@ mod tests {
             report.environment_bytes["process"],
             r#"{"MEETINGBAAS_API_KEYS":",","MEETSTREAM_API_KEYS":"k3y"}"#.len()
         );
-        let shown = report.render() + &escape::json(&report).unwrap();
+        let shown = report.render() + &crate::escape::json(&report).unwrap();
         assert!(!["n3w", "0ld", TOKEN, "k3y"].iter().any(|value| shown.contains(value)), "{shown}");
     }
 

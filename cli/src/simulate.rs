@@ -35,29 +35,21 @@ const ROUTES: [Endpoint; 5] = [
 
 /// Play many meetings at once, and count what became of every delivery
 ///
-/// How the meetings end and what happens to their deliveries comes from the
-/// seed: the same seed plays the same meetings, with other bots each time.
-/// Deliveries are signed with the stack's own credentials, sent to its routes,
-/// and tried again as their senders do; MeetStream never does. Each can be lost
-/// (--drop), sent twice (--duplicate), overtaken by others (--reorder) or late
-/// (--delay).
+/// How the meetings end and what happens to their deliveries comes from the seed: the same seed plays the same meetings, with
+/// other bots each time. Deliveries are signed with the stack's own credentials, sent to its routes, and repeated as their
+/// senders do; MeetStream never does. Each can be lost (--drop), sent twice (--duplicate), overtaken by others (--reorder) or
+/// late (--delay).
 ///
-/// In the end the table is read, until every delivery that was answered with
-/// 2xx is accounted for or --wait is over: it was applied, is a duplicate, was
-/// ignored, quarantined or parked.
+/// Afterwards the table is read until every delivery that was answered with 2xx is accounted for or --wait is over: it was
+/// applied, is a duplicate, was ignored, quarantined or parked.
 ///
-/// The APIs of both providers are served as well where a stack on this machine
-/// looks for them, with the recordings and transcripts of these bots. In the end
-/// each artifact must be in the bucket as it was served, or be unavailable for
-/// the right reason. --api-faults makes the APIs fail: 202 for a while or for
-/// ever, URLs that have expired, 403, 404, 410, 429 with Retry-After, 500, slow,
-/// truncated and redirected answers, closed connections. What is to be tried
-/// again waits for the sweep, which the schedule sends every minute:
-/// --sweep-every sends more of them.
+/// The APIs of both providers are served as well where a stack on this machine asks for them, with the recordings and
+/// transcripts of these bots. In the end each artifact must be in the bucket as it was served, or be unavailable for the right
+/// reason. --api-faults makes the APIs fail: 202 for a while or for ever, expired URLs, 403, 404, 410, 429 with Retry-After,
+/// 500, slow, truncated and redirected answers, closed connections. The schedule sends a sweep every minute, which starts
+/// what is to be tried again; --sweep-every sends more of them.
 #[derive(Args, Clone, Debug)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
   rollcall simulate
   rollcall simulate --bots 200 --duplicate 0.1 --reorder 0.1 --seed 7
@@ -67,14 +59,10 @@ Examples:
   rollcall simulate --bots 5 --stay
   rollcall simulate --bots 3 --stack staging --without-api
 
-What is sent to a stack on AWS stays there, and whoever consumes its events hears
-of it: that is asked about first.
+What is sent to a stack on AWS stays there, and consumers of its event bus hear of it: the command asks first.
 
-Exits with 1 when an accepted delivery is not accounted for, or a session or an
-artifact ended otherwise than it should; each is listed with what was expected
-and what was found. Else it exits with 0. What was lost on the way is listed, and
-no failure."
-)]
+Exits with 1 when an accepted delivery is not accounted for, or a session or an artifact ended otherwise than it should; each is \
+listed with what was expected and what was found. Else it exits with 0. What was lost on the way is listed, and is no failure.")]
 pub struct Simulate {
     /// How many bots
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = value_parser!(u32).range(1..=10_000))]
@@ -83,7 +71,7 @@ pub struct Simulate {
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u64).range(1..=86_400))]
     duration: u64,
     /// Whose bots [default: both]
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = crate::timeline::providers())]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = crate::bot::providers())]
     providers: Vec<String>,
     /// On which routes their deliveries arrive [default: all that the stack has]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = routes(), conflicts_with = "providers")]
@@ -149,10 +137,6 @@ fn chance(text: &str) -> Result<f64, String> {
 }
 
 impl Simulate {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// When something accepted is not accounted for or not as it should be, or nothing could be played.
     pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         if let Some(name) = stack_args.stack.as_ref().filter(|_| !self.yes) {
             let question = format!("Send {} bots that never were to the stack \"{}\"?", self.bots, escape::text(name));
@@ -187,7 +171,7 @@ impl Simulate {
         }
         let client = Client::new(&stack.aws.config);
         let player = Player { receiver, knobs: self.webhooks(), seed, in_real_time: true };
-        let mut live = Live::new(style);
+        let mut live = Live::new();
         let table = Table { client: &client, stack };
         let sent = play(table, &player, &bots, &mut live).await?;
         let accounts = Account::open(&bots, sent, port.is_some());
@@ -196,7 +180,7 @@ impl Simulate {
         live.end();
         let findings = Findings::of(&accounts, simulator.faults());
         if self.json {
-            screen::print(&escape::json(&findings).map_err(|error| Failure::new(error.to_string()))?)?;
+            screen::print_json(&findings)?;
         } else {
             screen::print(&summary::render(&findings, style))?;
         }

@@ -33,12 +33,9 @@ pub struct StackArgs {
     pub outputs: Option<PathBuf>,
 }
 
-/// One deployment.
 #[derive(Debug)]
 pub struct Stack {
-    /// Its name.
     pub name: String,
-    /// The function's own URL.
     pub function_url: String,
     /// The signed route.
     pub webhook_url: String,
@@ -50,7 +47,6 @@ pub struct Stack {
     pub commands_url: String,
     /// Commands that failed on every try.
     pub commands_dlq_url: String,
-    /// Sessions.
     pub table: String,
     /// Spooled, parked and quarantined deliveries, and large bodies.
     pub bucket: String,
@@ -59,7 +55,6 @@ pub struct Stack {
     /// Where it looks for the providers' APIs on this machine: a port, and for presigned URLs the next one. `None`: it asks the
     /// providers.
     pub api_port: Option<u16>,
-    /// The connection to it.
     pub aws: Aws,
     secrets: Secrets,
 }
@@ -79,9 +74,6 @@ pub struct Keyring<'a> {
 
 impl StackArgs {
     /// Finds the deployment.
-    ///
-    /// # Errors
-    /// When there is none, or what describes it cannot be read.
     pub async fn open(&self) -> Result<Stack, Failure> {
         match &self.stack {
             Some(name) => {
@@ -98,7 +90,6 @@ impl StackArgs {
     }
 
     /// The flags that lead another command to the same place.
-    #[must_use]
     pub fn as_flags(&self) -> String {
         let outputs = self.outputs.as_ref().filter(|_| self.stack.is_none());
         [
@@ -151,9 +142,6 @@ impl Stack {
     }
 
     /// A route whose URL holds no secret.
-    ///
-    /// # Errors
-    /// When what describes the stack does not know the route.
     pub fn url(&self, endpoint: Endpoint) -> Result<String, Failure> {
         let names = Names::of(endpoint);
         match &self.secrets {
@@ -164,9 +152,6 @@ impl Stack {
     }
 
     /// The credentials of all routes.
-    ///
-    /// # Errors
-    /// When they cannot be read.
     pub async fn keyring(&self) -> Result<Keyring<'_>, Failure> {
         let stored = match &self.secrets {
             Secrets::AtHand(_) => None,
@@ -176,9 +161,6 @@ impl Stack {
     }
 
     /// A route and the proof that it asks for.
-    ///
-    /// # Errors
-    /// When the credential cannot be read, or there is none.
     pub async fn target(&self, endpoint: Endpoint) -> Result<Target, Failure> {
         self.keyring().await?.target(endpoint)
     }
@@ -192,9 +174,6 @@ impl fmt::Debug for Keyring<'_> {
 
 impl Keyring<'_> {
     /// A route and the proof that it asks for.
-    ///
-    /// # Errors
-    /// When there is no such route, or its credential is none.
     pub fn target(&self, endpoint: Endpoint) -> Result<Target, Failure> {
         if endpoint == Endpoint::MeetStreamCallback {
             return Ok(Target::new(endpoint, self.callback_url()?, Secret(String::new()))?);
@@ -227,7 +206,6 @@ impl Keyring<'_> {
     }
 
     /// The key that the stack shows to a provider's API; `None` if it has none.
-    #[must_use]
     pub fn api_key(&self, provider: Provider) -> Option<Secret> {
         let (output, key) = match provider {
             Provider::MeetStream => ("meetstream_api_key", "meetstream_api_keys"),
@@ -257,7 +235,6 @@ impl Keyring<'_> {
 pub struct Names {
     /// Its URL, in what `make up` writes down and in `rollcall urls --json`.
     pub url: &'static str,
-    /// Its path, without a token.
     pub path: &'static str,
     /// Its credential, in what `make up` writes down. Of unsigned callbacks that is the URL.
     output: &'static str,
@@ -266,8 +243,6 @@ pub struct Names {
 }
 
 impl Names {
-    /// Those of one route.
-    #[must_use]
     pub fn of(endpoint: Endpoint) -> Self {
         let [url, path, output, secret] = match endpoint {
             Endpoint::MeetStream => {

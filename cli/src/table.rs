@@ -2,7 +2,7 @@
 
 mod recent;
 
-pub use recent::{Found, recent, sessions};
+pub use recent::{Wanted, recent, sessions};
 
 use crate::{escape, failure::Failure, stack::Stack};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
@@ -30,9 +30,6 @@ pub struct Known {
 }
 
 /// Everything that is known of a bot or calendar; `None` if that is nothing. `now` is in seconds since the Unix epoch.
-///
-/// # Errors
-/// When the table cannot be read, or holds what this version does not understand.
 pub async fn known(client: &Client, stack: &Stack, id: &SessionId, now: i64) -> Result<Option<Known>, Failure> {
     let mut pages = client
         .query()

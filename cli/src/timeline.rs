@@ -4,59 +4,50 @@ pub mod rendering;
 pub mod report;
 
 use crate::{
-    escape,
+    bot::{self, BotArgs},
     failure::Failure,
     screen::{self, Style},
     stack::{Stack, StackArgs},
     table::{self, Known},
 };
 use clap::{Args, builder::PossibleValuesParser};
-use report::{Report, subject_name};
-use shared::{Provider, SenderId, SessionId, ids::Subject, session::State};
+use report::Report;
+use shared::{SessionId, ids::Subject, session::State};
 use std::time::{Duration, Instant};
 
-/// How often the table is looked at while waiting.
-const WAIT_BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+/// How often the table is read while waiting.
+const BETWEEN_READS: Duration = Duration::from_millis(500);
 
 /// Show what became of a bot or a calendar, delivery by delivery
 ///
-/// The first block is the session: how far it has come, how it ended, whether a
-/// signature proves that or an unsigned callback only claims it, what there is
-/// to fetch, and what is missing. Then comes a line for each delivery: when it
-/// happened by the sender's clock, when it was received by ours, and
+/// The first block is the session: how far it has come, how it ended, whether a signature or the provider's API proves that or
+/// only an unsigned callback says so, what became of each artifact, and which deliveries are missing. Of a calendar it has the
+/// connection and the entries that changed, the latest first.
 ///
-///   applied      it took effect
-///   duplicate    another delivery had said the same
-///   ignored      it is recorded and changes nothing
-///   quarantined  it could not be read; its bytes are in the bucket
-///
-/// A delivery that failed on every try is none of these: it is listed as missing,
-/// with the place of its bytes in the bucket.
-///
-/// Of a calendar, the first block has its connection and the entries that were
-/// touched, the latest first.
-///
-/// All times are in UTC. What would act on a terminal in a sender's text is
-/// shown as an escape.
+/// Below it is a line for each delivery: when it happened by the sender's clock, when it was received by ours, and what became
+/// of it. All times are in UTC. A character that a terminal would act on is shown as an escape.
 #[derive(Args, Clone, Debug)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
+What became of a delivery:
+  applied      it took effect
+  duplicate    another delivery had said the same
+  ignored      it is recorded and changes nothing
+  quarantined  it could not be read; its bytes are in the bucket
+A delivery that failed on every try is none of these: it is parked, and listed as missing with its key in the bucket.
+
+What became of an artifact, at the provider: announced, failed or skipped; after it with us: stored, pending, unavailable, \
+not_kept (no recordings are copied) or erased.
+
 Examples:
-  rollcall timeline meetstream 7c1e4a92
+  rollcall timeline 7c1e4a92
   rollcall timeline meetstream 7c1e4a92 --wait done --timeout 60
   rollcall timeline meetstream 7c1e4a92 --json | jq .artifacts
   rollcall timeline meetingbaas 5a0c9e1f --calendar
 
-Exits with 3 when nothing is known of it."
-)]
+Exits with 3 when nothing is known of it.")]
 pub struct Timeline {
-    /// Whose it is
-    #[arg(value_parser = providers())]
-    provider: String,
-    /// The provider's id of the bot or calendar, exactly as it sent it
-    #[arg(value_name = "ID")]
-    id: String,
+    #[command(flatten)]
+    bot: BotArgs,
     /// The id is that of a calendar
     #[arg(long, conflicts_with = "wait")]
     calendar: bool,
@@ -71,60 +62,26 @@ pub struct Timeline {
     timeout: u64,
 }
 
-/// The names of providers, for arguments.
-#[must_use]
-pub fn providers() -> PossibleValuesParser {
-    PossibleValuesParser::new(Provider::ALL.map(Provider::as_str))
-}
-
-/// The names of states, for arguments.
-#[must_use]
 pub fn states() -> PossibleValuesParser {
     PossibleValuesParser::new(State::ALL.map(State::as_str))
 }
 
-/// The state of this name.
-#[must_use]
 pub fn state_of_name(name: &str) -> Option<State> {
     State::ALL.into_iter().find(|state| state.as_str() == name)
 }
 
-/// The bot or calendar that arguments name.
-///
-/// # Errors
-/// When no bot or calendar can be called so.
-pub fn session_id(provider: &str, subject: Subject, id: &str) -> Result<SessionId, Failure> {
-    let shown = escape::text(provider);
-    let provider =
-        Provider::from_name(provider).ok_or_else(|| Failure::usage(format!("there is no provider \"{shown}\"")))?;
-    let id = SenderId::try_from(id).map_err(|error| {
-        Failure::usage(format!("no {} has the id \"{}\": {error}", subject_name(subject), escape::text(id)))
-    })?;
-    Ok(SessionId { provider, subject, id })
-}
-
 impl Timeline {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// When the bot is not known, did not come as far as was waited for, or the table cannot be read.
     pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let subject = if self.calendar { Subject::Calendar } else { Subject::Bot };
-        let id = session_id(&self.provider, subject, &self.id)?;
+        let candidates = self.bot.candidates(subject)?;
         let stack = stack_args.open().await?;
-        let (known, came_far_enough) = self.read(&stack, &id).await?;
-        let Some(known) = known else {
-            let (subject, shown) = (subject_name(id.subject), escape::text(id.id.as_sent()));
-            let what = format!("nothing is known of {} {subject} \"{shown}\" on {}", id.provider, stack.aws.name);
-            let wait = if self.calendar { "" } else { ", --wait STATE waits for it" };
-            return Err(Failure::not_found(what).help(format!(
-                "`rollcall sessions{}` lists those of these days; a delivery takes a moment{wait}",
-                stack_args.as_flags()
-            )));
+        let (found, came_far_enough) = self.read(&stack, &candidates).await?;
+        let Some((id, known)) = found else {
+            return Err(bot::nothing_known(&stack, stack_args, &candidates).await);
         };
         let report = Report::of(&id, &known);
         if self.json {
-            screen::print(&escape::json(&report).map_err(|error| Failure::new(error.to_string()))?)?;
+            screen::print_json(&report)?;
         } else {
             screen::print(&rendering::render(&report, style))?;
         }
@@ -138,32 +95,34 @@ impl Timeline {
     }
 
     /// What is known of it once it has come far enough, or time is up; and whether it has.
-    async fn read(&self, stack: &Stack, id: &SessionId) -> Result<(Option<Known>, bool), Failure> {
+    async fn read(
+        &self,
+        stack: &Stack,
+        candidates: &[SessionId],
+    ) -> Result<(Option<(SessionId, Known)>, bool), Failure> {
         let client = aws_sdk_dynamodb::Client::new(&stack.aws.config);
         let wanted = self.wait.as_deref().and_then(state_of_name);
         let deadline = Instant::now() + Duration::from_secs(self.timeout);
         loop {
             let now = jiff::Timestamp::now().as_second();
-            let known = table::known(&client, stack, id, now).await?;
-            let has_come_to = |wanted| known.as_ref().is_some_and(|known| known.state() >= wanted);
-            let far_enough = wanted.is_none_or(has_come_to);
+            let found = bot::only(candidates, async |id| table::known(&client, stack, id, now).await).await?;
+            let far_enough =
+                wanted.is_none_or(|wanted| found.as_ref().is_some_and(|(_, known)| known.state() >= wanted));
             if far_enough || Instant::now() >= deadline {
-                return Ok((known, far_enough));
+                return Ok((found, far_enough));
             }
-            tokio::time::sleep(WAIT_BETWEEN_LOOKS).await;
+            tokio::time::sleep(BETWEEN_READS).await;
         }
     }
 }
 
 impl Known {
     /// How far the bot has come.
-    #[must_use]
     pub fn state(&self) -> State {
         self.session.as_ref().map_or(State::Unknown, |(session, _)| session.state())
     }
 
     /// How many deliveries are missing from the session, because they were parked.
-    #[must_use]
     pub fn missing(&self) -> usize {
         self.session.as_ref().map_or(0, |(session, _)| session.missing().len())
     }

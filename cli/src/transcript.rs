@@ -1,12 +1,15 @@
 //! `rollcall transcript`: what was said in a meeting.
 
 use crate::{
+    artifacts::inventory,
+    bot::{self, BotArgs},
     bucket::{self, Bucket},
     escape,
     failure::Failure,
     screen,
-    stack::StackArgs,
-    timeline::{providers, session_id},
+    stack::{Stack, StackArgs},
+    table,
+    words::seconds,
 };
 use clap::Args;
 use jiff::Timestamp;
@@ -20,33 +23,36 @@ use shared::{
 use std::{
     collections::BTreeMap,
     io::{self, IsTerminal as _, Write as _},
+    time::{Duration, Instant},
 };
+
+/// How often the bucket is looked into while waiting.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Print what was said in a meeting
 ///
-/// One line for each thing that somebody said, in order of time. A meeting that
-/// was transcribed again has several transcripts; this is the one that was stored
-/// last.
+/// One line for each thing that somebody said, in order of time. A meeting that was transcribed again has several transcripts;
+/// this is the one that was stored last.
 #[derive(Args, Clone, Debug)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "\
+#[command(after_help = "\
 Examples:
-  rollcall transcript meetstream 7c1e4a92
+  rollcall transcript 7c1e4a92
+  rollcall transcript meetstream 7c1e4a92 --wait
   rollcall transcript meetstream 7c1e4a92 --vtt > meeting.vtt
   rollcall transcript meetingbaas 0b7d3c51 --json | jq -r '.segments[].speaker' | sort | uniq -c
 
-Exits with 3 when none is stored."
-)]
+Exits with 3 when none is stored, with 1 when --wait ends without one.")]
 pub struct PrintTranscript {
-    /// Whose bot it was
-    #[arg(value_parser = providers())]
-    provider: String,
-    /// The provider's id of the bot, exactly as it sent it
-    #[arg(value_name = "BOT ID")]
-    id: String,
+    #[command(flatten)]
+    bot: BotArgs,
     #[command(flatten)]
     form: Form,
+    /// Wait until one is stored
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "wait")]
+    timeout: u64,
 }
 
 /// How to print it. Without any of these: as text.
@@ -77,26 +83,24 @@ struct Stored<'a> {
 }
 
 impl PrintTranscript {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// When none is stored, or it cannot be read.
     pub async fn run(self, stack_args: &StackArgs) -> Result<(), Failure> {
-        let bot = session_id(&self.provider, Subject::Bot, &self.id)?;
+        let candidates = self.bot.candidates(Subject::Bot)?;
         let stack = stack_args.open().await?;
         let bucket = Bucket::of(&stack);
-        let folder = artifacts::folder(&bot, Artifact::Transcript);
-        let listed = bucket.list(&folder).await?;
-        let Some(stored) = newest(&listed, &folder) else {
-            let shown = escape::text(&self.id);
-            let what = format!("no transcript of {} bot \"{shown}\" is stored on {}", bot.provider, stack.aws.name);
-            let flags = stack_args.as_flags();
-            return Err(Failure::not_found(what).help(format!(
-                "`rollcall timeline {} {}{flags}` shows what became of it",
-                bot.provider,
-                escape::shell(&self.id)
-            )));
+        let deadline = Instant::now() + Duration::from_secs(self.timeout);
+        let (bot, listed) = loop {
+            let found = bot::only(&candidates, async |bot| {
+                let folder = artifacts::folder(bot, Artifact::Transcript);
+                let listed = bucket.list(&folder).await?;
+                Ok(newest(&listed, &folder).is_some().then_some(listed))
+            });
+            match found.await? {
+                Some(found) => break found,
+                None if self.wait && Instant::now() < deadline => tokio::time::sleep(BETWEEN_LOOKS).await,
+                None => return Err(self.why_none(&stack, stack_args, &candidates).await),
+            }
         };
+        let stored = newest(&listed, &artifacts::folder(&bot, Artifact::Transcript)).unwrap_or_default();
         let key = match (self.form.raw, stored.raw, stored.normalised) {
             (true, Some(raw), _) => raw,
             (true, None, _) => return Err(Failure::not_found("what the provider wrote is not stored")),
@@ -111,6 +115,50 @@ impl PrintTranscript {
         }
         let transcript = read(&bot, key, &body)?;
         screen::print(&self.form.render(&transcript, is_terminal)?)
+    }
+}
+
+impl PrintTranscript {
+    /// Why no transcript is stored of any of these, as far as their sessions know.
+    async fn why_none(&self, stack: &Stack, stack_args: &StackArgs, candidates: &[SessionId]) -> Failure {
+        let client = aws_sdk_dynamodb::Client::new(&stack.aws.config);
+        let now = Timestamp::now().as_second();
+        let found = bot::only(candidates, async |bot| table::known(&client, stack, bot, now).await).await;
+        let (bot, known) = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => return bot::nothing_known(stack, stack_args, candidates).await,
+            Err(failure) => return failure,
+        };
+        let session = known.session.as_ref().map(|(session, _)| session);
+        let lines = inventory(&bot, session, None);
+        let line = lines.iter().find(|line| line.kind == Artifact::Transcript.as_str());
+        let timeline = format!("`rollcall timeline{}` shows what is known", bot::as_arguments(&bot, stack_args));
+        let (why, help) = match line.map(|line| (line.state, line)) {
+            _ if session.is_some_and(shared::Session::is_erased) => ("its data was deleted".to_owned(), timeline),
+            Some(("pending", line)) => (
+                format!(
+                    "the provider announced one, and the next try to fetch it is due at {} UTC",
+                    line.due_at.map(seconds).unwrap_or_default()
+                ),
+                match stack.api_port {
+                    // A local stack asks a made-up API.
+                    Some(_) => "a local stack fetches only while something serves the provider's API: \
+                                `rollcall send meeting --serve-api` plays a meeting and serves it"
+                        .to_owned(),
+                    None => "--wait waits for it".to_owned(),
+                },
+            ),
+            Some(("unavailable", line)) => (
+                format!("it is unavailable: {}", escape::text(line.reason.as_deref().unwrap_or_default())),
+                format!(
+                    "`rollcall artifacts{} --refetch` asks the provider again",
+                    bot::as_arguments(&bot, stack_args)
+                ),
+            ),
+            _ => ("the provider announced none so far".to_owned(), timeline),
+        };
+        let what = format!("no transcript of {} is stored on {}: {why}", bot::name(&bot), stack.aws.name);
+        if self.wait { Failure::new(what) } else { Failure::not_found(what) }.help(help)
     }
 }
 

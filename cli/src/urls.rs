@@ -1,7 +1,6 @@
 //! `rollcall urls`: where senders send to, and where everything else is.
 
 use crate::{
-    escape,
     failure::Failure,
     screen::{self, Style, Tone},
     stack::{Keyring, Names, Stack, StackArgs},
@@ -46,10 +45,6 @@ struct Everything<'a> {
 }
 
 impl Urls {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// When the stack cannot be described.
     pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let stack = stack_args.open().await?;
         let (everything, left_out) = match stack.keyring().await {
@@ -62,11 +57,7 @@ impl Urls {
         for (name, failure) in left_out {
             screen::remark(&format!("note: no {name}: {failure}"));
         }
-        screen::print(&if self.json {
-            escape::json(&everything).map_err(|error| Failure::new(error.to_string()))?
-        } else {
-            everything.render(style)
-        })
+        if self.json { screen::print_json(&everything) } else { screen::print(&everything.render(style)) }
     }
 }
 

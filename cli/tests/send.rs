@@ -242,6 +242,28 @@ fn a_meeting_goes_on_after_an_answer_it_did_not_want() {
 }
 
 #[test]
+fn a_meeting_ends_at_once_where_nothing_answers() {
+    let said = rollcall(&["send", "meeting", "--url", "http://127.0.0.1:1/webhooks/meetstream"], b"");
+    assert_eq!(said.status.code(), Some(1));
+    let told = text(&said.stderr);
+    assert!(told.starts_with("error: no answer from http://127.0.0.1:1/webhooks/meetstream"), "{told}");
+    assert!(told.contains("is the stack running?") && text(&said.stdout).lines().count() == 2, "{told}");
+}
+
+#[test]
+fn programs_see_what_was_answered() {
+    let (url, server) = serve(&["200 OK", "503 Service Unavailable"]);
+    let arguments = ["send", "event", "bot.done", "--bot-id", "b", "--repeat", "2", "--json", "--url", &url];
+    let said = rollcall(&arguments, b"");
+    server.join().unwrap();
+    let sent: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!((&sent["provider"], &sent["bot_id"]), (&"meetstream".into(), &"b".into()));
+    let statuses: Vec<_> = sent["deliveries"].as_array().unwrap().iter().map(|sent| &sent["status"]).collect();
+    assert_eq!(statuses, [&200, &503]);
+    assert_eq!(said.status.code(), Some(1));
+}
+
+#[test]
 fn redirects_are_answers_and_not_followed() {
     let (url, server) = serve(&["307 Temporary Redirect\r\nLocation: /elsewhere"]);
     let said = rollcall(&["send", "event", "bot.done", "--url", &url], b"");
@@ -286,7 +308,16 @@ fn what_cannot_be_done_as_asked_exits_with_2() {
     for (arguments, told) in [
         (&["timeline", "meetstream", ""][..], "no bot has the id \"\": the id is empty"),
         (&["timeline", "meetingbaas", "", "--calendar"], "no calendar has the id \"\""),
-        (&["timeline", "other", "b"], "[possible values: meetstream, meetingbaas]"),
+        (&["timeline", "other", "b"], "there is no provider \"other\""),
+        (&["timeline", "meetstream"], "no bot of meetstream is named"),
+        (&["artifacts", "other", "b"], "there is no provider \"other\""),
+        (&["artifacts", "meetstream", "--download", "x"], "are about one bot"),
+        (&["dlq", "list", "--reason", "x"], "dead letters have no --reason"),
+        (&["urls", "--stack", "s", "--outputs", "x"], "leave out one of them"),
+        (&["urls", "--stack", "s", "--region", "r", "--profile", "nobody"], "there is no AWS profile \"nobody\""),
+        (&["urls", "--stack", "s", "--region", "r"], "no usable AWS credentials were found"),
+        (&["urls", "--stack", "s"], "no AWS region is set"),
+        (&["send", "event", "bot.done", "--bot-id", ""], "a value is required for '--bot-id <ID>'"),
         (&["urls", "--region", "eu-west-1"], "no --stack was given"),
         (&["send", "event", "bot.done", "--url", "ftp://h/x"], "is no http or https URL"),
         (&["send", "event", "queued", "--as", "meetingbaas-callback"], "has no event \"queued\""),
@@ -306,8 +337,8 @@ fn what_cannot_be_done_as_asked_exits_with_2() {
         let said = Command::new(env!("CARGO_BIN_EXE_rollcall"))
             .args(arguments)
             .current_dir(folder.path())
-            .env("ROLLCALL_SECRET", SECRET)
-            .env_remove("ROLLCALL_OUTPUTS")
+            .env_clear()
+            .envs([("ROLLCALL_SECRET", SECRET), ("AWS_EC2_METADATA_DISABLED", "true")])
             .output()
             .unwrap();
         assert_eq!(said.status.code(), Some(2), "{arguments:?}");

@@ -1,12 +1,7 @@
 //! Bringing artifacts from the bucket to this machine.
 
 use super::inventory::Line;
-use crate::{
-    bucket::Bucket,
-    escape,
-    failure::Failure,
-    screen::{self, size},
-};
+use crate::{bucket::Bucket, escape, failure::Failure, screen, words::size};
 use shared::{artifacts::SHA256_TAG, hash::ContentHash};
 use std::{
     fs,

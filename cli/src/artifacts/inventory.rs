@@ -1,6 +1,6 @@
 //! What there is to say of a bot's artifacts, from what its session knows and what the bucket has.
 
-use crate::{bucket, timeline::report::milliseconds};
+use crate::{bucket, words::milliseconds};
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::{
@@ -14,20 +14,16 @@ use std::{cmp::Reverse, collections::BTreeMap};
 /// One artifact, or one version of it: the shape of `rollcall artifacts --json`. What is not known is `null`.
 #[derive(Clone, PartialEq, Eq, Serialize, Debug, Default)]
 pub struct Line {
-    /// Whose bot.
     pub provider: &'static str,
-    /// The provider's id of it.
     pub bot_id: String,
     /// `transcript`, `audio` or `video`.
     pub kind: &'static str,
     /// How it is, as `rollcall artifacts --help` lists them.
     pub state: &'static str,
-    /// Why it is not there.
     pub reason: Option<String>,
     /// When it is tried next.
     #[serde(serialize_with = "milliseconds")]
     pub due_at: Option<Timestamp>,
-    /// How often it was tried to no avail.
     pub attempts: Option<u32>,
     /// Which run of the transcription.
     pub version: Option<String>,
@@ -35,19 +31,16 @@ pub struct Line {
     pub key: Option<String>,
     /// Where the same transcript is in one shape for all providers.
     pub normalised_key: Option<String>,
-    /// How large it is.
     pub size_bytes: Option<u64>,
     /// The SHA-256 of its bytes, in hexadecimal.
     pub sha256: Option<String>,
     /// What kind of content it is, by its host's word.
     pub content_type: Option<String>,
-    /// When it was stored.
     #[serde(serialize_with = "milliseconds")]
     pub stored_at: Option<Timestamp>,
 }
 
 /// Everything there is to say. Without a list of the bucket's objects, as far as the session alone knows.
-#[must_use]
 pub fn inventory(bot: &SessionId, session: Option<&Session>, listed: Option<&[bucket::Stored]>) -> Vec<Line> {
     KINDS.into_iter().flat_map(|kind| Kind { bot, kind, session, listed }.lines()).collect()
 }

@@ -1,18 +1,19 @@
 //! What there is of a bot that a deletion erases.
 
 use crate::{
+    bot::subject_name,
     bucket::{self, Bucket},
     escape,
     failure::Failure,
-    screen::{Style, Tone, size},
+    screen::{Style, Tone},
     stack::Stack,
     table::{self, Known},
+    words::{many, size},
 };
 use jiff::Timestamp;
 use shared::{
     Session, SessionId, artifacts,
     bucket::Folder,
-    ids::Subject,
     session::{Job, TimelineLine},
 };
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -38,17 +39,11 @@ pub(super) enum Standing {
     /// It is deleted and not all erased yet.
     Asked,
     /// It is erased; once more at this time, for what was on its way.
-    Erased {
-        /// When.
-        again_at: Option<Timestamp>,
-    },
+    Erased { again_at: Option<Timestamp> },
 }
 
 impl Remains {
     /// Looks for it everywhere.
-    ///
-    /// # Errors
-    /// When table or bucket cannot be read.
     pub(super) async fn read(stack: &Stack, bucket: &Bucket<'_>, bot: &SessionId) -> Result<Self, Failure> {
         let client = aws_sdk_dynamodb::Client::new(&stack.aws.config);
         let known = table::known(&client, stack, bot, Timestamp::now().as_second()).await?;
@@ -92,9 +87,8 @@ impl Remains {
 
     /// A line for each place that has something.
     pub(super) fn render(&self, bot: &SessionId, style: Style) -> String {
-        let subject = if bot.subject == Subject::Calendar { "calendar" } else { "bot" };
-        let mut text =
-            format!("{} {subject} {}", bot.provider, style.paint(&escape::text(bot.id.as_sent()), Tone::Strong));
+        let id = style.paint(&escape::text(bot.id.as_sent()), Tone::Strong);
+        let mut text = format!("{} {} {id}", bot.provider, subject_name(bot.subject));
         for (place, what) in self.lines() {
             // Writing to a string cannot fail.
             let _ = write!(text, "\n  {}{what}", style.paint(&format!("{place:LABEL_WIDTH$}"), Tone::Faint));
@@ -108,7 +102,7 @@ impl Remains {
         if lines.is_empty() { "nothing but the tombstone".to_owned() } else { lines.join("; ") }
     }
 
-    fn lines(&self) -> Vec<(&str, String)> {
+    pub(super) fn lines(&self) -> Vec<(&str, String)> {
         let object = |(folder, (count, bytes)): (_, &(usize, u64))| {
             (folder, format!("{}, {}", many(*count, "object"), size(*bytes)))
         };
@@ -160,12 +154,6 @@ fn words(session: &Session) -> Vec<String> {
     let attributes = session.custom_attributes().map(|_| "custom attributes".to_owned());
     let counted = counted.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| many(count, what));
     attributes.into_iter().chain(counted).collect()
-}
-
-fn many(count: usize, what: &str) -> String {
-    let (noun, rest) = what.split_once(' ').unwrap_or((what, ""));
-    let (plural, gap) = (if count == 1 { "" } else { "s" }, if rest.is_empty() { "" } else { " " });
-    format!("{count} {noun}{plural}{gap}{rest}")
 }
 
 #[cfg(test)]

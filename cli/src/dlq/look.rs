@@ -2,9 +2,9 @@
 
 use super::{List, Of, Show, is_asked_for, is_of, missing, scan::Scan};
 use crate::{
+    bot,
     bucket::Bucket,
     failure::Failure,
-    kept::show,
     queue::Letter,
     replay::{
         content::{Content, Refusal},
@@ -12,6 +12,7 @@ use crate::{
         open,
     },
     screen::{self, Style},
+    set_aside::show,
     stack::Stack,
 };
 use shared::{Command, SessionId};
@@ -19,17 +20,18 @@ use shared::{Command, SessionId};
 impl List {
     pub(super) async fn run(self, of: Of, stack: &Stack, style: Style) -> Result<(), Failure> {
         let session = of.session(&self.whose)?;
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let limit = self.listing.limit.get();
         let bucket = Bucket::of(stack);
         let mut scan = Scan::begin(of.dead(stack)).await?;
         let listed = list(&bucket, &mut scan, of, session.as_ref(), limit).await;
         let expected = scan.expected();
         let unseen = scan.close().await;
         let (lines, unseen) = (listed?, unseen?);
-        if lines.is_empty() && !self.json {
-            screen::remark(&format!("nothing like that in {} on {}", of.dead(stack).name(), stack.aws.name));
+        if lines.is_empty() && !self.listing.json {
+            let whose = session.as_ref().map(|id| format!(" of {}", bot::name(id))).unwrap_or_default();
+            screen::remark(&format!("nothing{whose} is in {} on {}", of.dead(stack).name(), stack.aws.name));
         } else {
-            line::print(&lines, self.json, style)?;
+            line::print(&lines, self.listing.json, style)?;
         }
         if lines.len() >= limit {
             screen::remark(&format!("these are {limit} of about {expected}; --limit N shows more"));
@@ -65,12 +67,12 @@ async fn list(
 
 /// What there is to say of a dead letter, and its body: of a delivery that of its sender, of everything else all of it.
 async fn describe(bucket: &Bucket<'_>, of: Of, letter: &Letter) -> Result<(Line, Vec<u8>), Failure> {
-    let line = Line { key: letter.id.clone(), kept_at: letter.sent_at, ..Line::default() };
+    let line = Line { key: letter.id.clone(), stored_at: letter.sent_at, ..Line::default() };
     let whole = letter.body.clone().into_bytes();
     if of == Of::Commands {
         let line = match Command::decode(&letter.body) {
             Ok(command) => Line { event: Some(command.as_str().to_owned()), size_bytes: Some(whole.len()), ..line },
-            Err(_) => line.with_refusal(&Refusal::Command),
+            Err(_) => Line { event: Some("unknown command".to_owned()), ..line.with_refusal(&Refusal::Command) },
         };
         return Ok((line, whole));
     }

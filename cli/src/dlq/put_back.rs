@@ -3,9 +3,7 @@
 use super::{Of, PutBack, is_asked_for, is_of, missing, scan::Scan};
 use crate::{
     bucket::Bucket,
-    escape,
     failure::Failure,
-    kept::finish,
     queue::{Letter, Queue},
     replay::{
         Fate, Replay,
@@ -13,6 +11,7 @@ use crate::{
         progress::{Progress, Tally, Words},
     },
     screen::{self, Style},
+    set_aside::finish,
     stack::Stack,
 };
 use futures_util::{StreamExt, stream};
@@ -76,7 +75,7 @@ async fn pass(
         let fates: Vec<_> = putting_back.buffered(CONCURRENT).collect().await;
         let mut noted = Ok(());
         for (letter, fate) in fates {
-            noted = noted.and_then(|()| progress.note(&name(&letter, &fate), &fate));
+            noted = noted.and_then(|()| progress.note(&fate.name(&letter.id), &fate));
             match fate {
                 Fate::PutBack(one) if !words.dry_run => followed.extend(one),
                 _ => scan.hold(letter),
@@ -117,13 +116,4 @@ async fn put_back(replay: &Replay<'_>, dead: &Queue<'_>, of: Of, letter: Letter,
         fate => fate,
     };
     (letter, fate)
-}
-
-/// Names a dead letter, harmless for terminals.
-fn name(letter: &Letter, fate: &Fate) -> String {
-    let id = escape::text(&letter.id);
-    match fate {
-        Fate::PutBack(Some(followed)) => format!("{id}, {}", followed.name()),
-        _ => id,
-    }
 }

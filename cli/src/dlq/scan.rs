@@ -37,10 +37,6 @@ pub(super) struct Unseen {
 }
 
 impl<'a> Scan<'a> {
-    /// Begins.
-    ///
-    /// # Errors
-    /// When the queue does not answer.
     pub(super) async fn begin(queue: Queue<'a>) -> Result<Self, Failure> {
         let before = queue.depth().await?;
         Ok(Self {
@@ -60,9 +56,6 @@ impl<'a> Scan<'a> {
     }
 
     /// The next messages; none at the end. Each is to be deleted or given to [`Self::hold`].
-    ///
-    /// # Errors
-    /// When the queue does not answer.
     pub(super) async fn next(&mut self) -> Result<Vec<Letter>, Failure> {
         while !self.is_over {
             let received = self.queue.receive().await?;

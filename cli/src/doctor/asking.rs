@@ -1,6 +1,6 @@
 //! What AWS's answers say: that something is there, is not there for certain, or that nobody knows.
 
-use super::facts::Seen;
+use super::facts::Lookup;
 use crate::stack::Aws;
 use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use std::{collections::BTreeMap, error::Error};
@@ -25,17 +25,22 @@ const NOT_LOCALLY: [&str; 5] =
     ["NotImplemented", "UnknownOperationException", "InvalidAction", "UnsupportedOperation", "UnknownOperation"];
 
 /// What an answer of AWS says of something that may not be there. `lacks` is what the local AWS does not do.
-pub(super) fn seen<T, E, R>(aws: &Aws, doing: &str, lacks: &'static str, answer: Result<T, SdkError<E, R>>) -> Seen<T>
+pub(super) fn lookup<T, E, R>(
+    aws: &Aws,
+    doing: &str,
+    lacks: &'static str,
+    answer: Result<T, SdkError<E, R>>,
+) -> Lookup<T>
 where
     E: ProvideErrorMetadata + Error + 'static,
     R: std::fmt::Debug + 'static,
 {
     match answer {
-        Ok(found) => Seen::Here(found),
+        Ok(found) => Lookup::Found(found),
         Err(error) => match error.code() {
-            Some(code) if ABSENT.contains(&code) => Seen::Absent,
-            Some(code) if aws.is_local() && NOT_LOCALLY.contains(&code) => Seen::NotLocally(lacks),
-            _ => Seen::Unknown(aws.failure(doing, &error)),
+            Some(code) if ABSENT.contains(&code) => Lookup::Absent,
+            Some(code) if aws.is_local() && NOT_LOCALLY.contains(&code) => Lookup::NotLocally(lacks),
+            _ => Lookup::Unknown(aws.failure(doing, &error)),
         },
     }
 }

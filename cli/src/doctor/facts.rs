@@ -1,6 +1,7 @@
 //! What was found out about a deployment. No secret is among it: where a check is about one, only whether it agrees.
 
 use crate::failure::Failure;
+use serde::Serialize;
 use serde_json::Value;
 use shared::{Endpoint, Provider};
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,11 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What the ids of invented bots begin with.
 pub const BOT_PREFIX: &str = "doctor-";
 
+/// What the id of the bot ends with whose delivery fails for a while.
+pub const RETRY_SUFFIX: &str = "-retry";
+
 /// Something that was looked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Seen<T> {
+pub enum Lookup<T> {
     /// It is there.
-    Here(T),
+    Found(T),
     /// It is not there for certain.
     Absent,
     /// The local AWS cannot say: what it lacks, as the end of "the local AWS does not …".
@@ -21,23 +25,34 @@ pub enum Seen<T> {
     Unknown(Failure),
 }
 
-impl<T> Seen<T> {
+impl<T> Lookup<T> {
     /// What is there.
-    pub fn here(&self) -> Option<&T> {
+    pub fn found(&self) -> Option<&T> {
         match self {
-            Self::Here(found) => Some(found),
+            Self::Found(found) => Some(found),
             _ => None,
         }
     }
 
     /// The same of something made from it.
-    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Seen<U> {
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Lookup<U> {
+        self.and_then(|found| Some(of(found)))
+    }
+
+    /// The same of something that it has; absent if it has none.
+    pub fn and_then<U>(self, of: impl FnOnce(T) -> Option<U>) -> Lookup<U> {
         match self {
-            Self::Here(found) => Seen::Here(of(found)),
-            Self::Absent => Seen::Absent,
-            Self::NotLocally(what) => Seen::NotLocally(what),
-            Self::Unknown(failure) => Seen::Unknown(failure),
+            Self::Found(found) => of(found).map_or(Lookup::Absent, Lookup::Found),
+            Self::Absent => Lookup::Absent,
+            Self::NotLocally(what) => Lookup::NotLocally(what),
+            Self::Unknown(failure) => Lookup::Unknown(failure),
         }
+    }
+}
+
+impl<T> From<Result<T, Failure>> for Lookup<T> {
+    fn from(answer: Result<T, Failure>) -> Self {
+        answer.map_or_else(Self::Unknown, Self::Found)
     }
 }
 
@@ -45,33 +60,44 @@ impl<T> Seen<T> {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Facts {
     pub stack: StackFacts,
-    pub account: Seen<Account>,
+    pub account: Lookup<Account>,
     pub ingest: Function,
     pub process: Function,
     /// What Lambda does with a sweep that failed; `Absent` is what it does by itself.
-    pub invoked: Seen<Invoked>,
+    pub invoked: Lookup<Invoked>,
     /// Invocations of process that Lambda has stopped as endless loops, in two weeks.
-    pub loops: Seen<f64>,
-    pub url: Seen<Url>,
+    pub loops: Lookup<f64>,
+    pub url: Lookup<Url>,
     /// The statements of the policy on ingest's alias.
-    pub permissions: Seen<Vec<Value>>,
-    pub secret: Seen<SecretFacts>,
+    pub permissions: Lookup<Vec<Value>>,
+    pub secret: Lookup<SecretFacts>,
     pub events: Source,
     pub commands: Source,
     pub table: TableFacts,
     pub bucket: BucketFacts,
-    pub bus: Seen<()>,
-    pub alarms: Seen<Vec<Alarm>>,
+    pub bus: Lookup<()>,
+    pub alarms: Lookup<Vec<Alarm>>,
     /// Who hears of alarms; `Absent` where there is no topic.
-    pub subscriptions: Seen<Vec<Subscription>>,
-    pub schedule: Seen<Schedule>,
+    pub subscriptions: Lookup<Vec<Subscription>>,
+    pub schedule: Lookup<Schedule>,
     /// The seconds since the last line of a sweep in the log; `None` where there is none in a quarter of an hour.
-    pub last_sweep: Seen<Option<i64>>,
+    pub last_sweep: Lookup<Option<i64>>,
     pub backlog: Backlog,
     /// What the providers' APIs answered to the stack's keys.
     pub apis: BTreeMap<Provider, Asked>,
-    /// The routes that have a credential, and of each the seconds since the last delivery.
-    pub heard: Seen<BTreeMap<Endpoint, Option<i64>>>,
+    /// The routes that have a credential.
+    pub routes: Lookup<BTreeMap<Endpoint, Route>>,
+    /// Of each route the requests of the last day with a wrong credential: how many seconds ago each was.
+    pub rejected: Lookup<BTreeMap<Endpoint, Vec<i64>>>,
+}
+
+/// When a route received deliveries, as far as the newest sessions know.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Route {
+    /// How many seconds ago each delivery was received, the latest first.
+    pub received: Vec<i64>,
+    /// How many seconds ago each run of `rollcall doctor` began that sent deliveries.
+    pub doctors: Vec<i64>,
 }
 
 /// The stack, as `CloudFormation` knows it.
@@ -89,19 +115,16 @@ pub struct StackFacts {
 
 impl StackFacts {
     /// A parameter's value; empty where it has none.
-    #[must_use]
     pub fn parameter(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
     }
 
     /// A parameter's value as a number; 0 where it is none.
-    #[must_use]
     pub fn number(&self, name: &str) -> i64 {
         self.parameter(name).parse().unwrap_or(0)
     }
 
     /// The physical id of a resource; the logical one where the stack does not have it.
-    #[must_use]
     pub fn physical<'a>(&'a self, logical: &'a str) -> &'a str {
         self.resources.get(logical).map_or(logical, |(_, physical)| physical)
     }
@@ -125,13 +148,13 @@ pub struct Account {
 pub struct Function {
     pub name: String,
     /// What was deployed last.
-    pub latest: Seen<Settings>,
+    pub latest: Lookup<Settings>,
     /// What is invoked.
-    pub live: Seen<Live>,
+    pub live: Lookup<Live>,
     /// The concurrency that is set apart for it.
-    pub reserved: Seen<Option<i64>>,
+    pub reserved: Lookup<Option<i64>>,
     /// The days its log lines are kept; `None` is for ever.
-    pub log_days: Seen<Option<i64>>,
+    pub log_days: Lookup<Option<i64>>,
 }
 
 /// What Lambda does with an event that it was given without anybody waiting for the answer.
@@ -171,7 +194,6 @@ pub struct Settings {
     pub variables: BTreeMap<String, String>,
 }
 
-/// The function URL.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Url {
     pub url: String,
@@ -191,12 +213,11 @@ pub struct SecretFacts {
 /// A queue that a mapping reads, with its dead-letter queue.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Source {
-    pub mappings: Seen<Vec<Mapping>>,
-    pub queue: Seen<BTreeMap<String, String>>,
-    pub dead: Seen<BTreeMap<String, String>>,
+    pub mappings: Lookup<Vec<Mapping>>,
+    pub queue: Lookup<BTreeMap<String, String>>,
+    pub dead: Lookup<BTreeMap<String, String>>,
 }
 
-/// An event source mapping.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mapping {
     pub id: String,
@@ -207,14 +228,13 @@ pub struct Mapping {
     pub maximum_concurrency: Option<i64>,
 }
 
-/// The table.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TableFacts {
-    pub description: Seen<TableDescription>,
+    pub description: Lookup<TableDescription>,
     /// The attribute by which items expire; `None` where they do not.
-    pub ttl: Seen<Option<String>>,
+    pub ttl: Lookup<Option<String>>,
     /// How many days back it can be restored; `None` where it cannot.
-    pub backup_days: Seen<Option<i64>>,
+    pub backup_days: Lookup<Option<i64>>,
 }
 
 /// What `DescribeTable` says.
@@ -227,16 +247,15 @@ pub struct TableDescription {
     pub indexes: BTreeSet<String>,
 }
 
-/// The bucket.
 #[derive(Clone, PartialEq, Debug)]
 pub struct BucketFacts {
     /// Which of the four blocks of public access are off.
-    pub open: Seen<Vec<&'static str>>,
-    pub statements: Seen<Vec<Value>>,
+    pub open: Lookup<Vec<&'static str>>,
+    pub statements: Lookup<Vec<Value>>,
     /// The algorithm.
-    pub encryption: Seen<String>,
-    pub rules: Seen<Vec<Rule>>,
-    pub is_versioned: Seen<bool>,
+    pub encryption: Lookup<String>,
+    pub rules: Lookup<Vec<Rule>>,
+    pub is_versioned: Lookup<bool>,
 }
 
 /// A rule of the bucket's lifecycle that is in force.
@@ -249,7 +268,6 @@ pub struct Rule {
     pub aborts_uploads: bool,
 }
 
-/// An alarm.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Alarm {
     pub name: String,
@@ -278,15 +296,15 @@ pub struct Schedule {
 /// What waits for somebody.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Backlog {
-    pub dead_deliveries: Seen<usize>,
-    pub dead_commands: Seen<usize>,
-    pub spool: Seen<Heap>,
-    pub parked: Seen<Heap>,
-    pub quarantine: Seen<Heap>,
+    pub dead_deliveries: Lookup<usize>,
+    pub dead_commands: Lookup<usize>,
+    pub spool: Lookup<Heap>,
+    pub parked: Lookup<Heap>,
+    pub quarantine: Lookup<Heap>,
 }
 
 /// Objects in one folder of the bucket.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Heap {
     pub count: usize,
     pub bytes: u64,
@@ -296,22 +314,16 @@ pub struct Heap {
 /// What a provider's API answered.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Asked {
-    /// Where it is.
     pub url: String,
-    /// What it answered.
     pub answer: ApiAnswer,
 }
 
 /// The answer of a provider's API to the stack's key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ApiAnswer {
-    /// The stack has no key.
     NoKey,
-    /// The key could not be read.
     Unread(Failure),
-    /// An answer.
     Status {
-        /// Its HTTP status.
         status: u16,
         /// Whether its body is JSON, as all that these APIs say.
         is_json: bool,

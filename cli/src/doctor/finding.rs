@@ -33,7 +33,6 @@ macro_rules! checks {
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             /// The name: the area, a dot, and what is looked at.
-            #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $id),* }
             }
@@ -126,9 +125,7 @@ impl fmt::Display for Check {
 /// What one check came to.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Finding {
-    /// Which check.
     pub check: Check,
-    /// How it ended.
     pub verdict: Verdict,
     /// What is so, in one sentence.
     pub what: String,
@@ -138,37 +135,31 @@ pub struct Finding {
 
 impl Finding {
     /// It is as it should be.
-    #[must_use]
     pub fn pass(check: Check, what: impl Into<String>) -> Self {
         Self { check, verdict: Verdict::Pass, what: what.into(), way_out: None }
     }
 
     /// It was not looked at, because of this.
-    #[must_use]
     pub fn skipped(check: Check, why: impl Into<String>) -> Self {
         Self { verdict: Verdict::Skipped, ..Self::pass(check, why) }
     }
 
     /// Somebody should look at it.
-    #[must_use]
     pub fn warn(check: Check, what: impl Into<String>, way_out: impl Into<String>) -> Self {
         Self { check, verdict: Verdict::Warn, what: what.into(), way_out: Some(way_out.into()) }
     }
 
     /// It is wrong.
-    #[must_use]
     pub fn fail(check: Check, what: impl Into<String>, way_out: impl Into<String>) -> Self {
         Self { verdict: Verdict::Fail, ..Self::warn(check, what, way_out) }
     }
 
     /// Wrong if there is any problem, else as it should be.
-    #[must_use]
     pub fn unless(check: Check, problems: &[String], well: impl Into<String>, way_out: impl Into<String>) -> Self {
         if problems.is_empty() { Self::pass(check, well) } else { Self::fail(check, problems.join("; "), way_out) }
     }
 
     /// For people: one line, and under it what to do.
-    #[must_use]
     pub fn render(&self, style: Style) -> String {
         let (word, tone) = match self.verdict {
             Verdict::Pass => ("pass", Tone::Good),
@@ -192,7 +183,6 @@ impl Finding {
 /// The shape of `rollcall doctor --json`, as docs/DOCTOR.md documents it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Report {
-    /// The stack's name.
     pub stack: String,
     /// Where it is, in words.
     pub place: String,
@@ -201,13 +191,11 @@ pub struct Report {
     pub checked_at: Timestamp,
     /// The worst verdict, where something skipped counts as passed.
     pub verdict: Verdict,
-    /// Each check.
     pub findings: Vec<Finding>,
 }
 
 impl Report {
     /// All findings together.
-    #[must_use]
     pub fn new(stack: &str, place: &str, checked_at: Timestamp, findings: Vec<Finding>) -> Self {
         let worst = findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Pass);
         let verdict = if worst == Verdict::Skipped { Verdict::Pass } else { worst };
@@ -215,13 +203,11 @@ impl Report {
     }
 
     /// How many checks ended so.
-    #[must_use]
     pub fn count(&self, verdict: Verdict) -> usize {
         self.findings.iter().filter(|finding| finding.verdict == verdict).count()
     }
 
     /// All of it in one line.
-    #[must_use]
     pub fn summary(&self) -> String {
         let count = |verdict| self.count(verdict);
         format!(

@@ -8,11 +8,8 @@ mod sender;
 
 pub(super) use sender::{Front, could_not};
 
-use super::{
-    finding::{Check, Finding},
-    judge::words::many,
-};
-use crate::{delete, failure::Failure, screen};
+use super::finding::{Check, Finding};
+use crate::{delete, failure::Failure, screen, words::many};
 use shared::Provider;
 use std::time::Duration;
 

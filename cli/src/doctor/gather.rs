@@ -7,8 +7,9 @@ mod stores;
 mod watch;
 
 pub(super) use providers::open;
+pub(crate) use watch::{last_sweep, oldest_message};
 
-use super::facts::{Backlog, BucketFacts, Facts, Heap, Seen, StackFacts, TableFacts};
+use super::facts::{Backlog, BucketFacts, Facts, Heap, Lookup, StackFacts, TableFacts};
 use crate::{bucket::Bucket, failure::Failure, queue::Queue, stack::Stack};
 use aws_sdk_cloudformation::Client;
 use jiff::Timestamp;
@@ -46,7 +47,11 @@ pub async fn gather(stack: &Stack) -> Result<Facts, Failure> {
         watch::last_sweep(stack, &process.name),
         backlog(stack),
     );
-    let (apis, heard) = tokio::join!(providers::apis(stack, &described), providers::heard(stack));
+    let (apis, routes, rejected) = tokio::join!(
+        providers::apis(stack, &described),
+        providers::routes(stack),
+        providers::rejected(stack, &ingest.name)
+    );
     Ok(Facts {
         stack: described,
         account,
@@ -68,7 +73,8 @@ pub async fn gather(stack: &Stack) -> Result<Facts, Failure> {
         last_sweep,
         backlog,
         apis,
-        heard,
+        routes,
+        rejected,
     })
 }
 
@@ -134,24 +140,18 @@ async fn backlog(stack: &Stack) -> Backlog {
     Backlog { dead_deliveries, dead_commands, spool, parked, quarantine }
 }
 
-async fn depth(queue: &Queue<'_>) -> Seen<usize> {
-    match queue.depth().await {
-        Ok(depth) => Seen::Here(depth.visible + depth.hidden),
-        Err(failure) => Seen::Unknown(failure),
-    }
+async fn depth(queue: &Queue<'_>) -> Lookup<usize> {
+    Lookup::from(queue.depth().await).map(|depth| depth.visible + depth.hidden)
 }
 
-async fn heap(bucket: &Bucket<'_>, folder: Folder) -> Seen<Heap> {
-    match bucket.list(&folder.prefix()).await {
-        Ok(listed) => {
-            let now = Timestamp::now().as_second();
-            let oldest = listed.iter().filter_map(|stored| stored.stored_at).min();
-            Seen::Here(Heap {
-                count: listed.len(),
-                bytes: listed.iter().map(|stored| stored.size_bytes).sum(),
-                oldest_seconds: oldest.map_or(0, |oldest| (now - oldest.as_second()).max(0)),
-            })
+pub(crate) async fn heap(bucket: &Bucket<'_>, folder: Folder) -> Lookup<Heap> {
+    Lookup::from(bucket.list(&folder.prefix()).await).map(|listed| {
+        let oldest = listed.iter().filter_map(|stored| stored.stored_at).min();
+        let age = |oldest: Timestamp| (Timestamp::now().as_second() - oldest.as_second()).max(0);
+        Heap {
+            count: listed.len(),
+            bytes: listed.iter().map(|stored| stored.size_bytes).sum(),
+            oldest_seconds: oldest.map_or(0, age),
         }
-        Err(failure) => Seen::Unknown(failure),
-    }
+    })
 }

@@ -5,15 +5,13 @@ mod functions;
 mod providers;
 mod queues;
 mod stores;
-pub(super) mod words;
 
 use super::{
-    facts::{Facts, Seen},
+    facts::{Facts, Lookup},
     finding::{Check, Finding},
 };
 
 /// What the facts come to: one finding for each check that sends nothing.
-#[must_use]
 pub fn judge(facts: &Facts) -> Vec<Finding> {
     let mut findings = functions::judge(facts);
     findings.extend(queues::judge(facts));
@@ -23,11 +21,11 @@ pub fn judge(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-impl<T> Seen<T> {
+impl<T> Lookup<T> {
     /// Judges what is there. Where it is not there, `missing` says so and what to do.
     pub(super) fn judge(&self, check: Check, missing: (&str, &str), of: impl FnOnce(&T) -> Finding) -> Finding {
         match self {
-            Self::Here(found) => of(found),
+            Self::Found(found) => of(found),
             Self::Absent => Finding::fail(check, missing.0, missing.1),
             Self::NotLocally(what) => Finding::skipped(check, format!("the local AWS does not {what}")),
             Self::Unknown(failure) => {

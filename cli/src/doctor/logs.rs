@@ -1,6 +1,6 @@
 //! The functions' log lines, as far as a check needs them.
 
-use super::{asking::seen, facts::Seen};
+use super::{asking::lookup, facts::Lookup};
 use crate::stack::Stack;
 use serde_json::Value;
 
@@ -8,15 +8,12 @@ use serde_json::Value;
 const MAX_PAGES: usize = 100;
 
 /// The log group of a function, as the template names it.
-#[must_use]
 pub fn group(function: &str) -> String {
     format!("/aws/lambda/{function}")
 }
 
-/// Which lines.
 #[derive(Clone, Debug)]
 pub struct Lines {
-    /// The log group.
     pub group: String,
     /// The earliest, in seconds since the Unix epoch.
     pub since: i64,
@@ -24,12 +21,10 @@ pub struct Lines {
     pub pattern: String,
 }
 
-/// A line.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Line {
     /// When it was written, in seconds since the Unix epoch.
     pub at: i64,
-    /// Its text.
     pub text: String,
     /// The same as JSON; null where it is none.
     pub json: Value,
@@ -37,7 +32,7 @@ pub struct Line {
 
 impl Lines {
     /// The lines that `is_it` says yes to.
-    pub async fn find(&self, stack: &Stack, is_it: impl Fn(&Value) -> bool) -> Seen<Vec<Line>> {
+    pub async fn find(&self, stack: &Stack, is_it: impl Fn(&Value) -> bool) -> Lookup<Vec<Line>> {
         let client = aws_sdk_cloudwatchlogs::Client::new(&stack.aws.config);
         let request = client
             .filter_log_events()
@@ -48,8 +43,8 @@ impl Lines {
         let mut next = None;
         for _ in 0..MAX_PAGES {
             let answer = request.clone().set_next_token(next).send().await;
-            let page = match seen(&stack.aws, &format!("searching {}", self.group), "search log lines", answer) {
-                Seen::Here(page) => page,
+            let page = match lookup(&stack.aws, &format!("searching {}", self.group), "search log lines", answer) {
+                Lookup::Found(page) => page,
                 other => return other.map(|_| vec![]),
             };
             for event in page.events.unwrap_or_default() {
@@ -64,6 +59,6 @@ impl Lines {
                 break;
             }
         }
-        Seen::Here(found)
+        Lookup::Found(found)
     }
 }

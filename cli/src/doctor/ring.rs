@@ -1,7 +1,7 @@
 //! `--ring`: makes one alarm ring, to see who hears of it.
 
 use super::{
-    facts::{Alarm, Facts, Seen},
+    facts::{Alarm, Facts, Lookup},
     finding::{Check, Finding},
 };
 use crate::stack::Stack;
@@ -23,7 +23,7 @@ const REASON: &str = "rollcall doctor --ring: this is a test, and nothing is wro
 pub(super) async fn ring(stack: &Stack, facts: &Facts) -> Finding {
     let check = Check::AlarmsRing;
     let alarms = match &facts.alarms {
-        Seen::Here(alarms) => alarms,
+        Lookup::Found(alarms) => alarms,
         other => return other.judge(check, ("there is no alarm", "see alarms.exist"), |_| Finding::pass(check, "")),
     };
     let Some(alarm) =
@@ -87,7 +87,7 @@ async fn told(client: &Client, alarm: &Alarm, since: Timestamp, is_local: bool) 
 
 fn judge(alarm: &Alarm, facts: &Facts, told: Option<bool>) -> Finding {
     let check = Check::AlarmsRing;
-    let confirmed = facts.subscriptions.here().into_iter().flatten().filter(|one| one.is_confirmed);
+    let confirmed = facts.subscriptions.found().into_iter().flatten().filter(|one| one.is_confirmed);
     let names: Vec<_> = confirmed.map(|one| format!("{} ({})", one.endpoint, one.protocol)).collect();
     let rang = format!("the alarm {} rang", alarm.name);
     match (told, names.is_empty()) {
@@ -127,7 +127,7 @@ mod tests {
             (Verdict::Pass, "the alarm s-ParkedAlarm-1 rang: you@example.org (email) should have a message now")
         );
         assert_eq!(judge(&alarm, &facts, Some(false)).verdict, Verdict::Fail);
-        facts.subscriptions = Seen::Here(vec![]);
+        facts.subscriptions = Lookup::Found(vec![]);
         assert_eq!(judge(&alarm, &facts, Some(true)).verdict, Verdict::Warn);
     }
 }

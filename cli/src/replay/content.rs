@@ -1,4 +1,4 @@
-//! What a kept object or a dead letter turns out to be, and what of it goes back into the queue.
+//! What an object in the bucket or a dead letter turns out to be, and what of it goes back into the queue.
 
 use shared::{
     Event, QueueMessage, SessionId,
@@ -13,7 +13,7 @@ use shared::{
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Content {
     carried: Carried,
-    /// The text of its queue record, to go back as it is; `None` where only the body was kept.
+    /// The text of its queue record, to go back as it is; `None` where only the body was stored.
     record: Option<String>,
 }
 
@@ -75,16 +75,12 @@ pub enum Refusal {
     /// The command is none that this version knows.
     #[error("it is no command that this rollcall knows: deploy the version that sent it, and use its rollcall")]
     Command,
-    /// The queue refused it.
     #[error("the queue refuses this very message: {0}")]
     Queue(String),
 }
 
 impl Content {
     /// Understands an object. `find` looks up its metadata.
-    ///
-    /// # Errors
-    /// [`Refusal`] if it cannot go back.
     pub fn of_object(find: impl Fn(&str) -> Option<String>, bytes: Vec<u8>) -> Result<Self, Refusal> {
         match restore(find, bytes)? {
             Restored::Message(message) => Ok(Self { carried: Carried::Whole(message), record: None }),
@@ -93,9 +89,6 @@ impl Content {
     }
 
     /// Understands the text of a queue record.
-    ///
-    /// # Errors
-    /// [`Refusal`] if it cannot go back.
     pub fn of_record(text: String) -> Result<Self, Refusal> {
         match QueueMessage::decode(&text) {
             Ok(carried) => Ok(Self { carried, record: Some(text) }),
@@ -105,13 +98,11 @@ impl Content {
     }
 
     /// What is known of how the delivery came.
-    #[must_use]
     pub fn head(&self) -> &Head {
         self.carried.head()
     }
 
     /// Where its body is, if that is elsewhere.
-    #[must_use]
     pub fn claimed_key(&self) -> Option<String> {
         match &self.carried {
             Carried::Whole(_) => None,
@@ -120,9 +111,6 @@ impl Content {
     }
 
     /// The delivery with its body. `found` is what is under [`Self::claimed_key`].
-    ///
-    /// # Errors
-    /// [`Refusal`] if that is not the body that was claimed.
     pub fn open(self, found: Option<Vec<u8>>) -> Result<Opened, Refusal> {
         let Self { carried, record } = self;
         match carried {
@@ -137,30 +125,24 @@ impl Content {
 }
 
 impl Opened {
-    /// The delivery.
-    #[must_use]
     pub fn message(&self) -> &QueueMessage {
         &self.message
     }
 
     /// What the delivery says, if this version can read it.
-    #[must_use]
     pub fn event(&self) -> Option<Event> {
         provider::parse(&self.message).ok()
     }
 
-    /// Whose it is.
-    #[must_use]
     pub fn session(&self) -> Option<SessionId> {
         provider::peek_message(&self.message).session
     }
 
-    /// The delivery, ready to go back. `kept_in` is the group that it was kept in: that of its route, where its bot was not
+    /// The delivery, ready to go back. `stored_in` is the group that it was stored in: that of its route, where its bot was not
     /// to be seen at the time. If it is now, the delivery goes to its bot's group.
-    #[must_use]
-    pub fn returning(self, kept_in: &str) -> Returning {
+    pub fn returning(self, stored_in: &str) -> Returning {
         let session = self.session();
-        let group = session.as_ref().map_or_else(|| kept_in.to_owned(), SessionId::group);
+        let group = session.as_ref().map_or_else(|| stored_in.to_owned(), SessionId::group);
         let Self { message, record, claim } = self;
         let message_group = group::in_queue(&group, message.trust());
         let accept_id = message.accept_id().clone();

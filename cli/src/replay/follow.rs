@@ -26,7 +26,7 @@ const WAIT_BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// How many bots are looked at at a time.
 const CONCURRENT: usize = 8;
 
-/// Where a failing delivery would be kept again.
+/// Where a delivery that fails again would be.
 const AGAIN: [Folder; 2] = [Folder::Parked, Folder::Quarantine];
 
 /// A delivery that was put back.
@@ -41,19 +41,16 @@ pub struct Followed {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Ending {
     /// Its bot's timeline has it, and does not call it missing.
-    Seen(Disposition),
-    /// It failed again, and is kept again.
-    Kept(Folder),
-    /// Nothing was seen of it in time.
-    Unseen,
+    Processed(Disposition),
+    /// It failed again, and is in this folder again.
+    FailedAgain(Folder),
+    /// Nothing showed of it in time.
+    Open,
     /// Its body names no bot that this version can see, so there is no timeline to look at.
     Nameless,
 }
 
 /// Follows deliveries until each has met its end, or time is up.
-///
-/// # Errors
-/// When the table or the bucket cannot be read.
 pub async fn follow(
     stack: &Stack,
     bucket: &Bucket<'_>,
@@ -86,7 +83,7 @@ pub async fn follow(
         if by_group.is_empty() || Instant::now() >= deadline {
             let left = by_group.into_values().flatten();
             ended.extend(left.map(|followed| {
-                let ending = if followed.session.is_some() { Ending::Unseen } else { Ending::Nameless };
+                let ending = if followed.session.is_some() { Ending::Open } else { Ending::Nameless };
                 (followed, ending)
             }));
             return Ok(ended);
@@ -103,28 +100,26 @@ async fn look(
     group: String,
     followed: Vec<Followed>,
 ) -> Result<(String, Vec<Followed>, Vec<Option<Ending>>), Failure> {
-    let mut kept = HashSet::new();
+    let mut stored = HashSet::new();
     for folder in AGAIN {
-        kept.extend(bucket.list(&folder.prefix_of(&group)).await?.into_iter().map(|object| object.key));
+        stored.extend(bucket.list(&folder.prefix_of(&group)).await?.into_iter().map(|object| object.key));
     }
     let known = match followed.iter().find_map(|followed| followed.session.as_ref()) {
         Some(id) => table::known(table, stack, id, jiff::Timestamp::now().as_second()).await?,
         None => None,
     };
-    let endings = followed.iter().map(|followed| followed.ending(known.as_ref(), &kept)).collect();
+    let endings = followed.iter().map(|followed| followed.ending(known.as_ref(), &stored)).collect();
     Ok((group, followed, endings))
 }
 
 impl Followed {
     /// What there is to follow of a delivery.
-    #[must_use]
     pub fn of(returning: &Returning) -> Self {
         let Returning { accept_id, session, group, .. } = returning.clone();
         Self { accept_id, session, group }
     }
 
     /// Whose it is, harmless for terminals.
-    #[must_use]
     pub fn name(&self) -> String {
         let id = escape::text(self.accept_id.as_str());
         match &self.session {
@@ -133,12 +128,12 @@ impl Followed {
         }
     }
 
-    /// What became of it, by what is known of its bot and the keys of what is kept of it; `None` if that does not show yet.
-    fn ending(&self, known: Option<&Known>, kept: &HashSet<String>) -> Option<Ending> {
-        let is_kept = |folder: &Folder| kept.contains(&key(*folder, &self.group, self.accept_id.as_str()));
+    /// What became of it, by what is known of its bot and the keys of what is stored in `AGAIN`; `None` if that does not show yet.
+    fn ending(&self, known: Option<&Known>, stored: &HashSet<String>) -> Option<Ending> {
+        let is_stored = |folder: &Folder| stored.contains(&key(*folder, &self.group, self.accept_id.as_str()));
         // Its key was vacated before it was sent, so whatever is there now came after.
-        if let Some(folder) = AGAIN.into_iter().find(is_kept) {
-            return Some(Ending::Kept(folder));
+        if let Some(folder) = AGAIN.into_iter().find(is_stored) {
+            return Some(Ending::FailedAgain(folder));
         }
         let known = known?;
         let missing = known.session.as_ref().map(|(session, _)| session.missing()).unwrap_or_default();
@@ -147,27 +142,26 @@ impl Followed {
         }
         // A note that it was quarantined may be of the first time.
         let lines = known.entries.iter().filter(|entry| entry.accept_id == self.accept_id);
-        lines.map(|entry| entry.disposition).find(|end| *end != Disposition::Quarantined).map(Ending::Seen)
+        lines.map(|entry| entry.disposition).find(|end| *end != Disposition::Quarantined).map(Ending::Processed)
     }
 }
 
 impl Ending {
     fn is_good(&self) -> bool {
-        matches!(self, Self::Seen(_))
+        matches!(self, Self::Processed(_))
     }
 
-    fn told(&self) -> String {
+    fn in_words(&self) -> String {
         match self {
-            Self::Seen(disposition) => disposition.as_str().to_owned(),
-            Self::Kept(folder) => format!("failed again, in {}", folder.prefix()),
-            Self::Unseen => "not seen yet".to_owned(),
+            Self::Processed(disposition) => disposition.as_str().to_owned(),
+            Self::FailedAgain(folder) => format!("failed again, in {}", folder.prefix()),
+            Self::Open => "not processed yet".to_owned(),
             Self::Nameless => "of no bot that this rollcall can see".to_owned(),
         }
     }
 }
 
 /// What became of all of them in a line, and before it one line for each that did not end well.
-#[must_use]
 pub fn report(ended: &[(Followed, Ending)], style: Style) -> String {
     let mut counts: BTreeMap<&Ending, usize> = BTreeMap::new();
     for (_, ending) in ended {
@@ -175,26 +169,35 @@ pub fn report(ended: &[(Followed, Ending)], style: Style) -> String {
     }
     let counts = counts.into_iter().map(|(ending, count)| {
         let tone = if ending.is_good() { Tone::Good } else { Tone::Bad };
-        style.paint(&format!("{count} {}", ending.told()), tone)
+        style.paint(&format!("{count} {}", ending.in_words()), tone)
     });
     let summary = counts.collect::<Vec<_>>().join(", ");
     let bad = ended.iter().filter(|(_, ending)| !ending.is_good());
-    let lines = bad.map(|(followed, ending)| format!("{}: {}", followed.name(), ending.told()));
+    let lines = bad.map(|(followed, ending)| format!("{}: {}", followed.name(), ending.in_words()));
     lines.chain([format!("of these: {summary}")]).collect::<Vec<_>>().join("\n")
 }
 
 /// How the command ends.
-///
-/// # Errors
-/// When not everything has taken effect.
 pub fn result(ended: &[(Followed, Ending)]) -> Result<(), Failure> {
     let count = ended.iter().filter(|(_, ending)| !ending.is_good()).count();
     if count == 0 {
         return Ok(());
     }
-    let help =
-        "those not seen yet are on their way or waiting to be tried again; `rollcall timeline` shows when they come";
-    Err(Failure::new(format!("{count} put back and without effect so far")).help(help))
+    let has = |of: fn(&Ending) -> bool| ended.iter().any(|(_, ending)| of(ending));
+    let mut help = Vec::new();
+    for folder in AGAIN {
+        if ended.iter().any(|(_, ending)| *ending == Ending::FailedAgain(folder)) {
+            help.push(format!("`rollcall {} list` says why those failed again", folder.as_str()));
+        }
+    }
+    if has(|ending| *ending == Ending::Open) {
+        help.push("those not processed yet wait in the queue; `rollcall timeline` shows them when they are".to_owned());
+    }
+    if has(|ending| *ending == Ending::Nameless) {
+        help.push("of those without a bot, `rollcall quarantine list` shows whether they failed again".to_owned());
+    }
+    Err(Failure::new(format!("{count} of {} that were put back took no effect so far", ended.len()))
+        .help(help.join("; ")))
 }
 
 #[cfg(test)]
@@ -225,9 +228,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(name: &str, known: Option<&Known>, kept: &[&str], expected: Option<Ending>) {
-        let kept = kept.iter().map(|key| (*key).to_owned()).collect();
-        assert_eq!(followed().ending(known, &kept), expected, "{name}");
+    fn check(name: &str, known: Option<&Known>, stored: &[&str], expected: Option<Ending>) {
+        let stored = stored.iter().map(|key| (*key).to_owned()).collect();
+        assert_eq!(followed().ending(known, &stored), expected, "{name}");
     }
 
     #[test]
@@ -238,33 +241,40 @@ mod tests {
             entry["d"] = disposition.into();
             entry
         };
-        let applied = Some(Ending::Seen(Disposition::Applied));
+        let applied = Some(Ending::Processed(Disposition::Applied));
         check("nothing known", None, &[], None);
         check("applied", Some(&known(&[line("a")], &[], &[])), &[], applied.clone());
         check("another one is missing", Some(&known(&[line("a")], &["other"], &[])), &[], applied);
         check("only others", Some(&known(&[line("other")], &[], &[])), &[], None);
         check("it is still called missing", Some(&known(&[], &["a"], &[beside("ignored")])), &[], None);
-        let duplicate = Some(Ending::Seen(Disposition::Duplicate));
+        let duplicate = Some(Ending::Processed(Disposition::Duplicate));
         check("a duplicate", Some(&known(&[line("other")], &[], &[beside("duplicate")])), &[], duplicate);
         check("quarantined the first time", Some(&known(&[], &[], &[beside("quarantined")])), &[], None);
         let in_hand = ["parked/g/a~run", "parked/g/other", "quarantine/x/a"];
         check("what others have in hand", None, &in_hand, None);
-        check("parked again", Some(&known(&[], &["a"], &[])), &["parked/g/a"], Some(Ending::Kept(Folder::Parked)));
-        let quarantined = Some(Ending::Kept(Folder::Quarantine));
+        check(
+            "parked again",
+            Some(&known(&[], &["a"], &[])),
+            &["parked/g/a"],
+            Some(Ending::FailedAgain(Folder::Parked)),
+        );
+        let quarantined = Some(Ending::FailedAgain(Folder::Quarantine));
         check("quarantined again", None, &["quarantine/g/a"], quarantined);
     }
 
     #[test]
     fn only_what_took_effect_is_success() {
-        let good = (followed(), Ending::Seen(Disposition::Applied));
-        let bad = (followed(), Ending::Kept(Folder::Quarantine));
+        let good = (followed(), Ending::Processed(Disposition::Applied));
+        let bad = (followed(), Ending::FailedAgain(Folder::Quarantine));
         assert_eq!(report(&[good.clone(), good.clone()], Style::PLAIN), "of these: 2 applied");
         assert!(result(std::slice::from_ref(&good)).is_ok());
         let text = report(&[good.clone(), bad.clone()], Style::PLAIN);
         let expected =
             "meetstream b (a): failed again, in quarantine/\nof these: 1 applied, 1 failed again, in quarantine/";
         assert_eq!(text, expected);
-        assert!(result(&[good, bad]).is_err());
-        assert!(result(&[(followed(), Ending::Unseen)]).is_err());
+        let failed = result(&[good, bad]).unwrap_err().to_string();
+        assert!(failed.contains("`rollcall quarantine list`") && !failed.contains("wait in the queue"), "{failed}");
+        let open = result(&[(followed(), Ending::Open)]).unwrap_err().to_string();
+        assert!(open.contains("wait in the queue") && !open.contains(" list`"), "{open}");
     }
 }

@@ -2,13 +2,11 @@
 
 use super::content::{Content, Opened, Refusal};
 use crate::{
+    bot::subject_name,
     escape,
     failure::Failure,
     screen::{self, Sheet, Style, Tone},
-    timeline::{
-        rendering::seconds,
-        report::{milliseconds, subject_name},
-    },
+    words::{milliseconds, seconds},
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -21,7 +19,7 @@ pub struct Line {
     pub key: String,
     /// Since when it is there; of a dead letter, when it was sent to its first queue.
     #[serde(serialize_with = "milliseconds")]
-    pub kept_at: Option<Timestamp>,
+    pub stored_at: Option<Timestamp>,
     /// A short name of why; `null` of dead letters, of which nobody knows.
     pub reason: Option<String>,
     /// Which accepted request it was.
@@ -35,11 +33,9 @@ pub struct Line {
     pub provider: Option<&'static str>,
     /// `bot` or `calendar`.
     pub subject: Option<&'static str>,
-    /// The provider's id of it.
     pub bot_id: Option<String>,
     /// What happened, in the sender's words; of a command its name.
     pub event: Option<String>,
-    /// How large the body is.
     pub size_bytes: Option<usize>,
     /// Why it cannot be put back; `null` if it can.
     pub refusal: Option<String>,
@@ -47,7 +43,6 @@ pub struct Line {
 
 impl Line {
     /// Adds what is known without the body.
-    #[must_use]
     pub fn with_head(self, head: &Head) -> Self {
         Self {
             accept_id: Some(head.accept_id.to_string()),
@@ -59,7 +54,6 @@ impl Line {
     }
 
     /// Adds what is known with the body, or why there is none.
-    #[must_use]
     pub fn with_opened(self, opened: &Result<Opened, Refusal>) -> Self {
         match opened {
             Ok(opened) => {
@@ -77,7 +71,6 @@ impl Line {
     }
 
     /// Adds what can be read of it, or why nothing can.
-    #[must_use]
     pub fn with_content(self, content: &Result<Content, Refusal>) -> Self {
         match content {
             Ok(content) => self.with_head(content.head()),
@@ -86,57 +79,45 @@ impl Line {
     }
 
     /// Adds why it cannot be put back.
-    #[must_use]
     pub fn with_refusal(self, refusal: &Refusal) -> Self {
         Self { refusal: Some(refusal.to_string()), ..self }
     }
 
-    /// Names it in one line, harmless for terminals.
-    #[must_use]
-    pub fn name(&self) -> String {
-        let whose =
-            self.bot_id.as_ref().map(|id| format!(", {} {}", self.provider.unwrap_or_default(), escape::text(id)));
-        let event = self.event.as_ref().map(|event| format!(", {}", escape::text(event)));
-        format!("{}{}{}", escape::text(&self.key), whose.unwrap_or_default(), event.unwrap_or_default())
-    }
-
-    fn row(&self) -> [(String, Tone); 6] {
+    fn row(&self) -> [(String, Tone); 7] {
         let time = |time: Option<Timestamp>| (time.map(seconds).unwrap_or_default(), Tone::Plain);
         let text = |text: Option<&str>, tone| (escape::text(text.unwrap_or_default()), tone);
         let subject = if self.subject == Some("calendar") { "calendar " } else { "" };
         let bot_id = self.bot_id.as_deref().map(|id| format!("{subject}{id}"));
-        let (event, event_tone) = match (&self.refusal, &self.event) {
-            (Some(_), _) => (Some("cannot be put back"), Tone::Bad),
-            (None, event) => (event.as_deref(), Tone::Plain),
-        };
+        let can_go_back = self.refusal.as_ref().map(|_| "cannot be put back");
         [
-            time(self.received_at.or(self.kept_at)),
+            time(self.received_at.or(self.stored_at)),
             text(self.reason.as_deref(), Tone::Odd),
             text(self.provider, Tone::Plain),
             text(bot_id.as_deref(), Tone::Strong),
-            text(event, event_tone),
+            text(self.event.as_deref(), Tone::Plain),
+            text(can_go_back, Tone::Bad),
             text(Some(self.key.rsplit('/').next().unwrap_or_default()), Tone::Plain),
         ]
     }
 }
 
 /// Prints a list: a table and what hinders those that cannot be put back, or JSON.
-///
-/// # Errors
-/// When nobody reads it.
 pub fn print(lines: &[Line], is_json: bool, style: Style) -> Result<(), Failure> {
     if is_json {
-        return screen::print(&escape::json(&lines).map_err(|error| Failure::new(error.to_string()))?);
+        return screen::print_json(&lines);
     }
-    let mut sheet =
-        Sheet::new(["received (UTC)", "reason", "provider", "bot or calendar", "event", "id"], &[2, 2, 1, 1]);
+    let mut sheet = Sheet::new(
+        ["received (UTC)", "reason", "provider", "bot or calendar", "event", "put back", "id"],
+        &[2, 2, 2, 1],
+        &[4, 0, 1],
+    );
     for line in lines {
         sheet.push(line.row());
     }
     screen::print(&sheet.render(style))?;
     for line in lines {
         if let Some(refusal) = &line.refusal {
-            screen::print(&format!("{}: {}", escape::text(&line.key), escape::text(refusal)))?;
+            screen::remark(&format!("{}: {}", escape::text(&line.key), escape::text(refusal)));
         }
     }
     Ok(())

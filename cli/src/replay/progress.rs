@@ -5,7 +5,8 @@ use crate::{
     failure::Failure,
     screen::{self, Style, Tone},
 };
-use std::io::{self, IsTerminal as _, Write as _};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{self, IsTerminal as _};
 
 /// What to call what is done, of one and of many.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,70 +23,48 @@ pub struct Progress {
     words: Words,
     total: usize,
     tally: Tally,
-    is_terminal: bool,
+    bar: ProgressBar,
 }
 
 /// How many met which fate.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Tally {
-    /// The queue has them.
     pub put_back: usize,
-    /// They were refused.
     pub refused: usize,
     /// Somebody else took them meanwhile.
     pub gone: usize,
     /// They were not tried, or not with certainty.
     pub left: usize,
-    /// What stopped it.
     pub failure: Option<Failure>,
 }
 
 impl Progress {
     /// Begins with nothing done of `total`, which is a guess where nobody knows.
-    #[must_use]
     pub fn new(total: usize, words: Words) -> Self {
-        Self { words, total, tally: Tally::default(), is_terminal: io::stderr().is_terminal() }
+        let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = if words.dry_run { ProgressBar::hidden() } else { ProgressBar::new_spinner().with_style(style) };
+        Self { words, total, tally: Tally::default(), bar }
     }
 
     /// Counts one. `what` names it, harmless for terminals.
-    ///
-    /// # Errors
-    /// When nobody reads what would be done, which is the whole point of asking.
     pub fn note(&mut self, what: &str, fate: &Fate) -> Result<(), Failure> {
         self.tally.count(fate);
-        let line = line(what, fate, self.words);
-        match (line, self.words.dry_run) {
-            (Some(line), true) => return screen::print(&line),
+        match line(what, fate, self.words) {
+            Some(line) if self.words.dry_run => return screen::print(&line),
             // A terminal has the counts; what went well is no news there.
-            (Some(line), false) if !self.is_terminal || !matches!(fate, Fate::PutBack(_)) => {
-                self.wipe();
-                screen::remark(&line);
+            Some(line) if !io::stderr().is_terminal() || !matches!(fate, Fate::PutBack(_)) => {
+                self.bar.suspend(|| screen::remark(&line));
             }
             _ => {}
         }
-        self.show();
+        let done = self.tally.put_back + self.tally.refused + self.tally.gone;
+        self.bar.set_message(format!("{done} of {}", self.total.max(done)));
         Ok(())
     }
 
-    /// Ends it.
-    #[must_use]
     pub fn close(self) -> Tally {
-        self.wipe();
+        self.bar.finish_and_clear();
         self.tally
-    }
-
-    fn show(&self) {
-        if self.is_terminal && !self.words.dry_run {
-            let done = self.tally.put_back + self.tally.refused + self.tally.gone;
-            // When nobody takes it there is nobody to tell.
-            let _ = write!(io::stderr().lock(), "\r\u{1b}[K{done} of {}", self.total.max(done));
-        }
-    }
-
-    fn wipe(&self) {
-        if self.is_terminal {
-            let _ = write!(io::stderr().lock(), "\r\u{1b}[K");
-        }
     }
 }
 
@@ -118,7 +97,6 @@ impl Tally {
     }
 
     /// All of it in a line.
-    #[must_use]
     pub fn summary(&self, words: Words, style: Style) -> String {
         let counted = |count: usize, text: String, tone| (count > 0).then(|| style.paint(&text, tone));
         let verb = if words.dry_run { "would be put back into" } else { "put back into" };
@@ -138,9 +116,6 @@ impl Tally {
     }
 
     /// How the command ends.
-    ///
-    /// # Errors
-    /// When anything that was asked for was not done.
     pub fn result(self) -> Result<(), Failure> {
         match self.failure {
             Some(failure) => Err(failure),

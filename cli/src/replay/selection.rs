@@ -1,8 +1,9 @@
 //! Which deliveries a command is about.
 
-use crate::{escape, failure::Failure};
+use crate::{bot, failure::Failure};
 use clap::{ArgAction, ArgGroup, Args};
-use shared::{Provider, SenderId, SessionId, bucket::name_of};
+use shared::{SessionId, bucket::name_of, ids::Subject};
+use std::num::NonZeroUsize;
 
 /// Whose deliveries.
 #[derive(Args, Clone, Debug, Default)]
@@ -15,10 +16,9 @@ pub struct Whose {
     pub calendar: Option<Vec<String>>,
 }
 
-/// Which of the kept objects.
+/// Which of the objects that were set aside.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Filter {
-    /// Whose.
     #[command(flatten)]
     pub whose: Whose,
     /// Only those that are there for this reason
@@ -26,11 +26,10 @@ pub struct Filter {
     pub reason: Option<String>,
 }
 
-/// Which of the kept objects, where saying nothing must not mean all of them.
+/// The same, where saying nothing must not mean all of them.
 #[derive(Args, Clone, Debug, Default)]
 #[command(group(ArgGroup::new("which").required(true).multiple(true).args(["all", "keys", "bot", "calendar", "reason"])))]
 pub struct Which {
-    /// Which.
     #[command(flatten)]
     pub filter: Filter,
     /// This one, by its key or its last part, the id; may be given several times
@@ -39,6 +38,17 @@ pub struct Which {
     /// Everything
     #[arg(long, conflicts_with_all = ["keys", "bot", "calendar", "reason"])]
     pub all: bool,
+}
+
+/// How a list is printed.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Listing {
+    /// How many at most
+    #[arg(long, default_value = "100")]
+    pub limit: NonZeroUsize,
+    /// Print a JSON list
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What to do beside putting back.
@@ -55,60 +65,36 @@ pub struct How {
     pub timeout: u64,
 }
 
+impl Filter {
+    pub fn is_empty(&self) -> bool {
+        self.whose.bot.is_none() && self.whose.calendar.is_none() && self.reason.is_none()
+    }
+}
+
 impl Whose {
     /// The bot or calendar, if one was named.
-    ///
-    /// # Errors
-    /// When it cannot exist.
     pub fn session(&self) -> Result<Option<SessionId>, Failure> {
-        let named = |words: &Option<Vec<String>>| match words.as_deref() {
-            Some([provider, id]) => Some((provider.clone(), id.clone())),
-            _ => None,
-        };
-        if let Some((provider, id)) = named(&self.bot) {
-            return session(&provider, &id, "bot", SessionId::bot).map(Some);
-        }
-        match named(&self.calendar) {
-            Some((provider, id)) => session(&provider, &id, "calendar", SessionId::calendar).map(Some),
-            None => Ok(None),
+        let named = [(Subject::Bot, &self.bot), (Subject::Calendar, &self.calendar)];
+        let named = named.into_iter().find_map(|(subject, words)| Some((subject, words.as_deref()?)));
+        match named {
+            Some((subject, [provider, id])) => bot::session_id(provider, subject, id).map(Some),
+            _ => Ok(None),
         }
     }
 }
 
-fn session(
-    provider: &str,
-    id: &str,
-    subject: &str,
-    make: fn(Provider, SenderId) -> SessionId,
-) -> Result<SessionId, Failure> {
-    let known = Provider::from_name(provider).ok_or_else(|| {
-        let names: Vec<_> = providers_named().collect();
-        Failure::usage(format!("there is no provider \"{}\"", escape::text(provider)))
-            .help(format!("it is one of {}, and the id comes after it", names.join(", ")))
-    })?;
-    let sender_id = SenderId::try_from(id)
-        .map_err(|error| Failure::usage(format!("no {subject} has the id \"{}\": {error}", escape::text(id))))?;
-    Ok(make(known, sender_id))
-}
-
-fn providers_named() -> impl Iterator<Item = &'static str> {
-    Provider::ALL.into_iter().map(Provider::as_str)
-}
-
 /// Whether a key was asked for by `wanted`: the whole key or its last part, which is the accept id. What an interrupted
 /// replay has in hand has something after that ([`aside`]).
-#[must_use]
 pub fn is_asked_for(key: &str, wanted: &str) -> bool {
     let name = name_of(key).unwrap_or(key);
     let is_name_or_aside = |text: &str| text == wanted || text.split(ASIDE).next() == Some(wanted);
     is_name_or_aside(key) || is_name_or_aside(name)
 }
 
-/// What stands between the name of a kept object and the run of a replay that has it in hand.
+/// What stands between the name of an object and the run of a replay that has it in hand.
 const ASIDE: char = '~';
 
 /// The key under which the replay `run` has an object in hand, until the queue confirms; `None` if some replay has it already.
-#[must_use]
 pub fn aside(key: &str, run: &str) -> Option<String> {
     (!key.contains(ASIDE)).then(|| format!("{key}{ASIDE}{run}"))
 }

@@ -84,9 +84,6 @@ impl Plan {
     }
 
     /// What became of this session's artifacts, by its own word and by the bucket.
-    ///
-    /// # Errors
-    /// When the bucket cannot be read.
     pub(super) async fn look(
         &self,
         bucket: &Bucket<'_>,

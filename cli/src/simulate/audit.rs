@@ -5,7 +5,7 @@ use crate::{bucket::Bucket, failure::Failure, table::Known};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use shared::{
-    Endpoint, Session, SessionId,
+    Endpoint, Session, SessionId, Source,
     artifacts::KINDS,
     event::{Artifact, Outcome},
     session::{Disposition, State},
@@ -42,7 +42,10 @@ pub(super) struct Findings {
     pub(super) answers: BTreeMap<String, usize>,
     pub(super) states: BTreeMap<&'static str, usize>,
     pub(super) outcomes: BTreeMap<&'static str, usize>,
+    /// What became of the accepted deliveries, repeated ones among them.
     pub(super) deliveries: BTreeMap<&'static str, usize>,
+    /// What became of the answers of the providers' APIs, which are merged into sessions as deliveries are.
+    pub(super) api_answers: BTreeMap<&'static str, usize>,
     /// Accepted, and in none of the places where it should be.
     pub(super) unaccounted: Vec<Missing>,
     /// Sessions that are not as the bots' meetings were.
@@ -151,8 +154,8 @@ impl Account {
                 }
             }
         }
-        // A deletion removes what is kept beside the session: repetitions, of a name that is in it, and what was claimed after
-        // the provider's API had said the same.
+        // A deletion removes what is stored beside the session: repetitions, of a name that is in it, and unverified deliveries
+        // that came after the provider's API had said the same.
         let is_erased = self.session().is_some_and(Session::is_erased);
         let accepted = self.sent.iter().filter(|sent| sent.fate.is_accepted());
         let missing = accepted.filter(|sent| match found.get_mut(sent.name.as_str()) {
@@ -219,7 +222,11 @@ impl Findings {
         }
         if let Some(known) = &account.known {
             for entry in &known.entries {
-                *self.deliveries.entry(entry.disposition.as_str()).or_default() += 1;
+                let counts = match entry.source {
+                    Source::Delivered(_) => &mut self.deliveries,
+                    Source::Asked(_) | Source::Operator => &mut self.api_answers,
+                };
+                *counts.entry(entry.disposition.as_str()).or_default() += 1;
             }
             if known.missing() > 0 {
                 *self.deliveries.entry(Disposition::Parked.as_str()).or_default() += known.missing();
@@ -256,9 +263,6 @@ impl Findings {
     }
 
     /// Whether all is well.
-    ///
-    /// # Errors
-    /// When an accepted delivery is nowhere, or a session or an artifact is wrong although everything got through.
     pub(super) fn verdict(&self) -> Result<(), Failure> {
         let wrong = self.otherwise.iter().filter(|otherwise| otherwise.lost.is_empty()).count();
         let differing = self.differing.iter().filter(|differing| differing.lost.is_empty()).count();
@@ -271,7 +275,7 @@ impl Findings {
              as they should be"
         );
         Err(Failure::new(what).help(
-            "they may be on their way: --wait SECONDS waits longer; the dead-letter queue and the functions' logs say more",
+            "they may be on their way: --wait SECONDS waits longer, and `rollcall status` shows what waits; the functions' logs say more",
         ))
     }
 }
@@ -343,6 +347,16 @@ mod tests {
         let refused = vec![joining(), sent("bot.inmeeting", Some(503))];
         check("never accepted", &account(refused, &["bot.joining"]), &[], 0, true);
         check("nothing known", &account(vec![joining()], &[]), &["bot.joining"], 1, false);
+    }
+
+    #[test]
+    fn what_an_api_answered_is_no_delivery() {
+        let mut asked = account(vec![sent("bot.joining", Some(200))], &["bot.joining", "confirmed"]);
+        let entry = asked.known.as_mut().unwrap().entries.last_mut().unwrap();
+        entry.source = Source::Asked(Provider::MeetStream);
+        let findings = Findings::of(&[asked], BTreeMap::new());
+        assert_eq!(findings.deliveries, BTreeMap::from([("applied", 1)]));
+        assert_eq!(findings.api_answers, BTreeMap::from([("applied", 1)]));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! How it goes while it goes: on a terminal as lines that change, elsewhere as lines that follow each other.
 
 use super::{artifacts::is_pending, audit::in_words};
-use crate::screen::{self, Style};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use crate::screen;
+use indicatif::{ProgressBar, ProgressStyle};
 use shared::{
     Session,
     artifacts::KINDS,
@@ -12,6 +12,7 @@ use simulator::{Fate, Sent};
 use std::{
     collections::BTreeMap,
     fmt,
+    io::{self, IsTerminal as _},
     time::{Duration, Instant},
 };
 
@@ -104,90 +105,53 @@ fn after_a_colon(parts: &[String]) -> String {
     if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
 }
 
-/// Where it is shown.
-pub(super) enum Live {
-    Terminal {
-        all: MultiProgress,
-        meetings: ProgressBar,
-        deliveries: ProgressBar,
-        sessions: ProgressBar,
-        artifacts: ProgressBar,
-    },
-    Lines {
-        last: Option<Instant>,
-        begun: Instant,
-    },
+/// Where it is shown: on a terminal in lines that change, elsewhere in lines that follow each other.
+pub(super) struct Live {
+    bar: Option<ProgressBar>,
+    last: Option<Instant>,
+    begun: Instant,
 }
 
 impl Live {
-    /// On a terminal, if standard output is one.
-    pub(super) fn new(style: Style) -> Self {
-        if style.width.is_none() {
-            return Self::Lines { last: None, begun: Instant::now() };
-        }
-        let all = MultiProgress::new();
-        let line = |template: &str| {
-            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            all.add(ProgressBar::new(0).with_style(style))
-        };
-        let meetings = line("meetings    {wide_bar} {pos}/{len} over, {elapsed}");
-        let deliveries = line("deliveries  {wide_msg}");
-        let sessions = line("sessions    {wide_msg}");
-        let artifacts = line("artifacts   {wide_msg}");
-        Self::Terminal { meetings, deliveries, sessions, artifacts, all }
+    /// On a terminal, if standard error is one: standard output may go to a file.
+    pub(super) fn new() -> Self {
+        let style = ProgressStyle::with_template("meetings    {wide_bar} {pos}/{len} over, {elapsed}\n{msg}");
+        let bar = io::stderr()
+            .is_terminal()
+            .then(|| ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
+        Self { bar, last: None, begun: Instant::now() }
     }
 
     /// Shows how far everything has come.
     pub(super) fn show(&mut self, progress: &Progress) {
-        match self {
-            Self::Terminal { meetings, deliveries, sessions, artifacts, .. } => {
-                meetings.set_length(progress.bots as u64);
-                meetings.set_position(progress.over as u64);
-                deliveries.set_message(progress.deliveries());
-                sessions.set_message(progress.sessions());
-                artifacts.set_message(progress.artifacts.to_string());
-            }
-            Self::Lines { last, begun } => {
-                if last.is_some_and(|last| last.elapsed() < BETWEEN_LINES) {
-                    return;
-                }
-                *last = Some(Instant::now());
-                let (over, bots) = (progress.over, progress.bots);
-                let (deliveries, sessions, artifacts) =
-                    (progress.deliveries(), progress.sessions(), progress.artifacts);
-                let seconds = begun.elapsed().as_secs();
-                screen::remark(&format!("{seconds:>4} s  {over}/{bots} over  {deliveries}  {sessions}  {artifacts}"));
-            }
-        }
+        let (over, bots) = (progress.over, progress.bots);
+        let [deliveries, sessions] = [progress.deliveries(), progress.sessions()];
+        let parts = [("deliveries", deliveries), ("sessions", sessions), ("artifacts", progress.artifacts.to_string())];
+        self.tell(over, bots, &format!("{over}/{bots} over"), &parts, false);
     }
 
     /// Shows how many bots are accounted for, after all meetings, and how far their artifacts have come.
     pub(super) fn settling(&mut self, settled: usize, bots: usize, copies: Copies) {
-        match self {
-            Self::Terminal { meetings, sessions, artifacts, .. } => {
-                meetings.set_position(bots as u64);
-                sessions.set_message(format!("{settled}/{bots} accounted for"));
-                artifacts.set_message(copies.to_string());
-            }
-            Self::Lines { last, begun } => {
-                if settled < bots && last.is_some_and(|last| last.elapsed() < BETWEEN_LINES) {
-                    return;
-                }
-                *last = Some(Instant::now());
-                let seconds = begun.elapsed().as_secs();
-                screen::remark(&format!("{seconds:>4} s  {settled}/{bots} accounted for  {copies}"));
-            }
+        let parts = [("sessions", format!("{settled}/{bots} accounted for")), ("artifacts", copies.to_string())];
+        self.tell(bots, bots, "all over", &parts, settled >= bots);
+    }
+
+    fn tell(&mut self, over: usize, bots: usize, first: &str, parts: &[(&str, String)], is_last: bool) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(bots as u64);
+            bar.set_position(over as u64);
+            let lines = parts.iter().map(|(label, text)| format!("{label:12}{text}"));
+            bar.set_message(lines.collect::<Vec<_>>().join("\n"));
+        } else if is_last || self.last.is_none_or(|last| last.elapsed() >= BETWEEN_LINES) {
+            self.last = Some(Instant::now());
+            let texts: String = parts.iter().map(|(_, text)| format!("  {text}")).collect();
+            screen::remark(&format!("{:>4} s  {first}{texts}", self.begun.elapsed().as_secs()));
         }
     }
 
-    /// Clears the screen for the summary.
     pub(super) fn end(&mut self) {
-        if let Self::Terminal { all, meetings, deliveries, sessions, artifacts } = self {
-            for line in [meetings, deliveries, sessions, artifacts] {
-                line.finish_and_clear();
-            }
-            // What cannot be cleared stays.
-            let _ = all.clear();
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
         }
     }
 }

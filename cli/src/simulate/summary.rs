@@ -25,6 +25,9 @@ pub(super) fn render(findings: &Findings, style: Style) -> String {
         count("outcomes", list(findings.outcomes.iter())),
         count("deliveries", list(findings.deliveries.iter())),
     ];
+    if !findings.api_answers.is_empty() {
+        lines.push(count("API answers", list(findings.api_answers.iter())));
+    }
     lines.extend(findings.artifacts.iter().map(|(artifact, ends)| count(artifact, list(ends.iter()))));
     if !findings.artifacts.is_empty() {
         lines.push(count("API faults", faults(&findings.api_faults)));
@@ -141,6 +144,7 @@ mod tests {
             states: BTreeMap::from([("done", 2), ("recording", 1)]),
             outcomes: BTreeMap::from([("completed", 2)]),
             deliveries: BTreeMap::from([("applied", 27), ("duplicate", 2)]),
+            api_answers: BTreeMap::from([("applied", 3)]),
             unaccounted: vec![],
             otherwise: vec![otherwise("b-1", &["bot.done", "bot.kicked"])],
             ..Findings::default()
@@ -152,6 +156,7 @@ answers      29 200, 1 503
 states       2 done, 1 recording
 outcomes     2 completed
 deliveries   27 applied, 2 duplicate
+API answers  3 applied
 
 expected, and missing with what was lost: 1
   meetstream b-1: recording instead of done (kicked), without bot.done, bot.kicked

@@ -1,7 +1,8 @@
 //! The connection to AWS, or to what stands in for it on this machine.
 
-use crate::failure::Failure;
+use crate::{escape, failure::Failure};
 use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
+use aws_credential_types::provider::{ProvideCredentials as _, error::CredentialsError};
 use aws_sdk_dynamodb::{
     config::{Credentials, SharedAsyncSleep, SharedCredentialsProvider, SharedHttpClient},
     error::{ProvideErrorMetadata, SdkError},
@@ -11,7 +12,8 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
-use std::{error::Error, time::Duration};
+use aws_types::os_shim_internal::{Env, Fs};
+use std::{borrow::Cow, error::Error, time::Duration};
 
 /// How long one AWS call may take, over all its attempts.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -19,9 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Clients' configuration, and enough to say in an error what they were talking to.
 #[derive(Clone, Debug)]
 pub struct Aws {
-    /// For making clients.
     pub config: SdkConfig,
-    /// In words, for messages.
     pub name: String,
     is_local: bool,
 }
@@ -44,6 +44,7 @@ impl Aws {
 
     /// AWS, with credentials and region found as the AWS command line finds them.
     pub(super) async fn remote(region: Option<String>, profile: Option<String>) -> Result<Self, Failure> {
+        check_profile(profile.clone()).await?;
         let mut loader =
             aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client()).timeout_config(timeouts());
         if let Some(region) = region {
@@ -62,6 +63,9 @@ impl Aws {
             None => format!("AWS in {region}"),
         };
         let is_local = config.endpoint_url().is_some_and(is_here);
+        if let Some(provider) = config.credentials_provider() {
+            provider.provide_credentials().await.map_err(|error| no_credentials(&error))?;
+        }
         Ok(Self { config, name, is_local })
     }
 
@@ -78,7 +82,6 @@ impl Aws {
     }
 
     /// Whether it is what stands in for AWS on this machine.
-    #[must_use]
     pub fn is_local(&self) -> bool {
         self.is_local
     }
@@ -110,15 +113,7 @@ impl Aws {
     }
 
     fn unreachable(&self, doing: &str, error: &(dyn Error + 'static)) -> Failure {
-        let mut causes = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if !causes.ends_with(&text) {
-                causes = format!("{causes}: {text}");
-            }
-            cause = error.source();
-        }
+        let causes = causes(error);
         let failure = Failure::new(format!("{doing} failed, no answer from {}: {causes}", self.name));
         failure.help(if self.is_local {
             "is it still running? `make up` starts it again"
@@ -128,8 +123,47 @@ impl Aws {
     }
 }
 
+/// An error with everything that caused it.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut causes = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !causes.ends_with(&text) {
+            causes = format!("{causes}: {text}");
+        }
+        cause = error.source();
+    }
+    causes
+}
+
+/// Refuses a profile that nobody set up: the SDK would say that the region is missing. `None` is the one of the environment.
+async fn check_profile(profile: Option<String>) -> Result<(), Failure> {
+    let (fs, env, files) = (Fs::real(), Env::real(), Default::default());
+    let profiles = aws_config::profile::load(&fs, &env, &files, profile.map(Cow::Owned)).await.map_err(|error| {
+        Failure::usage(format!("the AWS profiles cannot be read: {}", causes(&error)))
+            .help("correct ~/.aws/config and ~/.aws/credentials")
+    })?;
+    let selected = profiles.selected_profile();
+    if selected == "default" || profiles.get_profile(selected).is_some() {
+        return Ok(());
+    }
+    let known: Vec<_> = profiles.profiles().map(escape::text).collect();
+    let known = if known.is_empty() { "no profile at all".to_owned() } else { known.join(", ") };
+    Err(Failure::usage(format!("there is no AWS profile \"{}\"", escape::text(selected)))
+        .help(format!("~/.aws/config and ~/.aws/credentials have {known}; `aws configure` sets one up")))
+}
+
+fn no_credentials(error: &CredentialsError) -> Failure {
+    let why = match error {
+        CredentialsError::CredentialsNotLoaded(_) => String::new(),
+        error => format!(": {}", causes(error)),
+    };
+    Failure::usage(format!("no usable AWS credentials were found{why}"))
+        .help("`aws sso login` signs in, `aws configure` enters keys, --profile NAME chooses a profile that has some")
+}
+
 /// Whether a URL leads to this machine, past any proxy.
-#[must_use]
 pub fn is_here(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = host.split(['/', ':', '?']).next().unwrap_or_default();

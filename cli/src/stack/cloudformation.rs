@@ -13,10 +13,6 @@ pub(super) struct StackOutputs {
 }
 
 impl StackOutputs {
-    /// Reads them.
-    ///
-    /// # Errors
-    /// When there is no such stack, or AWS does not say.
     pub(super) async fn read(aws: &Aws, name: &str) -> Result<Self, Failure> {
         let shown = escape::text(name);
         let described = Client::new(&aws.config).describe_stacks().stack_name(name).send().await.map_err(|error| {
@@ -36,9 +32,6 @@ impl StackOutputs {
     }
 
     /// Takes one of them.
-    ///
-    /// # Errors
-    /// When the stack has no such output.
     pub(super) fn take(&mut self, key: &str) -> Result<String, Failure> {
         self.values.remove(key).ok_or_else(|| {
             Failure::new(format!("{} has no output {key}", self.shown))

@@ -27,7 +27,6 @@ pub(super) struct Outputs {
     pub(super) bucket: String,
     pub(super) process_function: String,
     pub(super) api_port: Option<u16>,
-    /// The URLs of the other routes, and the credentials of all.
     #[serde(flatten)]
     pub(super) routes: Routes,
 }
@@ -44,7 +43,6 @@ impl fmt::Debug for Routes {
 }
 
 impl Routes {
-    /// What has this name.
     pub(super) fn get(&self, name: &str) -> Result<Secret, Failure> {
         match self.0.get(name).and_then(Value::as_str) {
             Some("") => {

@@ -6,7 +6,6 @@ use aws_sdk_secretsmanager::Client;
 use simulator::delivery::Secret;
 use std::collections::HashMap;
 
-/// Reads all of it.
 pub(super) async fn read(aws: &Aws, name: &str) -> Result<Secret, Failure> {
     let doing = format!("reading the secret \"{name}\"");
     let found = Client::new(&aws.config)

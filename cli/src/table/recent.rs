@@ -23,35 +23,39 @@ const BATCH: usize = 100;
 const ATTEMPTS: u32 = 8;
 
 /// What is being looked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Found {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
     /// Only sessions of this provider.
     pub provider: Option<Provider>,
     /// Only bots in this state.
     pub state: Option<State>,
+    /// Only bots with this custom attribute of this value.
+    pub attribute: Option<(&'a str, &'a str)>,
     /// How many days back, today included.
     pub days: u32,
     /// How many at most.
     pub limit: usize,
 }
 
-impl Found {
+impl Wanted<'_> {
     /// Whether this session is being looked for.
     pub(super) fn is(&self, session: &Session) -> bool {
         let id = session.id();
         self.provider.is_none_or(|provider| id.provider == provider)
             && self.state.is_none_or(|state| id.subject == Subject::Bot && session.state() == state)
+            && self.attribute.is_none_or(|(name, value)| {
+                let attributes = session.custom_attributes().and_then(|text| serde_json::from_str(text).ok());
+                let found = attributes.as_ref().and_then(|all: &serde_json::Value| all.get(name));
+                found.is_some_and(|found| found.as_str().map_or_else(|| found.to_string(), str::to_owned) == value)
+            })
     }
 }
 
 /// The sessions, newest first, and those items that this version cannot read.
-///
-/// # Errors
-/// When the table cannot be read.
 pub async fn recent(
     client: &Client,
     stack: &Stack,
-    wanted: Found,
+    wanted: Wanted<'_>,
     now: ReceivedAt,
 ) -> Result<(Vec<Session>, Vec<Failure>), Failure> {
     let mut sessions = Vec::new();
@@ -90,9 +94,6 @@ pub async fn recent(
 }
 
 /// The sessions of these bots and calendars, those that there are. `now` is in seconds since the Unix epoch.
-///
-/// # Errors
-/// When the table cannot be read, or holds what this version does not understand.
 pub async fn sessions(client: &Client, stack: &Stack, ids: &[SessionId], now: i64) -> Result<Vec<Session>, Failure> {
     let key = |id| {
         let value = |text: &str| AttributeValue::S(text.to_owned());

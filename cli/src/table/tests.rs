@@ -154,7 +154,7 @@ async fn recent_sessions_are_read_until_there_are_enough() {
     let list_of = async |provider, state, days, limit| {
         let now = ReceivedAt(NOW * 1000);
         let (sessions, unreadable) =
-            recent(&client, &stack(), Found { provider, state, days, limit }, now).await.unwrap();
+            recent(&client, &stack(), Wanted { provider, state, days, limit, ..Wanted::default() }, now).await.unwrap();
         let bots: Vec<String> = sessions.iter().map(|session| session.id().id.as_sent().to_owned()).collect();
         (bots.join(" "), unreadable.len())
     };
@@ -170,11 +170,22 @@ async fn recent_sessions_are_read_until_there_are_enough() {
 
 #[test]
 fn calendars_are_in_no_state() {
-    let wanted = |provider, state| Found { provider, state, days: 1, limit: 1 };
+    let wanted = |provider, state| Wanted { provider, state, ..Wanted::default() };
     let calendar = SessionId::calendar(Provider::MeetingBaas, SenderId::try_from("c").unwrap());
     let calendar = Session::new(calendar, ReceivedAt(0));
     assert!(wanted(None, None).is(&calendar));
     assert!(wanted(Some(Provider::MeetingBaas), None).is(&calendar));
     assert!(!wanted(None, Some(State::Unknown)).is(&calendar));
     assert!(!wanted(Some(Provider::MeetStream), None).is(&calendar));
+}
+
+#[test]
+fn bots_are_found_by_their_custom_attributes() {
+    let mut document = session("b", &[]);
+    let wanted = |name, value| Wanted { attribute: Some((name, value)), ..Wanted::default() };
+    let is = |document: &Value, wanted: Wanted<'_>| wanted.is(&serde_json::from_value(document.clone()).unwrap());
+    assert!(!is(&document, wanted("room", "7")));
+    document["custom_attributes"] = json!(["verified", r#"{"meeting":"stand up","room":7}"#]);
+    assert!(is(&document, wanted("meeting", "stand up")) && is(&document, wanted("room", "7")));
+    assert!(!is(&document, wanted("meeting", "stand")) && !is(&document, wanted("other", "")));
 }

@@ -4,6 +4,7 @@ use super::report::{ArtifactReport, CalendarReport, EventReport, MissingReport, 
 use crate::{
     escape,
     screen::{Sheet, Style, Tone},
+    words::seconds,
 };
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::Offset};
 use shared::session::Disposition;
@@ -16,7 +17,6 @@ const LABEL_WIDTH: usize = 11;
 const MAX_ENTRIES: usize = 3;
 
 /// The whole report: the session, then its deliveries.
-#[must_use]
 pub fn render(report: &Report, style: Style) -> String {
     let subject = if report.calendar.is_some() { " calendar" } else { "" };
     let id = style.paint(&escape::text(&report.bot_id), Tone::Strong);
@@ -30,7 +30,7 @@ pub fn render(report: &Report, style: Style) -> String {
     }
     let dates = Dates::of(&report.events);
     let columns = ["occurred", "received", "kind", "sender's name", "source", "trust", "disposition"];
-    let mut sheet = Sheet::new(columns, &[2, 2, 2, 1]);
+    let mut sheet = Sheet::new(columns, &[2, 2, 2, 1], &[5, 4, 0, 2]);
     for event in &report.events {
         sheet.push(row(event, dates));
     }
@@ -126,13 +126,11 @@ fn calendar_facts(calendar: &CalendarReport, style: Style) -> Vec<(&'static str,
 }
 
 /// What happened to a calendar's connection, in a word.
-#[must_use]
 pub fn connection_name(what: &'static str) -> &'static str {
     what.strip_prefix("calendar.connection_").unwrap_or(what)
 }
 
 /// What that means to people.
-#[must_use]
 pub fn connection_tone(what: &str) -> Tone {
     match what {
         "calendar.connection_error" => Tone::Bad,
@@ -142,7 +140,6 @@ pub fn connection_tone(what: &str) -> Tone {
 }
 
 /// What an outcome means to people.
-#[must_use]
 pub fn outcome_tone(outcome: &str) -> Tone {
     match outcome {
         "completed" => Tone::Good,
@@ -152,12 +149,13 @@ pub fn outcome_tone(outcome: &str) -> Tone {
 }
 
 fn artifact_line(name: &str, artifact: &ArtifactReport, style: Style) -> String {
-    let tone = match artifact.status {
-        "announced" => Tone::Good,
-        "failed" => Tone::Bad,
+    let tone = match (artifact.status, artifact.copy) {
+        ("failed", _) | (_, Some("unavailable")) => Tone::Bad,
+        ("announced", None | Some("stored")) => Tone::Good,
         _ => Tone::Odd,
     };
-    let mut line = format!("{name:LABEL_WIDTH$}{}", style.paint(artifact.status, tone));
+    let copy = artifact.copy.map(|copy| format!(", {copy}")).unwrap_or_default();
+    let mut line = format!("{name:LABEL_WIDTH$}{}", style.paint(&format!("{}{copy}", artifact.status), tone));
     if artifact.trust == "unverified" {
         line = format!("{line} ({})", style.paint("unverified", Tone::Odd));
     }
@@ -203,12 +201,6 @@ fn name_and_reason(event: &EventReport) -> String {
         }
         _ => name,
     }
-}
-
-/// A time to the second, as people read it.
-#[must_use]
-pub fn seconds(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 fn after(stayed: SignedDuration) -> Option<String> {

@@ -1,12 +1,17 @@
 //! What there is to say of a bot or a calendar: the shape of `rollcall timeline --json`.
 
-use crate::table::Known;
+use crate::{
+    artifacts::inventory,
+    bot::subject_name,
+    table::Known,
+    words::{milliseconds, rfc3339},
+};
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 use shared::{
     OccurredAt, SessionId,
-    event::Artifact,
+    event::{Artifact, ArtifactStatus},
     ids::Subject,
     session::{
         ArtifactFact, CalendarFacts, ConnectionFact, Disposition, Heard, MissingDelivery, Session, TimelineLine,
@@ -17,7 +22,6 @@ use std::collections::BTreeMap;
 /// One bot or calendar. Times are in UTC; what is not known is `null`.
 #[derive(Clone, PartialEq, Serialize, Debug)]
 pub struct Report {
-    /// Whose it is.
     pub provider: &'static str,
     /// `bot` or `calendar`.
     pub subject: &'static str,
@@ -27,23 +31,18 @@ pub struct Report {
     pub state: &'static str,
     /// How it ended; absent while it has not.
     pub outcome: Option<&'static str>,
-    /// Why it ended, in the sender's words.
     pub reason: Option<String>,
     /// Whether a signature proves that it ended, or an unsigned callback only claims it; absent while it has not ended.
     pub confirmed: Option<bool>,
-    /// When it came into the meeting.
     #[serde(serialize_with = "rfc3339")]
     pub joined_at: Option<Timestamp>,
-    /// When it ended.
     #[serde(serialize_with = "rfc3339")]
     pub ended_at: Option<Timestamp>,
-    /// What the user attached to the bot.
     pub custom_attributes: Option<Value>,
     /// What became of each artifact that was heard of.
     pub artifacts: BTreeMap<&'static str, ArtifactReport>,
     /// What is known of it as a calendar; `null` for a bot.
     pub calendar: Option<CalendarReport>,
-    /// Deliveries that are missing.
     pub missing: Vec<MissingReport>,
     /// How often the session was written; absent where there is none.
     pub version: Option<u64>,
@@ -51,17 +50,18 @@ pub struct Report {
     pub events: Vec<EventReport>,
 }
 
-/// One artifact.
 #[derive(Clone, PartialEq, Serialize, Debug)]
 pub struct ArtifactReport {
+    /// At the provider: `announced`, `failed` or `skipped`.
     pub status: &'static str,
+    /// With us: one of the states of `rollcall artifacts`, or `erased`; `null` where there is nothing to fetch.
+    pub copy: Option<&'static str>,
     pub trust: &'static str,
     #[serde(serialize_with = "rfc3339")]
     pub occurred_at: Option<Timestamp>,
     pub reason: Option<String>,
 }
 
-/// What is known of a calendar.
 #[derive(Clone, PartialEq, Serialize, Debug, Default)]
 pub struct CalendarReport {
     /// The last that was heard of its connection.
@@ -87,7 +87,6 @@ pub struct ConnectionReport {
 #[serde(transparent)]
 pub struct Moment(#[serde(serialize_with = "rfc3339")] pub Option<Timestamp>);
 
-/// One missing delivery.
 #[derive(Clone, PartialEq, Serialize, Debug)]
 pub struct MissingReport {
     pub accept_id: String,
@@ -97,7 +96,6 @@ pub struct MissingReport {
     pub reason: String,
 }
 
-/// One delivery.
 #[derive(Clone, PartialEq, Serialize, Debug)]
 pub struct EventReport {
     pub kind: String,
@@ -116,7 +114,6 @@ pub struct EventReport {
 
 impl Report {
     /// What there is to say of it.
-    #[must_use]
     pub fn of(id: &SessionId, known: &Known) -> Self {
         let session = known.session.as_ref().map(|(session, _)| session);
         let moment = |time: Option<&OccurredAt>| time.map(OccurredAt::moment);
@@ -147,32 +144,20 @@ fn attributes(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
 
-fn artifact_name(artifact: Artifact) -> &'static str {
-    match artifact {
-        Artifact::Manifest => "manifest",
-        Artifact::Audio => "audio",
-        Artifact::Video => "video",
-        Artifact::Transcript => "transcript",
-    }
-}
-
 fn artifacts(session: &Session) -> BTreeMap<&'static str, ArtifactReport> {
-    let report = |fact: &ArtifactFact| ArtifactReport {
+    let lines = inventory(session.id(), Some(session), None);
+    let report = |artifact: &Artifact, fact: &ArtifactFact| ArtifactReport {
         status: fact.status.as_str(),
+        copy: match lines.iter().find(|line| line.kind == artifact.as_str()) {
+            _ if fact.status != ArtifactStatus::Announced => None,
+            _ if session.is_erased() => Some("erased"),
+            line => line.map(|line| line.state),
+        },
         trust: fact.trust.as_str(),
         occurred_at: fact.occurred_at.as_ref().map(OccurredAt::moment),
         reason: fact.reason.clone(),
     };
-    session.artifacts().iter().map(|(artifact, fact)| (artifact_name(*artifact), report(fact))).collect()
-}
-
-/// What a session is about, in words.
-#[must_use]
-pub fn subject_name(subject: Subject) -> &'static str {
-    match subject {
-        Subject::Bot => "bot",
-        Subject::Calendar => "calendar",
-    }
+    session.artifacts().iter().map(|(artifact, fact)| (artifact.as_str(), report(artifact, fact))).collect()
 }
 
 impl CalendarReport {
@@ -212,7 +197,6 @@ impl MissingReport {
 
 impl EventReport {
     /// What there is to say of a delivery.
-    #[must_use]
     pub fn of(entry: &TimelineLine) -> Self {
         Self {
             kind: entry.kind.clone(),
@@ -227,14 +211,4 @@ impl EventReport {
             accept_id: entry.accept_id.as_str().to_owned(),
         }
     }
-}
-
-/// A sender's time, as exact as the sender gave it.
-pub(crate) fn rfc3339<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    time.map(|time| time.to_string()).serialize(serializer)
-}
-
-/// Our own time, to the millisecond.
-pub(crate) fn milliseconds<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    time.map(|time| time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()).serialize(serializer)
 }

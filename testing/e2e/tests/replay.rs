@@ -173,7 +173,7 @@ async fn after_an_outage_one_command_brings_every_session_to_its_fault_free_end(
     let answer = meanwhile(&pipeline, operator.run(&command)).await?;
     assert_eq!(answer.code, Some(0), "{answer:?}");
     assert!(answer.stdout.starts_with("12 put back into the events queue\nof these: 12 applied"), "{answer:?}");
-    assert!(answer.stderr.lines().filter(|line| line.starts_with("put back: parked/")).count() == 12, "{answer:?}");
+    assert!(answer.stderr.lines().filter(|line| line.starts_with("put back: meetstream ")).count() == 12, "{answer:?}");
     pipeline.drain(SOON).await?;
     assert_eq!(
         essences(&pipeline, &bots).await?,

@@ -2,12 +2,10 @@
 
 use super::{Front, could_not};
 use crate::{
-    doctor::{
-        finding::{Check, Finding, Verdict},
-        judge::words::many,
-    },
+    doctor::finding::{Check, Finding, Verdict},
     stack::Names,
     table::Known,
+    words::many,
 };
 use jiff::Timestamp;
 use reqwest::Method;

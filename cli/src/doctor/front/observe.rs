@@ -2,7 +2,7 @@
 
 use super::Front;
 use crate::doctor::{
-    facts::Seen,
+    facts::Lookup,
     finding::{Check, Finding},
     logs::{self, Line, Lines},
 };
@@ -32,7 +32,7 @@ pub(super) async fn lines(front: &Front<'_>) -> Finding {
         let deadline = Instant::now() + LINES_WITHIN;
         loop {
             let lines = match wanted.find(front.stack, |_| true).await {
-                Seen::Here(lines) => lines,
+                Lookup::Found(lines) => lines,
                 other => {
                     return other
                         .judge(check, ("there is no log group", "see ingest.logging"), |_| Finding::pass(check, ""));
@@ -57,7 +57,7 @@ pub(super) async fn lines(front: &Front<'_>) -> Finding {
 async fn platform_lines(front: &Front<'_>) -> usize {
     let group = logs::group(&front.facts.ingest.name);
     let wanted = Lines { group, since: front.began, pattern: "{ $.type = \"platform.start\" }".to_owned() };
-    wanted.find(front.stack, |_| true).await.here().map_or(0, Vec::len)
+    wanted.find(front.stack, |_| true).await.found().map_or(0, Vec::len)
 }
 
 fn judge_lines(found: &[(&str, Vec<Line>)], platform: usize) -> Finding {

@@ -8,7 +8,10 @@ use super::{
     Front,
     door::{refused, silent},
 };
-use crate::doctor::finding::{Check, Finding};
+use crate::doctor::{
+    facts::RETRY_SUFFIX,
+    finding::{Check, Finding},
+};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use shared::{
@@ -30,7 +33,7 @@ const PATIENCE_SECONDS: i64 = 120;
 
 /// The bot whose delivery fails.
 pub(super) fn bot(front: &Front<'_>) -> SessionId {
-    front.named(front.main.provider(), &format!("{}-retry", front.run))
+    front.named(front.main.provider(), &format!("{}{RETRY_SUFFIX}", front.run))
 }
 
 pub(super) async fn check(front: &Front<'_>) -> Finding {

@@ -29,7 +29,6 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// Everything that is needed to send.
 pub(crate) struct Front<'a> {
     pub(super) stack: &'a Stack,
     pub(super) facts: &'a Facts,
@@ -48,10 +47,6 @@ pub(crate) struct Front<'a> {
 }
 
 impl<'a> Front<'a> {
-    /// Makes ready to send.
-    ///
-    /// # Errors
-    /// When the credentials cannot be read, or no route has one.
     pub(crate) async fn of(stack: &'a Stack, facts: &'a Facts) -> Result<Self, Failure> {
         let keyring = stack.keyring().await?;
         let open = open(&keyring);

@@ -1,8 +1,8 @@
 //! Lambda, and the secret that its functions hold.
 
-use crate::doctor::asking::{seen, statements};
+use crate::doctor::asking::{lookup, statements};
 use crate::{
-    doctor::facts::{Account, Function, Invoked, Live, Mapping, SecretFacts, Seen, Settings, Url},
+    doctor::facts::{Account, Function, Invoked, Live, Lookup, Mapping, SecretFacts, Settings, Url},
     stack::Stack,
 };
 use aws_sdk_lambda::{Client, operation::get_function_configuration::GetFunctionConfigurationOutput as Configuration};
@@ -23,17 +23,13 @@ impl<'a> Lambda<'a> {
         Self { client: Client::new(&stack.aws.config), stack }
     }
 
-    pub(super) async fn account(&self) -> Seen<Account> {
+    pub(super) async fn account(&self) -> Lookup<Account> {
         let answer = self.client.get_account_settings().send().await;
-        let answer = seen(&self.stack.aws, "reading the account's limits", "tell limits of an account", answer);
-        match answer.map(|settings| settings.account_limit) {
-            Seen::Here(Some(limit)) => Seen::Here(Account {
-                limit: limit.concurrent_executions.into(),
-                unreserved: limit.unreserved_concurrent_executions.unwrap_or_default().into(),
-            }),
-            Seen::Here(None) => Seen::Absent,
-            other => other.map(|_| Account { limit: 0, unreserved: 0 }),
-        }
+        let answer = lookup(&self.stack.aws, "reading the account's limits", "tell limits of an account", answer);
+        answer.and_then(|settings| settings.account_limit).map(|limit| Account {
+            limit: limit.concurrent_executions.into(),
+            unreserved: limit.unreserved_concurrent_executions.unwrap_or_default().into(),
+        })
     }
 
     pub(super) async fn function(&self, name: &str) -> Function {
@@ -46,17 +42,17 @@ impl<'a> Lambda<'a> {
         Function { name: name.to_owned(), latest, live, reserved, log_days }
     }
 
-    async fn settings(&self, name: &str, version: Option<&str>) -> Seen<Settings> {
+    async fn settings(&self, name: &str, version: Option<&str>) -> Lookup<Settings> {
         let request = self.client.get_function_configuration().function_name(name);
         let answer = request.set_qualifier(version.map(str::to_owned)).send().await;
         let doing = format!("reading the configuration of {name}");
-        seen(&self.stack.aws, &doing, "tell a function's configuration", answer).map(|found| settings(&found))
+        lookup(&self.stack.aws, &doing, "tell a function's configuration", answer).map(|found| settings(&found))
     }
 
-    async fn live(&self, name: &str) -> Seen<Live> {
+    async fn live(&self, name: &str) -> Lookup<Live> {
         let answer = self.client.get_alias().function_name(name).name(LIVE).send().await;
-        let alias = match seen(&self.stack.aws, &format!("reading the alias of {name}"), "know aliases", answer) {
-            Seen::Here(alias) => alias,
+        let alias = match lookup(&self.stack.aws, &format!("reading the alias of {name}"), "know aliases", answer) {
+            Lookup::Found(alias) => alias,
             other => {
                 return other.map(|_| Live { version: String::new(), beside: vec![], settings: Settings::default() });
             }
@@ -67,40 +63,40 @@ impl<'a> Lambda<'a> {
         self.settings(name, Some(&version)).await.map(|settings| Live { version, beside, settings })
     }
 
-    async fn reserved(&self, name: &str) -> Seen<Option<i64>> {
+    async fn reserved(&self, name: &str) -> Lookup<Option<i64>> {
         let answer = self.client.get_function_concurrency().function_name(name).send().await;
         let doing = format!("reading the concurrency of {name}");
-        seen(&self.stack.aws, &doing, "tell reserved concurrency", answer)
+        lookup(&self.stack.aws, &doing, "tell reserved concurrency", answer)
             .map(|found| found.reserved_concurrent_executions.map(i64::from))
     }
 
-    pub(super) async fn invoked(&self, name: &str) -> Seen<Invoked> {
+    pub(super) async fn invoked(&self, name: &str) -> Lookup<Invoked> {
         let answer = self.client.get_function_event_invoke_config().function_name(name).qualifier(LIVE).send().await;
         let doing = format!("reading what becomes of failed invocations of {name}");
         // What Lambda does where nothing is set ("Configuring error handling settings for asynchronous invocations").
-        seen(&self.stack.aws, &doing, "know asynchronous invocations", answer).map(|found| Invoked {
+        lookup(&self.stack.aws, &doing, "know asynchronous invocations", answer).map(|found| Invoked {
             retries: found.maximum_retry_attempts.unwrap_or(2).into(),
             event_age_seconds: found.maximum_event_age_in_seconds.unwrap_or(21_600).into(),
         })
     }
 
-    pub(super) async fn url(&self, name: &str) -> Seen<Url> {
+    pub(super) async fn url(&self, name: &str) -> Lookup<Url> {
         let answer = self.client.get_function_url_config().function_name(name).qualifier(LIVE).send().await;
-        seen(&self.stack.aws, "reading the function URL", "know function URLs", answer)
+        lookup(&self.stack.aws, "reading the function URL", "know function URLs", answer)
             .map(|found| Url { url: found.function_url, auth: found.auth_type.as_str().to_owned() })
     }
 
-    pub(super) async fn permissions(&self, name: &str) -> Seen<Vec<Value>> {
+    pub(super) async fn permissions(&self, name: &str) -> Lookup<Vec<Value>> {
         let answer = self.client.get_policy().function_name(name).qualifier(LIVE).send().await;
-        seen(&self.stack.aws, "reading the policy of the function URL", "know policies of functions", answer)
+        lookup(&self.stack.aws, "reading the policy of the function URL", "know policies of functions", answer)
             .map(|found| statements(&found.policy.unwrap_or_default()))
     }
 
     /// The mappings that read a queue, whatever they invoke.
-    pub(super) async fn mappings(&self, queue_arn: &str) -> Seen<Vec<Mapping>> {
+    pub(super) async fn mappings(&self, queue_arn: &str) -> Lookup<Vec<Mapping>> {
         let answer = self.client.list_event_source_mappings().event_source_arn(queue_arn).send().await;
         let doing = format!("listing the mappings of {queue_arn}");
-        seen(&self.stack.aws, &doing, "know event source mappings", answer).map(|found| {
+        lookup(&self.stack.aws, &doing, "know event source mappings", answer).map(|found| {
             let mappings = found.event_source_mappings.unwrap_or_default().into_iter();
             let mappings = mappings.map(|mapping| Mapping {
                 id: mapping.uuid.unwrap_or_default(),
@@ -149,17 +145,17 @@ fn hash(value: &str) -> String {
 }
 
 /// The secret, compared with what both functions' live versions hold.
-pub(super) async fn secret(stack: &Stack, name: &str, functions: [&Function; 2]) -> Seen<SecretFacts> {
+pub(super) async fn secret(stack: &Stack, name: &str, functions: [&Function; 2]) -> Lookup<SecretFacts> {
     let client = aws_sdk_secretsmanager::Client::new(&stack.aws.config);
     let (described, value) =
         tokio::join!(client.describe_secret().secret_id(name).send(), client.get_secret_value().secret_id(name).send());
-    let live = functions.into_iter().filter_map(|function| function.live.here());
+    let live = functions.into_iter().filter_map(|function| function.live.found());
     let variables: Vec<_> = live.map(|live| &live.settings.variables).collect();
     let outdated = value.ok().and_then(|value| outdated(value.secret_string.as_deref()?, &variables));
     let doing = format!("describing the secret {name}");
-    match seen(&stack.aws, &doing, "describe secrets", described) {
+    match lookup(&stack.aws, &doing, "describe secrets", described) {
         // One that is to be deleted still has versions, and cannot be read by any deploy.
-        Seen::Here(described) if described.deleted_date.is_some() => Seen::Absent,
+        Lookup::Found(described) if described.deleted_date.is_some() => Lookup::Absent,
         described => described.map(|described| SecretFacts {
             current: current(described.version_ids_to_stages.unwrap_or_default()),
             outdated,

@@ -1,12 +1,16 @@
-//! The providers' APIs, and what was heard of them.
+//! The providers' APIs, and what the routes received and rejected.
 
 use crate::{
-    doctor::facts::{ApiAnswer, Asked, BOT_PREFIX, Seen, StackFacts},
+    doctor::{
+        facts::{ApiAnswer, Asked, BOT_PREFIX, Lookup, RETRY_SUFFIX, Route, StackFacts},
+        logs::{self, Lines},
+    },
     stack::{Keyring, Stack, is_here},
-    table::{self, Found},
+    table::{self, Wanted},
 };
 use jiff::Timestamp;
 use reqwest::{Client, redirect::Policy};
+use serde_json::Value;
 use shared::{Endpoint, Provider, ReceivedAt, Session, Source};
 use simulator::delivery::Secret;
 use std::{collections::BTreeMap, error::Error as _, time::Duration};
@@ -15,7 +19,10 @@ use std::{collections::BTreeMap, error::Error as _, time::Duration};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How far back sessions are looked at, and how many at most.
-const HEARD: Found = Found { provider: None, state: None, days: 30, limit: 500 };
+const RECENT: Wanted<'_> = Wanted { provider: None, state: None, attribute: None, days: 30, limit: 500 };
+
+/// How far back rejected requests are looked for.
+const REJECTED_SECONDS: i64 = 86_400;
 
 /// What the providers' APIs say to the stack's keys.
 pub(super) async fn apis(stack: &Stack, described: &StackFacts) -> BTreeMap<Provider, Asked> {
@@ -87,18 +94,16 @@ fn root(mut cause: &(dyn std::error::Error + 'static)) -> String {
     cause.to_string()
 }
 
-/// Of each route that has a credential, the seconds since its last delivery.
-pub(super) async fn heard(stack: &Stack) -> Seen<BTreeMap<Endpoint, Option<i64>>> {
+/// What each route that has a credential received.
+pub(super) async fn routes(stack: &Stack) -> Lookup<BTreeMap<Endpoint, Route>> {
     let keyring = match stack.keyring().await {
         Ok(keyring) => keyring,
-        Err(failure) => return Seen::Unknown(failure),
+        Err(failure) => return Lookup::Unknown(failure),
     };
     let client = aws_sdk_dynamodb::Client::new(&stack.aws.config);
     let now = Timestamp::now();
-    match table::recent(&client, stack, HEARD, ReceivedAt(now.as_millisecond())).await {
-        Ok((sessions, _)) => Seen::Here(last(&sessions, &open(&keyring), now.as_millisecond())),
-        Err(failure) => Seen::Unknown(failure),
-    }
+    let recent = table::recent(&client, stack, RECENT, ReceivedAt(now.as_millisecond())).await;
+    Lookup::from(recent).map(|(sessions, _)| received(&sessions, &open(&keyring), now.as_millisecond()))
 }
 
 /// The routes that have a credential.
@@ -106,13 +111,42 @@ pub(crate) fn open(keyring: &Keyring<'_>) -> Vec<Endpoint> {
     Endpoint::ALL.into_iter().filter(|endpoint| keyring.credential(*endpoint).is_ok()).collect()
 }
 
-fn last(sessions: &[Session], open: &[Endpoint], now: i64) -> BTreeMap<Endpoint, Option<i64>> {
-    let of_others = sessions.iter().filter(|session| !session.id().id.as_sent().starts_with(BOT_PREFIX));
-    let lines: Vec<_> =
-        of_others.flat_map(Session::timeline).map(|entry| (entry.source, entry.received_at.0)).collect();
-    let last = |endpoint| {
-        let of_route = lines.iter().filter(|(source, _)| *source == Source::Delivered(endpoint));
-        of_route.map(|(_, at)| *at).max().map(|at| ((now - at) / 1000).max(0))
+fn received(sessions: &[Session], open: &[Endpoint], now: i64) -> BTreeMap<Endpoint, Route> {
+    let ago = |at: ReceivedAt| ((now - at.0) / 1000).max(0);
+    let (of_doctor, others): (Vec<&Session>, Vec<_>) =
+        sessions.iter().partition(|session| session.id().id.as_sent().starts_with(BOT_PREFIX));
+    // A run has a session in its name, perhaps one of each provider, and another one whose delivery fails for a while.
+    let run = |session: &&Session| (session.id().id.as_sent().to_owned(), ago(session.first_received_at()));
+    let mut runs: BTreeMap<String, i64> = of_doctor.iter().map(run).collect();
+    runs.retain(|id, _| !id.ends_with(RETRY_SUFFIX));
+    let route = |endpoint: Endpoint| {
+        let lines = others.iter().flat_map(|session| session.timeline());
+        let lines = lines.filter(|line| line.source == Source::Delivered(endpoint));
+        let mut received: Vec<i64> = lines.map(|line| ago(line.received_at)).collect();
+        received.sort_unstable();
+        Route { received, doctors: runs.values().copied().collect() }
     };
-    open.iter().map(|endpoint| (*endpoint, last(*endpoint))).collect()
+    open.iter().map(|endpoint| (*endpoint, route(*endpoint))).collect()
+}
+
+/// The requests of the last day with a wrong credential, by ingest's log lines. One without any credential is a stranger's.
+pub(super) async fn rejected(stack: &Stack, ingest: &str) -> Lookup<BTreeMap<Endpoint, Vec<i64>>> {
+    let reasons = ["mismatch", "malformed", "expired"];
+    let now = Timestamp::now().as_second();
+    let pattern = reasons.map(|reason| format!("$.reason = \"{reason}\"")).join(" || ");
+    let lines =
+        Lines { group: logs::group(ingest), since: now - REJECTED_SECONDS, pattern: format!("{{ {pattern} }}") };
+    let is_rejected =
+        |line: &Value| line.get("reason").and_then(Value::as_str).is_some_and(|reason| reasons.contains(&reason));
+    lines.find(stack, is_rejected).await.map(|found| {
+        let mut rejected: BTreeMap<Endpoint, Vec<i64>> = BTreeMap::new();
+        for line in found {
+            let route = line.json.get("Route").and_then(Value::as_str);
+            let endpoint = Endpoint::ALL.into_iter().find(|endpoint| route == Some(endpoint.as_str()));
+            if let Some(endpoint) = endpoint {
+                rejected.entry(endpoint).or_default().push((now - line.at).max(0));
+            }
+        }
+        rejected
+    })
 }

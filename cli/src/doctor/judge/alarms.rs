@@ -1,9 +1,11 @@
 //! Alarms, and who hears of them.
 
-use super::words::many;
-use crate::doctor::{
-    facts::{Alarm, Facts, Seen, StackFacts, Subscription},
-    finding::{Check, Finding},
+use crate::{
+    doctor::{
+        facts::{Alarm, Facts, Lookup, StackFacts, Subscription},
+        finding::{Check, Finding},
+    },
+    words::many,
 };
 
 const ALARM: &str = "AWS::CloudWatch::Alarm";
@@ -59,7 +61,7 @@ fn actions(stack: &StackFacts, alarms: &[Alarm]) -> Finding {
     Finding::unless(check, &problems, "each alarm tells the topic", way_out)
 }
 
-fn subscription(stack: &StackFacts, subscriptions: &Seen<Vec<Subscription>>) -> Finding {
+fn subscription(stack: &StackFacts, subscriptions: &Lookup<Vec<Subscription>>) -> Finding {
     let check = Check::AlarmsSubscription;
     if stack.parameter("AlarmEmail").is_empty() {
         return Finding::skipped(check, "there is no AlarmEmail, so there is no subscription to confirm");

@@ -1,7 +1,7 @@
 //! The stack, the account, both functions, the URL and the secret.
 
 use crate::doctor::{
-    facts::{Account, Facts, Function, Invoked, Live, SecretFacts, Seen, Settings, StackFacts, Url},
+    facts::{Account, Facts, Function, Invoked, Live, Lookup, SecretFacts, Settings, StackFacts, Url},
     finding::{Check, Finding},
 };
 use serde_json::Value;
@@ -58,7 +58,7 @@ fn status(stack: &StackFacts) -> Finding {
     }
 }
 
-fn concurrency(stack: &StackFacts, account: &Seen<Account>) -> Finding {
+fn concurrency(stack: &StackFacts, account: &Lookup<Account>) -> Finding {
     let check = Check::AccountConcurrency;
     account.judge(check, ("Lambda says nothing about the account", "try again"), |account| {
         let mappings = stack.number("ProcessMaximumConcurrency") + stack.number("CommandsMaximumConcurrency");
@@ -135,7 +135,7 @@ fn settings(stack: &StackFacts, function: &Function, live: &Live, expected: &Exp
     compare("the architecture", &found.architecture, stack.parameter("Architecture"));
     compare("the memory in MB", &found.memory_mb.to_string(), &expected.memory_mb.to_string());
     compare("the timeout in seconds", &found.timeout_seconds.to_string(), &expected.timeout.to_string());
-    if let Seen::Here(reserved) = &function.reserved {
+    if let Lookup::Found(reserved) = &function.reserved {
         let wanted = stack.number("IngestReservedConcurrency");
         let wanted = if check == Check::IngestSettings && wanted > 0 { wanted.to_string() } else { "none".to_owned() };
         compare("the reserved concurrency", &reserved.map_or("none".to_owned(), |n| n.to_string()), &wanted);
@@ -179,7 +179,7 @@ fn alias(function: &Function, check: Check) -> Finding {
             );
         }
         let well = format!("the alias live of {name} serves version {}, which is what was deployed last", live.version);
-        let Seen::Here(latest) = &function.latest else { return Finding::pass(check, well) };
+        let Lookup::Found(latest) = &function.latest else { return Finding::pass(check, well) };
         let different = differences(latest, &live.settings);
         if different.is_empty() {
             return Finding::pass(check, well);
@@ -230,11 +230,11 @@ fn logging(stack: &StackFacts, function: &Function, live: &Settings, check: Chec
     }
     let days = stack.number("LogRetentionDays");
     match &function.log_days {
-        Seen::Here(Some(found)) if *found == days => {}
-        Seen::Here(Some(found)) => problems.push(format!("its log lines are kept {found} days, not {days}")),
-        Seen::Here(None) => problems.push(format!("its log lines are kept for ever, not {days} days")),
-        Seen::Absent => problems.push(format!("there is no log group {group}")),
-        Seen::NotLocally(_) | Seen::Unknown(_) => {}
+        Lookup::Found(Some(found)) if *found == days => {}
+        Lookup::Found(Some(found)) => problems.push(format!("its log lines are kept {found} days, not {days}")),
+        Lookup::Found(None) => problems.push(format!("its log lines are kept for ever, not {days} days")),
+        Lookup::Absent => problems.push(format!("there is no log group {group}")),
+        Lookup::NotLocally(_) | Lookup::Unknown(_) => {}
     }
     Finding::unless(
         check,
@@ -250,7 +250,7 @@ fn logging(stack: &StackFacts, function: &Function, live: &Settings, check: Chec
 /// As the template's `EventInvokeConfig` has it.
 const INVOKED: Invoked = Invoked { retries: 0, event_age_seconds: 60 };
 
-fn invoked(process: &Function, invoked: &Seen<Invoked>) -> Finding {
+fn invoked(process: &Function, invoked: &Lookup<Invoked>) -> Finding {
     let check = Check::ProcessInvoked;
     let Invoked { retries, event_age_seconds } = INVOKED;
     let way_out = format!(
@@ -273,7 +273,7 @@ fn invoked(process: &Function, invoked: &Seen<Invoked>) -> Finding {
 }
 
 /// What one delivery or command leads to is a chain of invocations, and Lambda stops a chain at about the 16th.
-fn loops(process: &Function, loops: &Seen<f64>) -> Finding {
+fn loops(process: &Function, loops: &Lookup<f64>) -> Finding {
     let check = Check::ProcessLoops;
     let name = &process.name;
     loops.judge(check, ("nobody counts the loops that Lambda stops", "try again"), |stopped| {
@@ -291,7 +291,7 @@ fn loops(process: &Function, loops: &Seen<f64>) -> Finding {
     })
 }
 
-fn url(ingest: &Function, url: &Seen<Url>) -> Finding {
+fn url(ingest: &Function, url: &Lookup<Url>) -> Finding {
     let check = Check::UrlConfig;
     let name = &ingest.name;
     let way_out =
@@ -309,7 +309,7 @@ fn url(ingest: &Function, url: &Seen<Url>) -> Finding {
 }
 
 /// Facts of AWS: both are needed since October 2025, and without the second every caller gets 403 before the function runs.
-fn permissions(ingest: &Function, statements: &Seen<Vec<Value>>) -> Finding {
+fn permissions(ingest: &Function, statements: &Lookup<Vec<Value>>) -> Finding {
     let check = Check::UrlPermissions;
     let name = &ingest.name;
     let add =
@@ -343,7 +343,7 @@ fn allows(statement: &Value, action: &str, condition: &str, expected: &str) -> b
         && statement.pointer(condition).is_some_and(|found| found == expected || (expected == "true" && *found == true))
 }
 
-fn version(stack: &StackFacts, secret: &Seen<SecretFacts>) -> Finding {
+fn version(stack: &StackFacts, secret: &Lookup<SecretFacts>) -> Finding {
     let check = Check::SecretVersion;
     let name = stack.parameter("SecretName");
     let gone = format!("there is no secret {name}: the next deploy fails");
@@ -359,7 +359,7 @@ fn version(stack: &StackFacts, secret: &Seen<SecretFacts>) -> Finding {
     })
 }
 
-fn deployed(secret: &Seen<SecretFacts>) -> Finding {
+fn deployed(secret: &Lookup<SecretFacts>) -> Finding {
     let check = Check::SecretDeployed;
     secret.judge(check, ("there is no secret to compare with", "see secret.version"), |secret| match &secret.outdated {
         None => Finding::warn(

@@ -1,9 +1,11 @@
 //! The queues, what reads them, what waits in them, and the schedule.
 
-use super::words::{many, span};
-use crate::doctor::{
-    facts::{Facts, Heap, Mapping, Schedule, Seen, Source, StackFacts},
-    finding::{Check, Finding},
+use crate::{
+    doctor::{
+        facts::{Facts, Heap, Lookup, Mapping, Schedule, Source, StackFacts},
+        finding::{Check, Finding},
+    },
+    words::{many, span},
 };
 use std::collections::BTreeMap;
 
@@ -22,7 +24,7 @@ const VISIBILITY_TIMES: i64 = 6;
 
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     let stack = &facts.stack;
-    let live_timeout = facts.process.live.here().map(|live| live.settings.timeout_seconds);
+    let live_timeout = facts.process.live.found().map(|live| live.settings.timeout_seconds);
     let timeout = live_timeout.unwrap_or_else(|| stack.number("ProcessTimeoutSeconds"));
     let events = Reader { name: "events", batch: 10, concurrency: "ProcessMaximumConcurrency", queue: "EventsQueue" };
     let commands =
@@ -67,7 +69,7 @@ fn source(stack: &StackFacts, source: &Source, reader: &Reader, timeout: i64, ch
     ]
 }
 
-fn mapping(stack: &StackFacts, mappings: &Seen<Vec<Mapping>>, reader: &Reader, check: Check) -> Finding {
+fn mapping(stack: &StackFacts, mappings: &Lookup<Vec<Mapping>>, reader: &Reader, check: Check) -> Finding {
     let name = reader.name;
     let gone = format!("nothing reads the {name} queue: there is no event source mapping");
     let anew = "`make deploy` with any change brings none back; delete the stack and deploy it anew";
@@ -120,7 +122,7 @@ fn mapping(stack: &StackFacts, mappings: &Seen<Vec<Mapping>>, reader: &Reader, c
 fn settings(
     stack: &StackFacts,
     queue: &BTreeMap<String, String>,
-    dead: &Seen<BTreeMap<String, String>>,
+    dead: &Lookup<BTreeMap<String, String>>,
     reader: &Reader,
     check: Check,
 ) -> Finding {
@@ -148,7 +150,7 @@ fn settings(
     let receives =
         redrive.get("maxReceiveCount").and_then(|n| n.as_i64().or_else(|| n.as_str()?.parse().ok())).unwrap_or(0);
     match dead {
-        Seen::Here(dead) => {
+        Lookup::Found(dead) => {
             if target.is_empty() || of(dead, "QueueArn") != target {
                 problems.push(
                     "it has no dead-letter queue, or another one: what kills the function comes for ever".to_owned(),
@@ -159,8 +161,8 @@ fn settings(
                     .push(format!("its dead letters are kept {} s, not 14 days", of(dead, "MessageRetentionPeriod")));
             }
         }
-        Seen::Absent => problems.push("its dead-letter queue is gone".to_owned()),
-        Seen::NotLocally(_) | Seen::Unknown(_) => {}
+        Lookup::Absent => problems.push("its dead-letter queue is gone".to_owned()),
+        Lookup::NotLocally(_) | Lookup::Unknown(_) => {}
     }
     let parks_after = stack.number("ParkAfterReceives");
     if reader.name == "events" && !target.is_empty() && receives <= parks_after {
@@ -210,7 +212,7 @@ fn visibility(
     Finding::unless(check, &problems, well, way_out)
 }
 
-fn schedule(stack: &StackFacts, schedule: &Seen<Schedule>) -> Finding {
+fn schedule(stack: &StackFacts, schedule: &Lookup<Schedule>) -> Finding {
     let check = Check::ScheduleEnabled;
     let gone = "there is no schedule: what is spooled stays there, and failed jobs are not tried again";
     schedule.judge(check, (gone, "delete the stack and deploy it anew"), |schedule| {
@@ -234,7 +236,7 @@ fn schedule(stack: &StackFacts, schedule: &Seen<Schedule>) -> Finding {
     })
 }
 
-fn sweeps(stack: &StackFacts, last: &Seen<Option<i64>>) -> Finding {
+fn sweeps(stack: &StackFacts, last: &Lookup<Option<i64>>) -> Finding {
     let check = Check::ScheduleSweeps;
     let way_out = "see schedule.enabled, commands.mapping and process's log: `make logs`";
     last.judge(check, ("process has no log group, so nobody knows of sweeps", "see process.logging"), |last| match last
@@ -271,17 +273,16 @@ fn waiting(events: &Source) -> Finding {
     })
 }
 
-fn dead(count: &Seen<usize>, check: Check, noun: &str, flag: &str, stack: &str) -> Finding {
+fn dead(count: &Lookup<usize>, check: Check, noun: &str, flag: &str, stack: &str) -> Finding {
     count.judge(check, ("its dead-letter queue is gone", "see events.queue and commands.queue"), |count| match count {
         0 => Finding::pass(check, format!("no {noun} is in its dead-letter queue")),
-        count => {
-            let noun = if noun == "delivery" && *count != 1 { "deliverie" } else { noun };
-            Finding::fail(
-                check,
-                format!("{} in the dead-letter queue: process died of them, or never ran", many(*count, noun)),
-                format!("`rollcall dlq list{flag}{stack}` shows them, `rollcall dlq replay{flag} --all{stack}` puts them back"),
-            )
-        }
+        count => Finding::fail(
+            check,
+            format!("{} in the dead-letter queue: process died of them, or never ran", many(*count, noun)),
+            format!(
+                "`rollcall dlq list{flag}{stack}` shows them, `rollcall dlq replay{flag} --all{stack}` puts them back"
+            ),
+        ),
     })
 }
 
@@ -291,7 +292,7 @@ fn heap(heap: &Heap) -> String {
     format!("{} of {} bytes, the oldest {} old", many(heap.count, "object"), heap.bytes, span(heap.oldest_seconds))
 }
 
-fn spool(spool: &Seen<Heap>, stack: &str) -> Finding {
+fn spool(spool: &Lookup<Heap>, stack: &str) -> Finding {
     let check = Check::BacklogSpool;
     spool.judge(check, NO_BUCKET, |found| {
         let what = format!("spool/ holds {}", heap(found));
@@ -304,7 +305,7 @@ fn spool(spool: &Seen<Heap>, stack: &str) -> Finding {
     })
 }
 
-fn parked(parked: &Seen<Heap>, stack: &str) -> Finding {
+fn parked(parked: &Lookup<Heap>, stack: &str) -> Finding {
     let check = Check::BacklogParked;
     parked.judge(check, NO_BUCKET, |found| match found {
         Heap { count: 0, .. } => Finding::pass(check, "nothing is parked"),
@@ -316,7 +317,7 @@ fn parked(parked: &Seen<Heap>, stack: &str) -> Finding {
     })
 }
 
-fn quarantine(quarantine: &Seen<Heap>, stack: &str) -> Finding {
+fn quarantine(quarantine: &Lookup<Heap>, stack: &str) -> Finding {
     let check = Check::BacklogQuarantine;
     quarantine.judge(check, NO_BUCKET, |found| match found {
         Heap { count: 0, .. } => Finding::pass(check, "nothing is in quarantine"),

@@ -1,7 +1,7 @@
 //! The table, the bucket and the event bus.
 
 use crate::doctor::{
-    facts::{Facts, Rule, Seen, StackFacts, TableDescription},
+    facts::{Facts, Lookup, Rule, StackFacts, TableDescription},
     finding::{Check, Finding},
 };
 use serde_json::Value;
@@ -39,7 +39,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     ]
 }
 
-fn bus(stack: &StackFacts, bus: &Seen<()>) -> Finding {
+fn bus(stack: &StackFacts, bus: &Lookup<()>) -> Finding {
     let check = Check::BusExists;
     let name = stack.physical("EventBus");
     let gone = format!("there is no event bus {name}: nothing is published, so no delivery gets through");
@@ -131,7 +131,7 @@ fn encryption(found: &TableDescription) -> Finding {
     }
 }
 
-fn private(stack: &StackFacts, open: &Seen<Vec<&'static str>>) -> Finding {
+fn private(stack: &StackFacts, open: &Lookup<Vec<&'static str>>) -> Finding {
     let check = Check::BucketPrivate;
     let name = stack.physical("Bucket");
     let all = "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true";
@@ -144,7 +144,7 @@ fn private(stack: &StackFacts, open: &Seen<Vec<&'static str>>) -> Finding {
     })
 }
 
-fn tls(stack: &StackFacts, statements: &Seen<Vec<Value>>) -> Finding {
+fn tls(stack: &StackFacts, statements: &Lookup<Vec<Value>>) -> Finding {
     let check = Check::BucketTls;
     let name = stack.physical("Bucket");
     let gone = format!("the bucket {name} has no policy, so it answers without TLS as well");
@@ -168,7 +168,7 @@ fn tls(stack: &StackFacts, statements: &Seen<Vec<Value>>) -> Finding {
     })
 }
 
-fn bucket_encryption(stack: &StackFacts, algorithm: &Seen<String>) -> Finding {
+fn bucket_encryption(stack: &StackFacts, algorithm: &Lookup<String>) -> Finding {
     let check = Check::BucketEncryption;
     let name = stack.physical("Bucket");
     // S3 encrypts everything since 2023, whether it is configured or not.
@@ -177,7 +177,7 @@ fn bucket_encryption(stack: &StackFacts, algorithm: &Seen<String>) -> Finding {
     })
 }
 
-fn retention(stack: &StackFacts, rules: &Seen<Vec<Rule>>) -> Finding {
+fn retention(stack: &StackFacts, rules: &Lookup<Vec<Rule>>) -> Finding {
     let check = Check::BucketRetention;
     let name = stack.physical("Bucket");
     let way_out = format!(
@@ -212,7 +212,7 @@ fn retention(stack: &StackFacts, rules: &Seen<Vec<Rule>>) -> Finding {
     })
 }
 
-fn versions(stack: &StackFacts, is_versioned: &Seen<bool>) -> Finding {
+fn versions(stack: &StackFacts, is_versioned: &Lookup<bool>) -> Finding {
     let check = Check::BucketVersions;
     let name = stack.physical("Bucket");
     is_versioned.judge(check, NO_BUCKET, |is_versioned| match is_versioned {

@@ -50,19 +50,31 @@ fn people_see_the_session_and_then_its_deliveries() {
   joined     2026-10-05 14:00:00
   ended      2026-10-05 14:55:00, after 54 min 59 s
   attributes {"tenant":"acme"}
-  artifacts  audio      announced
+  artifacts  audio      announced, not_kept
              transcript failed (unverified)  no credit
   missing    parked/x/a9, received 2026-10-05 14:55:04: unavailable
 
-┌──────────┬──────────────┬─────────────────┬─────────────────────────────┬─────────────────────┬────────────┬─────────────┐
-│ occurred ┆ received     ┆ kind            ┆ sender's name               ┆ source              ┆ trust      ┆ disposition │
-╞══════════╪══════════════╪═════════════════╪═════════════════════════════╪═════════════════════╪════════════╪═════════════╡
-│ 14:55:00 ┆ 14:55:02.123 ┆ session.ended   ┆ bot.kicked                  ┆ meetstream          ┆ verified   ┆ applied     │
-│ –        ┆ 14:55:03.000 ┆ session.warning ┆ bot.error                   ┆ meetstream-callback ┆ unverified ┆ ignored     │
-│          ┆              ┆                 ┆ (InMeeting): red \u{1b}[31m ┆                     ┆            ┆             │
-└──────────┴──────────────┴─────────────────┴─────────────────────────────┴─────────────────────┴────────────┴─────────────┘
+14:55:00|14:55:02.123|session.ended|bot.kicked|meetstream|verified|applied
+–|14:55:03.000|session.warning|bot.error (InMeeting): red \u{1b}[31m|meetstream-callback|unverified|ignored
 all on 2026-10-05, in UTC"#;
-    assert_eq!(render(&kicked(), Style::PLAIN), expected);
+    assert_eq!(render(&kicked(), Style::PLAIN).replace('\t', "|"), expected);
+}
+
+#[test]
+fn what_became_of_an_artifact_is_said_of_both_sides() {
+    let mut session = session("b", &[]);
+    session["artifacts"] = json!({ "transcript": { "trust": "verified", "status": "announced" } });
+    let line = |session: &Value| {
+        let text = render(&report(Some(session.clone()), vec![]), Style::PLAIN);
+        text.lines().find(|line| line.contains("transcript")).map(|line| line.trim_start().to_owned()).unwrap()
+    };
+    session["jobs"] = json!({ "fetch_transcript": { "wanted": { "moment": 0, "received_at": 0 } } });
+    assert_eq!(line(&session), "artifacts  transcript announced, pending");
+    session["copies"] = json!({ "transcript": { "unavailable": "no_key" } });
+    session["jobs"] = json!({});
+    assert_eq!(line(&session), "artifacts  transcript announced, unavailable");
+    session["deleted"] = json!({ "trust": "verified" });
+    assert_eq!(line(&session), "artifacts  transcript announced, erased");
 }
 
 #[test]
@@ -70,7 +82,7 @@ fn dates_are_shown_where_days_differ() {
     let mut report = kicked();
     report.events.push(EventReport { occurred_at: "2026-10-06T00:00:01Z".parse().ok(), ..report.events[0].clone() });
     let text = render(&report, Style::PLAIN);
-    assert!(text.contains("│ 2026-10-06 00:00:01 ┆ 10-05 14:55:02.123 ┆"), "{text}");
+    assert!(text.contains("\n2026-10-06 00:00:01\t10-05 14:55:02.123\t"), "{text}");
     assert!(text.ends_with("\ntimes are in UTC"), "{text}");
 }
 
@@ -89,8 +101,13 @@ fn programs_see_the_same() {
         "ended_at": "2026-10-05T14:55:00Z",
         "custom_attributes": { "tenant": "acme" },
         "artifacts": {
-            "audio": { "status": "announced", "trust": "verified", "occurred_at": "2026-10-05T14:56:00Z", "reason": null },
-            "transcript": { "status": "failed", "trust": "unverified", "occurred_at": null, "reason": "no credit" },
+            "audio": {
+                "status": "announced", "copy": "not_kept", "trust": "verified", "occurred_at": "2026-10-05T14:56:00Z",
+                "reason": null,
+            },
+            "transcript": {
+                "status": "failed", "copy": null, "trust": "unverified", "occurred_at": null, "reason": "no credit",
+            },
         },
         "calendar": null,
         "missing": [{
@@ -173,13 +190,9 @@ fn a_calendar_has_a_connection_and_entries() {
   updated    2026-10-05 14:55:00
   entries    5: e4\u{1b}, e3\u{1b}, e2\u{1b}, …
 
-┌──────────┬──────────────┬────────────────────────┬──────────────────────┬────────────────┬──────────┬─────────────┐
-│ occurred ┆ received     ┆ kind                   ┆ sender's name        ┆ source         ┆ trust    ┆ disposition │
-╞══════════╪══════════════╪════════════════════════╪══════════════════════╪════════════════╪══════════╪═════════════╡
-│ 14:55:00 ┆ 14:55:02.123 ┆ calendar.events_synced ┆ calendar.sync_events ┆ meetingbaas-v1 ┆ verified ┆ applied     │
-└──────────┴──────────────┴────────────────────────┴──────────────────────┴────────────────┴──────────┴─────────────┘
+14:55:00|14:55:02.123|calendar.events_synced|calendar.sync_events|meetingbaas-v1|verified|applied
 all on 2026-10-05, in UTC"#;
-    assert_eq!(render(&calendar(5), Style::PLAIN), expected);
+    assert_eq!(render(&calendar(5), Style::PLAIN).replace('\t', "|"), expected);
     assert!(render(&calendar(1), Style::PLAIN).contains("\n  entries    1: e0\\u{1b}\n"));
     assert!(render(&calendar(0), Style::PLAIN).contains("\n  entries    0\n"));
 }

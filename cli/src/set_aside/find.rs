@@ -13,9 +13,6 @@ use shared::bucket::{Folder, metadata};
 pub(super) const CONCURRENT: usize = 8;
 
 /// The objects of a folder that a filter lets through, the longest there first.
-///
-/// # Errors
-/// When they cannot be read.
 pub(super) async fn filtered(bucket: &Bucket<'_>, folder: Folder, filter: &Filter) -> Result<Vec<Stored>, Failure> {
     let prefix = match filter.whose.session()? {
         Some(session) => folder.prefix_of(&session.group()),
@@ -36,9 +33,6 @@ pub(super) async fn filtered(bucket: &Bucket<'_>, folder: Folder, filter: &Filte
 }
 
 /// The objects of a folder that were asked for.
-///
-/// # Errors
-/// When they cannot be read, or there is nothing under a key.
 pub(super) async fn selected(bucket: &Bucket<'_>, folder: Folder, which: &Which) -> Result<Vec<Stored>, Failure> {
     if which.keys.is_empty() {
         return filtered(bucket, folder, &which.filter).await;
@@ -52,9 +46,6 @@ pub(super) async fn selected(bucket: &Bucket<'_>, folder: Folder, which: &Which)
 }
 
 /// The object with this key or id; several, if a replay was interrupted that had it in hand.
-///
-/// # Errors
-/// When the folder cannot be read, or there is no such object.
 pub(super) async fn by_key(bucket: &Bucket<'_>, folder: Folder, key: &str) -> Result<Vec<Stored>, Failure> {
     let shown = escape::text(key);
     let prefix = folder.prefix();

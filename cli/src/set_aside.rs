@@ -1,11 +1,10 @@
-//! `rollcall parked`, `rollcall quarantine`, `rollcall spool`: what is kept in the bucket, and how it comes back.
+//! `rollcall parked`, `rollcall quarantine`, `rollcall spool`: deliveries that wait in the bucket, and how they come back.
 
 mod find;
 pub(crate) mod show;
 
 use crate::{
     bucket::{Bucket, Stored},
-    escape,
     failure::Failure,
     queue::Queue,
     replay::{
@@ -15,20 +14,20 @@ use crate::{
         line::{self, Line},
         open,
         progress::{Progress, Words},
-        selection::{Filter, How, Which},
+        selection::{Filter, How, Listing, Which},
     },
     screen::{self, Style},
     stack::{Stack, StackArgs},
 };
-use clap::{Args, Subcommand, value_parser};
+use clap::{Args, Subcommand};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::bucket::{Folder, metadata};
 use std::time::Duration;
 
 /// Deliveries that failed on every try: list them, look at them, put them back
 ///
-/// After about three hours of retries a delivery is set aside with its bytes, and its bot's session marks the gap
-/// (`rollcall timeline`: missing). When the cause is repaired, put it back: it is processed like any other, and the gap closes.
+/// After about three hours of retries a delivery is parked with its bytes, and its bot's session lists it as missing (see
+/// `rollcall timeline`). When the cause is repaired, put it back: it is processed like any other and is missing no longer.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
@@ -43,8 +42,8 @@ pub struct Parked {
 
 /// Deliveries that cannot be read: list them, look at them, put them back
 ///
-/// They are authentic, were answered 200, and take no effect. Put them back once the code can read them; before that they
-/// only come here again.
+/// They are authentic, were answered 200, and have no effect. Put them back once a version is deployed that can read them;
+/// before that they are quarantined again.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
@@ -94,21 +93,16 @@ enum SpoolAction {
 }
 
 const PUT_BACK_HELP: &str = "\
-Exits with 0 when all that was selected is in the queue (with --wait: took
-effect), even if that is nothing; with 1 when something was not put back, or
-failed again; with 3 when there is nothing under a --key.";
+Exits with 0 when all that was selected is in the queue (with --wait: took effect), even if that is nothing; with 1 when \
+something was not put back, or failed again; with 3 when there is nothing under a --key.";
 
 /// List them, the longest here first
 #[derive(Args, Clone, Debug)]
 struct List {
     #[command(flatten)]
     filter: Filter,
-    /// How many at most
-    #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..))]
-    limit: u32,
-    /// Print a JSON list
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    listing: Listing,
 }
 
 /// Print one with its body
@@ -132,30 +126,18 @@ struct PutBack {
 }
 
 impl Parked {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// When something cannot be read, is not there, or was not put back.
     pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         self.action.run(Folder::Parked, stack_args, style).await
     }
 }
 
 impl Quarantine {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// When something cannot be read, is not there, or was not put back.
     pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         self.action.run(Folder::Quarantine, stack_args, style).await
     }
 }
 
 impl Spool {
-    /// Carries the command out.
-    ///
-    /// # Errors
-    /// When something cannot be read, is not there, or was not put back.
     pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let stack = stack_args.open().await?;
         match self.action {
@@ -180,15 +162,16 @@ impl List {
     async fn run(self, folder: Folder, stack: &Stack, style: Style) -> Result<(), Failure> {
         let bucket = Bucket::of(stack);
         let found = find::filtered(&bucket, folder, &self.filter).await?;
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let limit = self.listing.limit.get();
         let reading = stream::iter(found.iter().take(limit)).map(|stored| describe(&bucket, stored));
         let lines: Vec<Option<Line>> = reading.buffered(find::CONCURRENT).try_collect().await?;
         let lines: Vec<Line> = lines.into_iter().flatten().collect();
-        if lines.is_empty() && !self.json {
-            screen::remark(&format!("nothing like that in {} on {}", folder.prefix(), stack.aws.name));
+        if lines.is_empty() && !self.listing.json {
+            let nothing = if self.filter.is_empty() { "nothing is" } else { "nothing that matches is" };
+            screen::remark(&format!("{nothing} in {} on {}", folder.prefix(), stack.aws.name));
             return Ok(());
         }
-        line::print(&lines, self.json, style)?;
+        line::print(&lines, self.listing.json, style)?;
         if found.len() > limit {
             screen::remark(&format!("these are {limit} of {}; --limit N shows more", found.len()));
         }
@@ -200,8 +183,12 @@ impl List {
 async fn describe(bucket: &Bucket<'_>, stored: &Stored) -> Result<Option<Line>, Failure> {
     let Some(object) = bucket.fetch(&stored.key).await? else { return Ok(None) };
     let find = |name: &str| object.metadata.get(name).cloned();
-    let line =
-        Line { key: stored.key.clone(), kept_at: stored.stored_at, reason: find(metadata::REASON), ..Line::default() };
+    let line = Line {
+        key: stored.key.clone(),
+        stored_at: stored.stored_at,
+        reason: find(metadata::REASON),
+        ..Line::default()
+    };
     let content = Content::of_object(find, object.bytes);
     let line = line.with_content(&content);
     Ok(Some(match content {
@@ -223,13 +210,7 @@ impl PutBack {
             stream::iter(&found).map(|stored| async move { (stored, replay.object(folder, &stored.key).await) });
         let mut fates = putting_back.buffer_unordered(find::CONCURRENT);
         while let Some((stored, fate)) = fates.next().await {
-            let key = escape::text(&stored.key);
-            let whose = if let Fate::PutBack(Some(followed)) = &fate {
-                format!(", {}", followed.name())
-            } else {
-                String::new()
-            };
-            progress.note(&format!("{key}{whose}"), &fate)?;
+            progress.note(&fate.name(&stored.key), &fate)?;
             if let Fate::PutBack(Some(one)) = fate {
                 followed.push(one);
             }

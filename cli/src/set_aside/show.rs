@@ -8,7 +8,7 @@ use crate::{
     replay::{content::Content, line::Line, open},
     screen,
     stack::Stack,
-    timeline::rendering::seconds,
+    words::seconds,
 };
 use shared::bucket::Folder;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -39,9 +39,6 @@ impl Show {
 }
 
 /// Prints a delivery: what is known of it and its body, or nothing but the body.
-///
-/// # Errors
-/// When nobody reads it, or the reader would be a terminal that acts on it.
 pub(crate) fn print(line: &Line, body: &[u8], is_raw: bool) -> Result<(), Failure> {
     if !is_raw {
         return screen::print(&render(line, body));
@@ -58,7 +55,7 @@ pub(crate) fn print(line: &Line, body: &[u8], is_raw: bool) -> Result<(), Failur
 fn render(line: &Line, body: &[u8]) -> String {
     let facts = [
         ("key", Some(line.key.clone())),
-        ("kept", line.kept_at.map(seconds)),
+        ("stored", line.stored_at.map(seconds)),
         ("reason", line.reason.clone()),
         ("refusal", line.refusal.clone()),
         ("provider", line.provider.map(str::to_owned)),
