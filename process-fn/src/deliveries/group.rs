@@ -201,14 +201,17 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: CommandQueue> Pr
     }
 
     /// Keeps the transcripts that came with deliveries where the job will find them, as long as a fetch of the transcript is
-    /// pending: that fetch takes all of them away again. Of an erased bot none is kept.
+    /// pending: that fetch takes all of them away again. Otherwise an earlier try of the delivery may have kept it for a job that
+    /// has ended since, and nobody would come for it. Of an erased bot none is kept.
     async fn keep_carried(&self, events: &[ParsedRecord], session: &Session) -> Result<(), VaultError> {
-        if session.is_erased() || session.pending(Job::FetchTranscript).is_none() {
-            return Ok(());
-        }
+        let is_pending = !session.is_erased() && session.pending(Job::FetchTranscript).is_some();
         for ParsedRecord { event, carried, .. } in events {
-            if let Some(body) = carried {
-                self.vault.keep(&Kept::carried(event, body)).await?;
+            let Some(body) = carried else { continue };
+            let kept = Kept::carried(event, body);
+            if is_pending {
+                self.vault.keep(&kept).await?;
+            } else {
+                self.vault.remove(&kept.key).await?;
             }
         }
         Ok(())

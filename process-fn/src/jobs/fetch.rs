@@ -37,7 +37,9 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> JobRun
         }
         if let Some(StoredCopy::Stored(stored)) = session.copies().get(&artifact) {
             if stored.is_untold {
-                let told = Stored { is_untold: false, ..stored.clone() };
+                // A repetition that came meanwhile has left its transcript for this job, too.
+                let carried = self.carried_transcript(session, artifact, now).await?;
+                let told = carried.unwrap_or(Stored { is_untold: false, ..stored.clone() });
                 return Ok(JobResult::Copied(artifact, StoredCopy::Stored(told)));
             }
             // A recording is made once, however often it is announced.

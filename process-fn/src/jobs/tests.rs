@@ -268,6 +268,29 @@ async fn a_transcript_that_came_with_an_old_delivery_replaces_no_newer_one() {
 }
 
 #[tokio::test]
+async fn a_transcript_that_comes_again_while_the_bus_takes_nothing_is_not_left_behind() {
+    let world = world();
+    let body = json!({"event": "complete", "data": {"bot_id": "b", "transcript": [
+        {"speaker": "Priya", "words": [{"start": 0.1, "end": 0.4, "word": "Hello"}]}]}});
+    let event = self::event("1", Endpoint::MeetingBaasV1, &body);
+    let plant = |accept_id: &str| {
+        let key = artifacts::carried(&event.session, &AcceptId::new(accept_id), event.received_at);
+        world.vault.plant(&key, body.to_string().as_bytes());
+    };
+    let deadline = Instant::now() + Duration::from_secs(5);
+    world.take(&event).await;
+    plant("1");
+    *world.publisher.is_refusing.lock().unwrap() = true;
+    world.run(&event.session, Job::FetchTranscript, NOW, deadline).await.unwrap();
+    plant("2");
+    *world.publisher.is_refusing.lock().unwrap() = false;
+    world.run(&event.session, Job::FetchTranscript, NOW + 60, deadline).await.unwrap();
+    assert_eq!(world.told(), ["transcript.ready"]);
+    assert!(world.api.asked().is_empty());
+    assert!(!world.vault.kept().keys().any(|key| key.contains("/carried/")), "{:?}", world.vault.kept().keys());
+}
+
+#[tokio::test]
 async fn a_recording_is_downloaded_from_where_it_is_now() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["video.processed"]).await;

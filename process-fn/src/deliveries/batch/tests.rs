@@ -4,7 +4,7 @@ use crate::{
     ports::bucket::{Kept, Listed, VaultError, memory::MemoryVault},
     ports::publisher::PublishError,
     ports::queues::commands::{CommandQueue, NotSent},
-    ports::sessions::{StoreError, Version, memory::MemoryStore},
+    ports::sessions::{Loaded, StoreError, Version, memory::MemoryStore},
 };
 use aws_lambda_events::sqs::SqsMessage;
 use proptest::prelude::*;
@@ -735,6 +735,32 @@ async fn a_delivery_gives_rise_to_its_jobs_once() {
 }
 
 /// A function that has a bot whose data was deleted, and nothing left to erase.
+/// A try of the delivery kept its transcript, and before it saved, the job ended for another delivery of the same transcript.
+#[tokio::test]
+async fn a_transcript_that_no_job_will_come_for_is_taken_away_again() {
+    let function = function();
+    let words = json!([{"speaker": "Priya", "words": [{"start": 0.1, "end": 0.4, "word": "Hello"}]}]);
+    let body = json!({"event": "complete", "data": {"bot_id": "b", "transcript": words}}).to_string().into_bytes();
+    let peek = provider::peek(Endpoint::MeetingBaasV1, &body);
+    let deliver = async |accept_id: &str| {
+        let message = message(accept_id, Endpoint::MeetingBaasV1, &body).encode();
+        invoke(&function, vec![raw_record(accept_id, 1, &peek.group, &message)]).await
+    };
+    assert!(deliver("1").await.is_empty());
+    let id = peek.session.clone().unwrap();
+    let keys: Vec<_> = function.vault.kept().into_keys().collect();
+    let [key] = keys.as_slice() else { panic!("kept until the job comes for it: {keys:?}") };
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
+    let Loaded { session, version } = function.store.load(&id, now).await.unwrap();
+    let session = session.unwrap();
+    let trigger = session.pending(Job::FetchTranscript).unwrap().wanted();
+    function.store.save(&session.with_settled(Job::FetchTranscript, trigger), version, now).await.unwrap();
+    function.vault.remove(key).await.unwrap();
+    function.vault.plant(&key.replace("-1.json", "-2.json"), &body);
+    assert!(deliver("2").await.is_empty());
+    assert!(function.vault.kept().is_empty(), "{:?}", function.vault.kept().keys());
+}
+
 async fn after_an_erasure() -> Function {
     let function = function();
     invoke(&function, vec![record("1", 1, &event("b", "data_deletion", "12:00:00"))]).await;
