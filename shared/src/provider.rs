@@ -44,19 +44,37 @@ pub fn peek_message(message: &QueueMessage) -> Peek {
 }
 
 fn look(endpoint: Endpoint, body: &[u8], message: Option<&QueueMessage>) -> Peek {
-    let provider = endpoint.provider();
-    let peek = |readable: &[u8]| match provider {
-        Provider::MeetStream => meetstream::peek(body, readable),
-        Provider::MeetingBaas => meetingbaas::peek(body, readable, message),
-    };
-    let is_exact = |(session, _): &(Option<SessionId>, _)| session.as_ref().is_none_or(is_exact);
-    let seen = peek(body).or_else(|| peek(&mended(body)?).filter(is_exact));
+    let peek = |readable: &[u8]| seen(endpoint, body, readable, message);
+    let seen = peek(body).or_else(|| peek(&mended_beside_the_id(endpoint, body)?));
     let (session, key) = seen.map_or((None, None), |(session, key)| (session, Some(key)));
     let group = match &session {
         Some(session) => session.group(),
         None => FieldHash::default().field(endpoint.as_str()).hex(),
     };
     Peek { session, key, group }
+}
+
+/// The bot and the key of a body that was `sent`, from its `readable` form; `None` if that is not readable.
+fn seen(
+    endpoint: Endpoint,
+    sent: &[u8],
+    readable: &[u8],
+    message: Option<&QueueMessage>,
+) -> Option<(Option<SessionId>, DeliveryKey)> {
+    match endpoint.provider() {
+        Provider::MeetStream => meetstream::peek(sent, readable),
+        Provider::MeetingBaas => meetingbaas::peek(sent, readable, message),
+    }
+}
+
+/// The mended body; `None` if nothing in it needs that, or if half of a surrogate pair was in the id: what is mended is another
+/// id, and may be another bot's.
+fn mended_beside_the_id(endpoint: Endpoint, body: &[u8]) -> Option<Vec<u8>> {
+    let is_exact = |session: &SessionId| !session.id.as_sent().contains(char::REPLACEMENT_CHARACTER);
+    mended(body).filter(|readable| {
+        let session = seen(endpoint, body, readable, None).and_then(|(session, _)| session);
+        session.as_ref().is_none_or(is_exact)
+    })
 }
 
 /// Understands a queued delivery.
@@ -70,17 +88,11 @@ pub fn parse(message: &QueueMessage) -> Result<Event, ParseError> {
     };
     match parse(message.body()) {
         Err(ParseError::NotAnObject) => {
-            let body = mended(message.body()).ok_or(ParseError::NotAnObject)?;
-            parse(&body)
-                .and_then(|event| if is_exact(&event.session) { Ok(event) } else { Err(ParseError::NotAnObject) })
+            let readable = mended_beside_the_id(message.endpoint(), message.body());
+            readable.map_or(Err(ParseError::NotAnObject), |readable| parse(&readable))
         }
         parsed => parsed,
     }
-}
-
-/// Whether no half of a surrogate pair was in the id: what is mended is another id, and may be another bot's.
-fn is_exact(session: &SessionId) -> bool {
-    !session.id.as_sent().contains(char::REPLACEMENT_CHARACTER)
 }
 
 /// Whether a delivery carries a transcript in its body. Most only say that there is one.

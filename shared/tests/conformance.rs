@@ -364,6 +364,16 @@ fn the_seeds_of_the_fuzz_targets_hold() {
     MESSAGES.iter().for_each(|message| properties::queue_message(message));
 }
 
+#[test]
+fn the_seeds_hold_with_a_character_more_at_any_place() {
+    for body in BODIES.iter().filter(|body| body.len() < 1000) {
+        for place in 0..=body.len() {
+            let longer = [&body[..place], b"x", &body[place..]].concat();
+            properties::envelope(&longer);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
