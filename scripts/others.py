@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import test_files
 from local_aws import free_port, without_aws
 from tools import ROOT, TOOLS, bin_of, ensure_others, node_of, say, script
 
@@ -68,23 +67,11 @@ def answers(port: int) -> bool:
 
 
 def test(name: str, endpoint: str, lacks: list[str], files: Iterable[str], *arguments: str) -> None:
-    """Runs test files against an implementation, beside each other: they wait more than they work. What fails is shown."""
+    """Runs test files against an implementation. What fails is shown."""
     outputs = FOLDER / f"{name}.json"
     outputs.write_text(json.dumps({"endpoint_url": endpoint, "region": "us-east-1", "lacks": lacks}))
-    variables = {**os.environ, "ROLLCALL_OUTPUTS": str(outputs)}
-
-    def run(file: str) -> tuple[str, subprocess.CompletedProcess[str]]:
-        command = ["cargo", "test", "--workspace", "--locked", "--test", file, *arguments]
-        return file, subprocess.run(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        ran = list(pool.map(run, files))
-    failed = [f"{file} over {name}:\n{made.stdout}" for file, made in ran if made.returncode]
-    assert not failed, "\n\n".join(failed)
-    for file, made in ran:
-        counts = [int(count) for count in re.findall(r"^test result: ok\. (\d+) passed", made.stdout, re.MULTILINE)]
-        assert sum(counts), f"{file} over {name} has no test:\n{made.stdout}"
-        print(f"{file}: {sum(counts)} passed over {name}", flush=True)
+    for (file,), printed in test_files.run([(file,) for file in files], AT_A_TIME, outputs, *arguments):
+        print(f"{file}: {test_files.passed(printed)} passed over {name}", flush=True)
 
 
 def skipped(names: Iterable[str]) -> list[str]:

@@ -22,6 +22,7 @@ import official_clients
 import others
 import planted
 import sam_local_invoke
+import test_files
 from docker_engine import NoDocker
 from local_aws import LocalAws, free_port
 from stack import PORTS, Stack
@@ -31,9 +32,9 @@ from tools import ROOT, say, script
 PARAMETERS = {"ProcessTimeoutSeconds": "10", "EventsVisibilitySeconds": "60"}
 
 
-def cargo(*arguments: str, **variables: str) -> None:
+def cargo(*arguments: str) -> None:
     """Runs cargo in the workspace, its output as it comes."""
-    subprocess.run(["cargo", *arguments, "--locked"], cwd=ROOT, env={**os.environ, **variables}, check=True)
+    subprocess.run(["cargo", *arguments, "--locked"], cwd=ROOT, check=True)
 
 
 def containers(stack: Stack) -> None:
@@ -110,7 +111,9 @@ def main() -> None:
             stack.up()
             say("tests of the deployed pipeline, and of the real binaries")
             doctor.check(stack)  # first, because it wants a fresh stack to itself
-            cargo("test", "--workspace", "--test", "*", ROLLCALL_OUTPUTS=str(stack.outputs_file))
+            groups = [test_files.shared_files(), *([file] for file in test_files.APART)]
+            for _, printed in test_files.run(groups, 2, stack.outputs_file):
+                print(printed, flush=True)
         containers(stack)
     finally:
         stack.down()
