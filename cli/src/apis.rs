@@ -31,7 +31,7 @@ pub async fn serve(port: u16, keyring: &Keyring<'_>, knobs: Knobs) -> Result<Sim
     Simulator::start_on(port, knobs).await.map_err(|error| {
         let ports = if port == 0 { String::new() } else { format!(" on ports {port} and {}", port.saturating_add(1)) };
         Failure::new(format!("the providers' APIs cannot be served{ports}: {error}"))
-            .help("another rollcall may be serving them: only one can")
+            .help("only one rollcall can serve them at a time: end the other one")
     })
 }
 
@@ -48,8 +48,8 @@ impl ServedBot {
     pub async fn start(stack_args: &StackArgs, plan: BotPlan) -> Result<Self, Failure> {
         let stack = stack_args.open().await?;
         let port = stack.api_port.ok_or_else(|| {
-            Failure::new(format!("{} does not look for the providers' APIs on this machine", stack.aws.name))
-                .help("a stack that `make up` of this version has started does")
+            Failure::new(format!("{} does not ask for the providers' APIs on this machine", stack.aws.name))
+                .help("--serve-api needs a local stack that `make up` of this version started")
         })?;
         let simulator = serve(port, &stack.keyring().await?, Knobs::default()).await?;
         Ok(Self { bot: simulator.add_bot(plan), stack, _simulator: simulator })
@@ -67,8 +67,8 @@ impl ServedBot {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                let what = format!("after {} s there is still something to be fetched", FETCHED_WITHIN.as_secs());
-                return Err(Failure::new(what).help("`rollcall timeline` and the functions' logs say more"));
+                let what = format!("after {} s the stack has not fetched everything", FETCHED_WITHIN.as_secs());
+                return Err(Failure::new(what).help("`rollcall artifacts` and the functions' logs say why"));
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }

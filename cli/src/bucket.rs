@@ -13,7 +13,10 @@ use aws_sdk_s3::{
 };
 use jiff::Timestamp;
 use shared::hash::ContentHash;
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+};
 
 #[derive(Clone, Debug)]
 pub struct Bucket<'a> {
@@ -82,21 +85,22 @@ impl<'a> Bucket<'a> {
         Ok(Some(Object { bytes: bytes.to_vec(), metadata }))
     }
 
-    /// An object's content as it comes; `None` if there is none for certain.
-    pub async fn stream(&self, key: &str) -> Result<Option<ByteStream>, Failure> {
-        Ok(self.open(key).await?.map(|found| found.body))
-    }
-
-    /// What an object's bytes come to, whatever its size; `None` if there is none for certain.
-    pub async fn digest(&self, key: &str) -> Result<Option<Digest>, Failure> {
-        let Some(mut body) = self.stream(key).await? else { return Ok(None) };
-        let (mut hash, mut size_bytes) = (ContentHash::default(), 0);
+    /// Writes an object's bytes into `sink` and says what they come to; `None` if there is no such object for certain.
+    pub async fn copy_into(&self, key: &str, sink: &mut impl Write) -> Result<Option<Digest>, Failure> {
+        let Some(found) = self.open(key).await? else { return Ok(None) };
+        let (mut body, mut hash, mut size_bytes) = (found.body, ContentHash::default(), 0);
         while let Some(piece) = body.next().await {
             let piece = piece.map_err(|error| broke_off(key, &error))?;
+            sink.write_all(&piece).map_err(|error| Failure::new(format!("writing {key}: {error}")))?;
             hash.update(&piece);
             size_bytes += piece.len() as u64;
         }
         Ok(Some(Digest { size_bytes, sha256: hash.hex() }))
+    }
+
+    /// What an object's bytes come to; `None` if there is no such object for certain.
+    pub async fn digest(&self, key: &str) -> Result<Option<Digest>, Failure> {
+        self.copy_into(key, &mut io::sink()).await
     }
 
     /// Whatever else answers 200 on the way to S3 gives no entity tag, and what it gave must not be put back for a delivery.

@@ -95,13 +95,13 @@ impl Doctor {
         }
     }
 
-    /// Whether there is anything to be sent for what somebody wants to see.
+    /// Whether one of the wanted checks sends anything.
     fn sends(&self) -> bool {
         let needs_sending = |check: &&Check| **check >= Check::FrontApplied;
         !self.quick && Check::ALL.iter().filter(needs_sending).any(|check| self.wants(*check))
     }
 
-    /// Whether somebody wants to see this check.
+    /// Whether this check is wanted.
     fn wants(&self, check: Check) -> bool {
         self.only.is_empty() || self.only.iter().any(|name| check.as_str().starts_with(name))
     }

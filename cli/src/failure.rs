@@ -18,8 +18,8 @@ enum Kind {
     Failed,
     Usage,
     NotFound,
-    /// Nobody reads our output any more. Nothing to say, and nobody to say it to.
-    Unheard,
+    /// The reader of our output is gone, so there is nothing to report.
+    ClosedPipe,
 }
 
 impl Failure {
@@ -58,15 +58,15 @@ impl Failure {
         Self { kind: Kind::Usage, ..self }
     }
 
-    /// Whether there is anything to say about it.
+    /// Whether it is to be printed.
     pub fn is_worth_telling(&self) -> bool {
-        self.kind != Kind::Unheard
+        self.kind != Kind::ClosedPipe
     }
 
     /// The process's exit code.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.kind {
-            Kind::Unheard => 0,
+            Kind::ClosedPipe => 0,
             Kind::Failed => 1,
             Kind::Usage => 2,
             Kind::NotFound => 3,
@@ -89,7 +89,7 @@ impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         let what = format!("writing to standard output: {error}");
         match error.kind() {
-            std::io::ErrorKind::BrokenPipe => Self { kind: Kind::Unheard, ..Self::new(what) },
+            std::io::ErrorKind::BrokenPipe => Self { kind: Kind::ClosedPipe, ..Self::new(what) },
             _ => Self::new(what),
         }
     }

@@ -34,9 +34,11 @@ async fn invoke(
     invoke.payload(Blob::new(command.encode())).send().await.map_err(|error| {
         let failure = stack.aws.failure(&format!("invoking the function {}", stack.process_function), &error);
         match error.code() {
-            Some("TooManyRequestsException") => failure.help("all concurrency of the account is taken: type it again"),
+            Some("TooManyRequestsException") => {
+                failure.help("the account has no concurrency left: type the command again")
+            }
             Some("AccessDeniedException") => {
-                failure.help("it takes lambda:InvokeFunction on the function's alias \"live\"")
+                failure.help("these credentials need lambda:InvokeFunction on the function's alias \"live\"")
             }
             _ => failure,
         }
@@ -52,7 +54,7 @@ fn check(answer: &InvokeOutput, stack: &Stack, command: &Command) -> Result<(), 
     let why = said.get("errorMessage").and_then(serde_json::Value::as_str).unwrap_or("it did not say why");
     let (function, command) = (&stack.process_function, command.as_str());
     Err(Failure::new(format!("the function {function} did not carry out \"{command}\": {}", escape::text(why)))
-        .help("type it again; the function's log has more: docs/RUNBOOK.md"))
+        .help("type the command again; the function's log says more: docs/RUNBOOK.md"))
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ impl Meeting {
     }
 }
 
-/// Everything that is told of a meeting, in order.
+/// Every webhook of a meeting, in order.
 fn told(plan: &BotPlan) -> Vec<Webhook> {
     let channels = || plan.channels.iter();
     let steps = plan.steps().into_iter();

@@ -45,7 +45,7 @@ pub struct Letter {
 pub struct Depth {
     /// To be received now or, of a group in hand, after it.
     pub visible: usize,
-    /// Received by somebody, and neither removed nor released.
+    /// Received, and neither deleted nor released.
     pub hidden: usize,
 }
 

@@ -51,7 +51,7 @@ pub enum Fate {
     PutBack(Option<Followed>),
     /// It was not sent, and sending it again would be no use.
     Refused(Refusal),
-    /// Somebody else was faster.
+    /// Another command or the sweep has taken it.
     Gone,
     /// It may or may not have arrived; it is still where it was.
     Failed(Failure),

@@ -192,7 +192,7 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 pub fn remark(text: &str) {
     static PROGRAM: OnceLock<String> = OnceLock::new();
     let program = PROGRAM.get_or_init(|| std::env::args().next().unwrap_or_default());
-    // When nobody takes it there is nobody to tell.
+    // If standard error is closed, there is no place to report that.
     let _ = writeln!(io::stderr().lock(), "{}", as_typed(text, program));
 }
 
@@ -208,10 +208,13 @@ fn as_typed<'a>(text: &'a str, program: &str) -> Cow<'a, str> {
 /// Whether the person who typed the command means it. `otherwise` says which flags do without the question.
 pub fn confirmed(question: &str, otherwise: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
-        return Err(Failure::usage(format!("nobody is there to be asked: {question}")).help(otherwise));
+        return Err(Failure::usage(format!(
+            "standard input is no terminal, so the question cannot be asked: {question}"
+        ))
+        .help(otherwise));
     }
     let mut stderr = io::stderr().lock();
-    // When nobody sees the question, nobody answers yes.
+    // If standard error is closed, the answer cannot be yes.
     let _ = write!(stderr, "{question} [y/N] ");
     let _ = stderr.flush();
     let mut answer = String::new();

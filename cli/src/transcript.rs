@@ -14,7 +14,7 @@ use crate::{
 use clap::Args;
 use jiff::Timestamp;
 use shared::{
-    SessionId,
+    Session, SessionId,
     artifacts::{self, NORMALISED, RAW},
     event::Artifact,
     ids::Subject,
@@ -26,7 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often the bucket is looked into while waiting.
+/// How often the bucket is read while waiting.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Print what was said in a meeting
@@ -107,7 +107,7 @@ impl PrintTranscript {
             (false, raw, normalised) => normalised.or(raw).unwrap_or_default(),
         };
         let Some(bucket::Object { bytes: body, .. }) = bucket.fetch(key).await? else {
-            return Err(Failure::not_found(format!("{key} was removed while it was being looked for")));
+            return Err(Failure::not_found(format!("{key} was removed in the meantime")));
         };
         let is_terminal = io::stdout().is_terminal();
         if self.form.raw {
@@ -119,7 +119,7 @@ impl PrintTranscript {
 }
 
 impl PrintTranscript {
-    /// Why no transcript is stored of any of these, as far as their sessions know.
+    /// That no transcript is stored of any of these, and why, as far as their sessions know.
     async fn why_none(&self, stack: &Stack, stack_args: &StackArgs, candidates: &[SessionId]) -> Failure {
         let client = aws_sdk_dynamodb::Client::new(&stack.aws.config);
         let now = Timestamp::now().as_second();
@@ -130,35 +130,37 @@ impl PrintTranscript {
             Err(failure) => return failure,
         };
         let session = known.session.as_ref().map(|(session, _)| session);
-        let lines = inventory(&bot, session, None);
-        let line = lines.iter().find(|line| line.kind == Artifact::Transcript.as_str());
-        let timeline = format!("`rollcall timeline{}` shows what is known", bot::as_arguments(&bot, stack_args));
-        let (why, help) = match line.map(|line| (line.state, line)) {
-            _ if session.is_some_and(shared::Session::is_erased) => ("its data was deleted".to_owned(), timeline),
-            Some(("pending", line)) => (
-                format!(
-                    "the provider announced one, and the next try to fetch it is due at {} UTC",
-                    line.due_at.map(seconds).unwrap_or_default()
-                ),
-                match stack.api_port {
-                    // A local stack asks a made-up API.
-                    Some(_) => "a local stack fetches only while something serves the provider's API: \
-                                `rollcall send meeting --serve-api` plays a meeting and serves it"
-                        .to_owned(),
-                    None => "--wait waits for it".to_owned(),
-                },
-            ),
-            Some(("unavailable", line)) => (
-                format!("it is unavailable: {}", escape::text(line.reason.as_deref().unwrap_or_default())),
-                format!(
-                    "`rollcall artifacts{} --refetch` asks the provider again",
-                    bot::as_arguments(&bot, stack_args)
-                ),
-            ),
-            _ => ("the provider announced none so far".to_owned(), timeline),
-        };
+        let (why, help) = why(&bot, session, stack.api_port.is_some(), &bot::as_arguments(&bot, stack_args));
         let what = format!("no transcript of {} is stored on {}: {why}", bot::name(&bot), stack.aws.name);
         if self.wait { Failure::new(what) } else { Failure::not_found(what) }.help(help)
+    }
+}
+
+/// Why no transcript is stored, and what to do. A local stack asks made-up APIs, which are there only while a command serves them.
+fn why(bot: &SessionId, session: Option<&Session>, is_local: bool, arguments: &str) -> (String, String) {
+    let lines = inventory(bot, session, None);
+    let line = lines.iter().find(|line| line.kind == Artifact::Transcript.as_str());
+    let timeline = format!("`rollcall timeline{arguments}` shows what is known");
+    match line.map(|line| (line.state, line)) {
+        _ if session.is_some_and(Session::is_erased) => ("its data was deleted".to_owned(), timeline),
+        Some(("pending", line)) => {
+            let due_at = line.due_at.map(seconds).unwrap_or_default();
+            let help = if is_local {
+                "a local stack can fetch only while a command serves the provider's API: `rollcall send meeting --serve-api` \
+                 plays a meeting and serves it"
+            } else {
+                "--wait waits for it"
+            };
+            (
+                format!("the provider announced one, and the next try to fetch it is due at {due_at} UTC"),
+                help.to_owned(),
+            )
+        }
+        Some(("unavailable", line)) => (
+            format!("it is unavailable: {}", escape::text(line.reason.as_deref().unwrap_or_default())),
+            format!("`rollcall artifacts{arguments} --refetch` asks the provider again"),
+        ),
+        _ => ("the provider announced none so far".to_owned(), timeline),
     }
 }
 
@@ -275,5 +277,31 @@ mod tests {
         assert_eq!(read(&bot, "p/b/transcript/a/normalised.json", &stored).unwrap(), transcript());
         let failure = read(&bot, "p/b/transcript/a/raw.json", b"WEBVTT").unwrap_err().to_string();
         assert!(failure.contains("raw.json cannot be read") && failure.contains("--raw"), "{failure}");
+    }
+
+    #[test]
+    fn where_no_transcript_is_stored_the_reason_and_the_way_out_are_named() {
+        let bot = SessionId::bot(Provider::MeetStream, SenderId::try_from("b").unwrap());
+        let why = |fields: serde_json::Value, is_local| {
+            let mut document = serde_json::json!({ "id": bot, "first_received_at": 0, "timeline": [] });
+            document.as_object_mut().unwrap().extend(fields.as_object().cloned().unwrap());
+            let session: Session = serde_json::from_value(document).unwrap();
+            let (why, help) = why(&bot, Some(&session), is_local, " meetstream b");
+            format!("{why}; {help}")
+        };
+        let pending =
+            serde_json::json!({ "jobs": { "fetch_transcript": { "wanted": { "moment": 0, "received_at": 0 } } } });
+        let given_up = serde_json::json!({ "copies": { "transcript": { "unavailable": "no_key" } } });
+        let deleted = serde_json::json!({ "deleted": { "trust": "verified" } });
+        for (fields, is_local, expected) in [
+            (serde_json::json!({}), false, "announced none so far; `rollcall timeline meetstream b`"),
+            (pending.clone(), false, "due at 1970-01-01 00:05:00 UTC; --wait"),
+            (pending, true, "`rollcall send meeting --serve-api`"),
+            (given_up, false, "unavailable: no_key; `rollcall artifacts meetstream b --refetch`"),
+            (deleted, false, "its data was deleted"),
+        ] {
+            let told = why(fields, is_local);
+            assert!(told.contains(expected), "{told}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// Show the URLs to give to senders, and the names of everything behind them
 ///
-/// The callback URL ends in a secret token: whoever knows it can claim things about any bot. Give it to nobody but the
+/// The callback URL ends in a secret token: whoever knows it can send anything about any bot. Give it only to the
 /// provider. A route without a credential does not exist and is left out. The credentials are in Secrets Manager: without
 /// permission to read them, all but the webhook URL of MeetStream are left out.
 #[derive(Args, Clone, Debug)]
@@ -98,7 +98,7 @@ impl<'a> Everything<'a> {
 
     fn render(&self, style: Style) -> String {
         let remark = |text| style.paint(text, Tone::Faint);
-        let secret = style.paint("a SECRET: whoever knows it can claim things about any bot", Tone::Odd);
+        let secret = style.paint("a SECRET: whoever knows it can send anything about any bot", Tone::Odd);
         let mut lines = vec![
             format!("stack             {}", self.stack_name),
             String::new(),

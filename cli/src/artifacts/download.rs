@@ -1,11 +1,16 @@
 //! Bringing artifacts from the bucket to this machine.
 
 use super::inventory::Line;
-use crate::{bucket::Bucket, escape, failure::Failure, screen, words::size};
-use shared::{artifacts::SHA256_TAG, hash::ContentHash};
+use crate::{
+    bucket::{Bucket, Digest},
+    escape,
+    failure::Failure,
+    screen,
+    words::size,
+};
+use shared::artifacts::SHA256_TAG;
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -46,20 +51,12 @@ async fn one(
 ) -> Result<(PathBuf, u64), Failure> {
     let path = folder.join(key);
     let failed = |error: io::Error| Failure::new(format!("writing {}: {error}", escape::text(&path.to_string_lossy())));
-    let Some(mut stream) = bucket.stream(key).await? else {
-        return Err(Failure::not_found(format!("{key} was removed while it was being looked for")));
-    };
     let place = path.parent().unwrap_or(folder);
     fs::create_dir_all(place).map_err(failed)?;
     let mut file = tempfile::Builder::new().prefix(".").suffix(".part").tempfile_in(place).map_err(failed)?;
-    let (mut hash, mut arrived) = (ContentHash::default(), 0);
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|error| Failure::new(format!("{key} broke off after {}: {error}", size(arrived))))?;
-        hash.update(&piece);
-        arrived += piece.len() as u64;
-        file.write_all(&piece).map_err(failed)?;
-    }
-    let found = hash.hex();
+    let Some(Digest { size_bytes: arrived, sha256: found }) = bucket.copy_into(key, &mut file).await? else {
+        return Err(Failure::not_found(format!("{key} was removed in the meantime")));
+    };
     let is_as_stored =
         size_bytes.is_none_or(|size_bytes| size_bytes == arrived) && sha256.is_none_or(|sum| sum == found);
     if !is_as_stored {

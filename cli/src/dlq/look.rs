@@ -15,7 +15,7 @@ use crate::{
     set_aside::show,
     stack::Stack,
 };
-use shared::{Command, SessionId};
+use shared::Command;
 
 impl List {
     pub(super) async fn run(self, of: Of, stack: &Stack, style: Style) -> Result<(), Failure> {
@@ -23,10 +23,13 @@ impl List {
         let limit = self.listing.limit.get();
         let bucket = Bucket::of(stack);
         let mut scan = Scan::begin(of.dead(stack)).await?;
-        let listed = list(&bucket, &mut scan, of, session.as_ref(), limit).await;
+        let found = scan.find(limit, |letter| is_of(letter, session.as_ref())).await;
         let expected = scan.expected();
-        let unseen = scan.close().await;
-        let (lines, unseen) = (listed?, unseen?);
+        let unseen = scan.close().await?;
+        let mut lines = Vec::new();
+        for letter in found? {
+            lines.push(describe(&bucket, of, &letter).await?.0);
+        }
         if lines.is_empty() && !self.listing.json {
             let whose = session.as_ref().map(|id| format!(" of {}", bot::name(id))).unwrap_or_default();
             screen::remark(&format!("nothing{whose} is in {} on {}", of.dead(stack).name(), stack.aws.name));
@@ -40,29 +43,6 @@ impl List {
         }
         Ok(())
     }
-}
-
-async fn list(
-    bucket: &Bucket<'_>,
-    scan: &mut Scan<'_>,
-    of: Of,
-    session: Option<&SessionId>,
-    limit: usize,
-) -> Result<Vec<Line>, Failure> {
-    let mut lines = Vec::new();
-    while lines.len() < limit {
-        let letters = scan.next().await?;
-        if letters.is_empty() {
-            break;
-        }
-        for letter in letters {
-            if lines.len() < limit && is_of(&letter, session) {
-                lines.push(describe(bucket, of, &letter).await?.0);
-            }
-            scan.hold(letter);
-        }
-    }
-    Ok(lines)
 }
 
 /// What there is to say of a dead letter, and its body: of a delivery that of its sender, of everything else all of it.
@@ -87,30 +67,13 @@ async fn describe(bucket: &Bucket<'_>, of: Of, letter: &Letter) -> Result<(Line,
 impl Show {
     pub(super) async fn run(self, of: Of, stack: &Stack) -> Result<(), Failure> {
         let mut scan = Scan::begin(of.dead(stack)).await?;
-        let found = find(&mut scan, &self.id).await;
+        let found = scan.find(1, |letter| is_asked_for(letter, &self.id)).await;
         let unseen = scan.close().await?;
-        let Some(letter) = found? else {
+        let Some(letter) = found?.pop() else {
             unseen.remark().iter().for_each(|remark| screen::remark(remark));
             return Err(missing(&self.id, of.dead(stack).name()));
         };
         let (line, body) = describe(&Bucket::of(stack), of, &letter).await?;
         show::print(&line, &body, self.raw)
     }
-}
-
-async fn find(scan: &mut Scan<'_>, id: &str) -> Result<Option<Letter>, Failure> {
-    let mut found = None;
-    while found.is_none() {
-        let letters = scan.next().await?;
-        if letters.is_empty() {
-            break;
-        }
-        for letter in letters {
-            if found.is_none() && is_asked_for(&letter, id) {
-                found = Some(letter.clone());
-            }
-            scan.hold(letter);
-        }
-    }
-    Ok(found)
 }

@@ -32,7 +32,7 @@ pub(super) struct Scan<'a> {
 pub(super) struct Unseen {
     /// Behind others of their group.
     pub(super) behind: usize,
-    /// In somebody else's hands.
+    /// Received by another command and not given back yet.
     pub(super) elsewhere: usize,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// How many messages there are to be looked at, about.
+    /// About how many messages there are.
     pub(super) fn expected(&self) -> usize {
         self.before.visible
     }
@@ -89,18 +89,36 @@ impl<'a> Scan<'a> {
         self.queue.release(&group).await
     }
 
+    /// The first messages that are wanted, at most `limit`. All that are received are held.
+    pub(super) async fn find(
+        &mut self,
+        limit: usize,
+        is_wanted: impl Fn(&Letter) -> bool,
+    ) -> Result<Vec<Letter>, Failure> {
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let letters = self.next().await?;
+            if letters.is_empty() {
+                break;
+            }
+            found.extend(letters.iter().filter(|letter| is_wanted(letter)).take(limit - found.len()).cloned());
+            letters.into_iter().for_each(|letter| self.hold(letter));
+        }
+        Ok(found)
+    }
+
     /// Keeps a message until the end, so that it does not come again.
     pub(super) fn hold(&mut self, letter: Letter) {
         self.held.push(letter);
     }
 
-    /// Gives everything back that was held, and says what was not looked at.
+    /// Gives back every message that was held, and says how many were not received.
     ///
     /// # Errors
     /// When the queue does not answer; then what was held comes back by itself.
     pub(super) async fn close(self) -> Result<Unseen, Failure> {
         self.queue.release(&self.held).await?;
-        // Whoever stopped before the end knows why.
+        // A pass that was stopped early has nothing to report.
         let behind = if self.is_over { self.before.visible.saturating_sub(self.seen.len()) } else { 0 };
         Ok(Unseen { behind, elsewhere: self.before.hidden })
     }

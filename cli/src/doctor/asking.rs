@@ -1,4 +1,4 @@
-//! What AWS's answers say: that something is there, is not there for certain, or that nobody knows.
+//! What AWS's answers mean: that something exists, that it does not, or that the call failed.
 
 use super::facts::Lookup;
 use crate::stack::Aws;

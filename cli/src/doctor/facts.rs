@@ -12,7 +12,7 @@ pub const BOT_PREFIX: &str = "doctor-";
 /// What the id of the bot ends with whose delivery fails for a while.
 pub const RETRY_SUFFIX: &str = "-retry";
 
-/// Something that was looked for.
+/// The answer to a question about AWS.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Lookup<T> {
     /// It is there.
@@ -21,7 +21,7 @@ pub enum Lookup<T> {
     Absent,
     /// The local AWS cannot say: what it lacks, as the end of "the local AWS does not …".
     NotLocally(&'static str),
-    /// Nobody knows: the call failed.
+    /// The call failed.
     Unknown(Failure),
 }
 
@@ -277,7 +277,7 @@ pub struct Alarm {
     pub actions_enabled: bool,
 }
 
-/// Somebody who is told of alarms.
+/// A subscription to the topic of the alarms.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Subscription {
     pub protocol: String,
@@ -293,7 +293,7 @@ pub struct Schedule {
     pub target: String,
 }
 
-/// What waits for somebody.
+/// What waits for the operator.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Backlog {
     pub dead_deliveries: Lookup<usize>,

@@ -14,9 +14,9 @@ use std::fmt;
 pub enum Verdict {
     /// It is as it should be.
     Pass,
-    /// It was not looked at, and the text says why. It says nothing about the deployment.
+    /// It was not checked, and the text says why. This says nothing about the deployment.
     Skipped,
-    /// Somebody should look at it; deliveries are received and processed all the same.
+    /// The operator should look at it; deliveries are received and processed all the same.
     Warn,
     /// Deliveries are in danger, or the deployment is not what its template says.
     Fail,
@@ -139,12 +139,12 @@ impl Finding {
         Self { check, verdict: Verdict::Pass, what: what.into(), way_out: None }
     }
 
-    /// It was not looked at, because of this.
+    /// It was not checked, because of this.
     pub fn skipped(check: Check, why: impl Into<String>) -> Self {
         Self { verdict: Verdict::Skipped, ..Self::pass(check, why) }
     }
 
-    /// Somebody should look at it.
+    /// The operator should look at it.
     pub fn warn(check: Check, what: impl Into<String>, way_out: impl Into<String>) -> Self {
         Self { check, verdict: Verdict::Warn, what: what.into(), way_out: Some(way_out.into()) }
     }

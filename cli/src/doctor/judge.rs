@@ -30,7 +30,7 @@ impl<T> Lookup<T> {
             Self::NotLocally(what) => Finding::skipped(check, format!("the local AWS does not {what}")),
             Self::Unknown(failure) => {
                 let way_out = failure.way_out().unwrap_or("docs/DOCTOR.md lists the rights that the checks need");
-                Finding::warn(check, format!("nobody knows: {}", failure.what()), way_out)
+                Finding::warn(check, format!("it could not be checked: {}", failure.what()), way_out)
             }
         }
     }

@@ -57,7 +57,7 @@ pub enum Refusal {
     #[error("{0}: Rollcall did not write it like that")]
     Restore(#[from] RestoreError),
     /// The record is no message of ours.
-    #[error("it is no message of Rollcall's: find out who sent it to the queue")]
+    #[error("Rollcall did not write this message: find out who sent it to the queue")]
     Foreign,
     /// The record is one of a version that this command does not know.
     #[error(
@@ -65,15 +65,17 @@ pub enum Refusal {
     )]
     Version(u32),
     /// The claim is not worth sending.
-    #[error("{error} ({key}), so it would only be quarantined again: if the sender still has it, send it anew")]
+    #[error(
+        "{error} ({key}), so the delivery would only be quarantined again: if its sender still has it, send it anew"
+    )]
     Claim {
         /// What is wrong with the body.
         error: ClaimError,
-        /// Where it was looked for.
+        /// The key of the body.
         key: String,
     },
     /// The command is none that this version knows.
-    #[error("it is no command that this rollcall knows: deploy the version that sent it, and use its rollcall")]
+    #[error("this rollcall does not know the command: deploy the version that sent it, and use its rollcall")]
     Command,
     #[error("the queue refuses this very message: {0}")]
     Queue(String),

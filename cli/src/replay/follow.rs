@@ -20,10 +20,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often it is looked while waiting.
+/// How long to wait between two reads.
 const WAIT_BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
-/// How many bots are looked at at a time.
+/// How many groups are read at a time.
 const CONCURRENT: usize = 8;
 
 /// Where a delivery that fails again would be.

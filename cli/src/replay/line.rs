@@ -20,7 +20,7 @@ pub struct Line {
     /// Since when it is there; of a dead letter, when it was sent to its first queue.
     #[serde(serialize_with = "milliseconds")]
     pub stored_at: Option<Timestamp>,
-    /// A short name of why; `null` of dead letters, of which nobody knows.
+    /// A short name of the reason; `null` for dead letters, for which SQS gives none.
     pub reason: Option<String>,
     /// Which accepted request it was.
     pub accept_id: Option<String>,

@@ -13,7 +13,7 @@ use std::io::{self, IsTerminal as _};
 pub struct Words {
     /// As in `12 put back into the events queue`.
     pub into: &'static str,
-    /// Whether it is only looked at what would be done.
+    /// Whether nothing is to be changed.
     pub dry_run: bool,
 }
 
@@ -31,7 +31,7 @@ pub struct Progress {
 pub struct Tally {
     pub put_back: usize,
     pub refused: usize,
-    /// Somebody else took them meanwhile.
+    /// Another command or the sweep took them meanwhile.
     pub gone: usize,
     /// They were not tried, or not with certainty.
     pub left: usize,
@@ -39,7 +39,7 @@ pub struct Tally {
 }
 
 impl Progress {
-    /// Begins with nothing done of `total`, which is a guess where nobody knows.
+    /// Begins. `total` is approximate for a queue.
     pub fn new(total: usize, words: Words) -> Self {
         let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = if words.dry_run { ProgressBar::hidden() } else { ProgressBar::new_spinner().with_style(style) };

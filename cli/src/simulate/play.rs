@@ -16,7 +16,7 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-/// How often the table is looked at.
+/// How often the table is read.
 pub(super) const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Where sessions are.

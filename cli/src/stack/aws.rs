@@ -107,7 +107,7 @@ impl Aws {
                 failure.help("AWS does not know these credentials; `aws sts get-caller-identity` shows whose they are")
             }
             "ResourceNotFoundException" if self.is_local => failure.help("`make up` deploys the stack again"),
-            "ResourceNotFoundException" => failure.help("is it the right --stack, --region and --profile?"),
+            "ResourceNotFoundException" => failure.help("check --stack, --region and --profile"),
             _ => failure,
         }
     }
@@ -116,7 +116,7 @@ impl Aws {
         let causes = causes(error);
         let failure = Failure::new(format!("{doing} failed, no answer from {}: {causes}", self.name));
         failure.help(if self.is_local {
-            "is it still running? `make up` starts it again"
+            "`make up` starts the local stack again"
         } else {
             "check network and credentials: `aws sts get-caller-identity`, --profile NAME, `aws sso login`"
         })

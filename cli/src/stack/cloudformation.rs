@@ -20,7 +20,7 @@ impl StackOutputs {
                 && error.message().is_some_and(|message| message.contains("does not exist"));
             if is_missing {
                 Failure::not_found(format!("there is no stack \"{shown}\" on {}", aws.name))
-                    .help("is it the right --region and --profile? `make deploy` creates it")
+                    .help("check --region and --profile; `make deploy` creates the stack")
             } else {
                 aws.failure("describing the CloudFormation stack", &error)
             }
@@ -35,7 +35,7 @@ impl StackOutputs {
     pub(super) fn take(&mut self, key: &str) -> Result<String, Failure> {
         self.values.remove(key).ok_or_else(|| {
             Failure::new(format!("{} has no output {key}", self.shown))
-                .help("it is no Rollcall stack, its deployment is not finished, or it is older than this command")
+                .help("it is not a stack of Rollcall, its deployment is not finished, or it is older than this command")
         })
     }
 }

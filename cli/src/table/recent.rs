@@ -22,7 +22,7 @@ const BATCH: usize = 100;
 /// How often what was left over is asked for, with growing pauses: 50 ms to 3.2 s.
 const ATTEMPTS: u32 = 8;
 
-/// What is being looked for.
+/// Which sessions are wanted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted<'a> {
     /// Only sessions of this provider.
@@ -38,7 +38,7 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Whether this session is being looked for.
+    /// Whether this session is wanted.
     pub(super) fn is(&self, session: &Session) -> bool {
         let id = session.id();
         self.provider.is_none_or(|provider| id.provider == provider)

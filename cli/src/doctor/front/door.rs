@@ -105,7 +105,7 @@ impl Front<'_> {
             check,
             &problems,
             well,
-            "see secret.deployed and events.mapping; the functions' logs say more: `make logs`",
+            "see secret.deployed and events.mapping; the functions' logs (`make logs`) say more",
         )
     }
 

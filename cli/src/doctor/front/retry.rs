@@ -41,7 +41,7 @@ pub(super) async fn check(front: &Front<'_>) -> Finding {
     let stack = &front.facts.stack;
     let (base, visibility) = (stack.number("RetryBaseSeconds"), stack.number("EventsVisibilitySeconds"));
     if base > LONGEST_BASE_SECONDS {
-        return Finding::skipped(check, format!("RetryBaseSeconds is {base}, and nobody wants to wait so long"));
+        return Finding::skipped(check, format!("RetryBaseSeconds is {base}, and this check waits 20 s at most"));
     }
     let bot = bot(front);
     if let Err(failure) = plant(front, &bot).await {

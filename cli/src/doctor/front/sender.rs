@@ -23,7 +23,7 @@ use simulator::{
 };
 use std::time::{Duration, Instant};
 
-/// How often it is looked while waiting.
+/// How long to wait between two reads.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// How long one answer may take.

@@ -41,7 +41,7 @@ fn actions(stack: &StackFacts, alarms: &[Alarm]) -> Finding {
         } else {
             Finding::warn(
                 check,
-                "AlarmEmail is empty: nobody is told of any alarm",
+                "AlarmEmail is empty: no alarm is sent to anybody",
                 "`make deploy SET=\"AlarmEmail=you@example.org\"`",
             )
         };
@@ -66,7 +66,7 @@ fn subscription(stack: &StackFacts, subscriptions: &Lookup<Vec<Subscription>>) -
     if stack.parameter("AlarmEmail").is_empty() {
         return Finding::skipped(check, "there is no AlarmEmail, so there is no subscription to confirm");
     }
-    let gone = ("the topic of the alarms is gone: nobody is told of any", "delete the stack and deploy it anew");
+    let gone = ("the topic of the alarms is gone: no alarm is sent to anybody", "delete the stack and deploy it anew");
     subscriptions.judge(check, gone, |subscriptions| {
         let (confirmed, pending): (Vec<_>, Vec<_>) = subscriptions.iter().partition(|one| one.is_confirmed);
         let names = |of: &[&Subscription]| {

@@ -364,7 +364,7 @@ fn deployed(secret: &Lookup<SecretFacts>) -> Finding {
     secret.judge(check, ("there is no secret to compare with", "see secret.version"), |secret| match &secret.outdated {
         None => Finding::warn(
             check,
-            "the secret's value could not be read, so nobody knows whether the functions have it",
+            "the secret's value could not be read, so it could not be compared with what the functions hold",
             "use credentials with secretsmanager:GetSecretValue",
         ),
         Some(outdated) if outdated.is_empty() => {

@@ -239,7 +239,7 @@ fn schedule(stack: &StackFacts, schedule: &Lookup<Schedule>) -> Finding {
 fn sweeps(stack: &StackFacts, last: &Lookup<Option<i64>>) -> Finding {
     let check = Check::ScheduleSweeps;
     let way_out = "see schedule.enabled, commands.mapping and process's log: `make logs`";
-    last.judge(check, ("process has no log group, so nobody knows of sweeps", "see process.logging"), |last| match last
+    last.judge(check, ("process has no log group, so its sweeps do not show", "see process.logging"), |last| match last
     {
         Some(seconds) if *seconds <= SWEEP_LATE_SECONDS => {
             Finding::pass(check, format!("the last sweep was {} ago", span(*seconds)))

@@ -382,7 +382,7 @@ fn a_check_that_could_not_be_carried_out_never_passes() {
     let found = judge(&facts);
     let verdict = |check| found.iter().find(|finding| finding.check == check).unwrap().clone();
     let ttl = verdict(Check::TableTtl);
-    assert_eq!((ttl.verdict, ttl.what.as_str()), (Verdict::Warn, "nobody knows: it is forbidden"));
+    assert_eq!((ttl.verdict, ttl.what.as_str()), (Verdict::Warn, "it could not be checked: it is forbidden"));
     assert_eq!(ttl.way_out.as_deref(), Some("use other credentials"));
     let url = verdict(Check::UrlConfig);
     assert_eq!((url.verdict, url.what.as_str()), (Verdict::Skipped, "the local AWS does not know function URLs"));
