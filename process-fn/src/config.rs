@@ -1,46 +1,31 @@
 //! The function's settings.
 
-use crate::{deliveries::Policy, ports::providers::ApiSettings};
+use crate::{
+    backoff::Backoff, deliveries::Policy, handler::Settings, jobs::JobSettings, ports::providers::ApiSettings,
+};
 use shared::{
     env::{self, ConfigError, Lookup},
     settings::PublishedKinds,
 };
 use std::time::Duration;
 
-/// What `template.yaml` tells the function.
+/// The environment variables that `template.yaml` sets.
 #[derive(Debug)]
 pub struct Config {
-    /// The table of sessions.
     pub table_name: String,
-    /// The bucket for what is kept as bytes.
     pub bucket_name: String,
-    /// The queue of deliveries.
     pub events_queue_url: String,
-    /// The queue of commands.
     pub commands_queue_url: String,
-    /// The bus for events.
     pub event_bus_name: String,
     /// Which events go to the bus.
     pub published_kinds: PublishedKinds,
-    /// The providers' APIs.
     pub api: ApiSettings,
-    /// How long after it was announced an artifact is given up, and a claim no longer asked about.
-    pub artifact_patience: Duration,
-    /// Whether sound and picture are kept, beside transcripts.
-    pub keeps_recordings: bool,
     /// How long a session is kept after its last change.
     pub session_retention: Duration,
-    /// How failures are met.
-    pub policy: Policy,
+    pub settings: Settings,
 }
 
 impl Config {
-    /// The name of the queue of commands, as invocations tell it.
-    #[must_use]
-    pub fn commands_queue_name(&self) -> String {
-        self.commands_queue_url.rsplit('/').next().unwrap_or_default().to_owned()
-    }
-
     /// Reads the settings.
     ///
     /// # Errors
@@ -51,23 +36,30 @@ impl Config {
         let retry_max = seconds("RETRY_MAX_SECONDS", 900, 0..=43_200)?;
         let days = seconds("SESSION_RETENTION_DAYS", 90, 8..=3650)?;
         let minutes = seconds("ARTIFACT_PATIENCE_MINUTES", 1440, 1..=43_200)?;
+        let retry = Backoff { base: Duration::from_secs(retry_base), max: Duration::from_secs(retry_max) };
+        let commands_queue_url = env::required(lookup, "COMMANDS_QUEUE_URL")?;
         Ok(Self {
             table_name: env::required(lookup, "TABLE_NAME")?,
             bucket_name: env::required(lookup, "BUCKET_NAME")?,
             events_queue_url: env::required(lookup, "EVENTS_QUEUE_URL")?,
-            commands_queue_url: env::required(lookup, "COMMANDS_QUEUE_URL")?,
             event_bus_name: env::required(lookup, "EVENT_BUS_NAME")?,
             published_kinds: PublishedKinds::from_env(lookup)?,
             api: ApiSettings::from_env(lookup)?,
-            artifact_patience: Duration::from_secs(minutes * 60),
-            keeps_recordings: env::number(lookup, "KEEP_RECORDINGS", 0, 0..=1)? == 1,
             session_retention: Duration::from_secs(days * 86_400),
-            policy: Policy {
-                park_after_receives: env::number(lookup, "PARK_AFTER_RECEIVES", 20, 2..=1000)?,
-                park_after_age: Policy::PARK_AFTER_AGE,
-                retry_base: Duration::from_secs(retry_base),
-                retry_max: Duration::from_secs(retry_max),
+            settings: Settings {
+                commands_queue_name: commands_queue_url.rsplit('/').next().unwrap_or_default().to_owned(),
+                deliveries: Policy {
+                    park_after_receives: env::number(lookup, "PARK_AFTER_RECEIVES", 20, 2..=1000)?,
+                    park_after_age: Policy::PARK_AFTER_AGE,
+                    retry,
+                },
+                jobs: JobSettings {
+                    patience: Duration::from_secs(minutes * 60),
+                    retry,
+                    keeps_recordings: env::number(lookup, "KEEP_RECORDINGS", 0, 0..=1)? == 1,
+                },
             },
+            commands_queue_url,
         })
     }
 }
@@ -91,12 +83,13 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_documents() {
-        let config = config(&COMPLETE).unwrap();
-        assert_eq!(config.commands_queue_name(), "commands");
-        assert_eq!((config.artifact_patience.as_secs(), config.keeps_recordings), (24 * 3600, false));
-        assert_eq!(config.session_retention, Duration::from_secs(90 * 86_400));
-        assert_eq!(config.policy.park_after_receives, 20);
-        assert_eq!((config.policy.retry_base.as_secs(), config.policy.retry_max.as_secs()), (2, 900));
+        let Config { session_retention, settings, .. } = config(&COMPLETE).unwrap();
+        assert_eq!(session_retention, Duration::from_secs(90 * 86_400));
+        let Settings { commands_queue_name, deliveries, jobs } = settings;
+        assert_eq!((commands_queue_name.as_str(), deliveries.park_after_receives), ("commands", 20));
+        assert_eq!((jobs.patience.as_secs(), jobs.keeps_recordings), (24 * 3600, false));
+        let retry = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(900) };
+        assert_eq!((deliveries.retry, jobs.retry), (retry, retry));
     }
 
     #[test]

@@ -5,21 +5,21 @@ mod group;
 mod parse;
 mod set_aside;
 
-use crate::ports::{bucket::VaultError, publisher::PublishError, queues::commands::NotSent, sessions::StoreError};
+use crate::{
+    backoff::Backoff,
+    ports::{bucket::BucketError, publisher::PublishError, queues::commands::NotSent, sessions::StoreError},
+};
 use std::time::Duration;
 
-/// How failures are met.
+/// When a delivery that fails is tried again, and when it is parked.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// On this receive a record that fails again is parked. Below the queue's own limit, which is left for crashes.
+    /// On this receive a record that fails again is parked. The queue's own limit is higher, and left for crashes.
     pub park_after_receives: u32,
-    /// From this age on a record that fails again is parked, however often it was received. Below the queue's retention: whatever
-    /// is behind a record that fails for hours fails for hours in its turn, and the queue forgets what is too old.
+    /// From this age on a record that fails again is parked, however often it was received. The queue's retention is longer: each
+    /// record behind one that failed for hours may fail for hours in its turn, and the queue deletes what is too old.
     pub park_after_age: Duration,
-    /// The wait after a first failure; it doubles with each further one.
-    pub retry_base: Duration,
-    /// The longest wait.
-    pub retry_max: Duration,
+    pub retry: Backoff,
 }
 
 impl Policy {
@@ -30,24 +30,14 @@ impl Policy {
     pub const PARK_AFTER_AGE: Duration = Duration::from_secs(3 * 86_400);
 }
 
-/// Everything that processing needs from outside.
+/// What processes batches of deliveries.
 #[derive(Debug)]
-pub struct Processor<S, V, P, R, C> {
-    /// Where sessions live.
-    pub store: S,
-    /// Where bytes are kept that could not take effect.
-    pub vault: V,
-    /// Who is told.
-    pub publisher: P,
-    /// The queue, as far as it can be asked for patience.
-    pub redelivery: R,
-    /// Where the jobs go that a delivery gives rise to.
-    pub commands: C,
-    /// How failures are met.
+pub(crate) struct Deliveries<S> {
+    pub services: S,
     pub policy: Policy,
 }
 
-/// Why a step is to be tried again. Nothing else is an error.
+/// Why a step must be tried again. Nothing else is an error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 enum ProcessError {
     #[error("the record is not one of our messages")]
@@ -57,12 +47,12 @@ enum ProcessError {
     #[error(transparent)]
     Store(StoreError),
     #[error(transparent)]
-    Vault(#[from] VaultError),
+    Bucket(#[from] BucketError),
     #[error(transparent)]
     Publish(#[from] PublishError),
     #[error(transparent)]
     CommandQueue(#[from] NotSent),
-    #[error("somebody else saved the session on every attempt")]
+    #[error("another invocation saved the session on every attempt")]
     Contended,
     #[error("the invocation's time is up")]
     OutOfTime,
@@ -84,7 +74,7 @@ impl ProcessError {
             Self::Store(StoreError::Invalid) => "store_invalid",
             Self::Store(StoreError::Unreadable) => "session_unreadable",
             Self::Store(StoreError::Conflict | StoreError::Unavailable) => "store_unavailable",
-            Self::Vault(_) => "vault_unavailable",
+            Self::Bucket(_) => "bucket_unavailable",
             Self::Publish(_) => "publish_failed",
             Self::CommandQueue(_) => "commands_unavailable",
             Self::Contended => "contended",

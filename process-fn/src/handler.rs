@@ -1,18 +1,14 @@
 //! One invocation: from whichever queue, or with a command.
 
 use crate::{
-    deliveries::Processor,
+    deliveries::{Deliveries, Policy},
     invocation::Invocation,
-    jobs::command::{CommandHandler, NotDone},
-    ports::bucket::Vault,
-    ports::bucket::uploads::Archive,
-    ports::providers::ProviderApi,
-    ports::publisher::Publisher,
-    ports::queues::commands::CommandQueue,
-    ports::queues::record::NoMessageId,
-    ports::queues::redelivery::Redelivery,
-    ports::queues::requeue::Requeue,
-    ports::sessions::SessionStore,
+    jobs::{
+        JobSettings, Jobs,
+        command::{CommandHandler, NotDone},
+        sweep::Sweep,
+    },
+    ports::{Services, queues::record::NoMessageId},
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::LambdaEvent;
@@ -21,31 +17,49 @@ use serde_json::{Map, Value};
 use shared::{Command, command::UnknownCommand};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Both halves of the function: what it does with deliveries, and what it does with commands.
+/// Both halves of the function: one takes deliveries, the other takes commands.
 #[derive(Debug)]
-pub struct Function<P, C> {
-    /// For what comes from the events queue.
-    pub processor: P,
-    /// For what comes from the commands queue.
-    pub command_handler: C,
-    /// The name of the commands queue; every other one is taken for the events queue.
-    pub commands_queue_name: String,
+pub struct Function<S> {
+    deliveries: Deliveries<S>,
+    commands: CommandHandler<S>,
+    commands_queue_name: String,
 }
 
-/// The most time that a batch of deliveries takes. The function's own limit is made for commands; a webhook that is stuck is
-/// better tried again.
+/// How the function behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Every other queue is taken for the events queue.
+    pub commands_queue_name: String,
+    pub deliveries: Policy,
+    pub jobs: JobSettings,
+}
+
+impl<S: Services + Clone> Function<S> {
+    pub fn new(services: S, settings: Settings) -> Self {
+        let jobs = Jobs::new(services.clone(), settings.jobs);
+        let sweep = Sweep { services: services.clone() };
+        Self {
+            deliveries: Deliveries { services, policy: settings.deliveries },
+            commands: CommandHandler { sweep, jobs },
+            commands_queue_name: settings.commands_queue_name,
+        }
+    }
+}
+
+/// The most time that a batch of deliveries may take. The function's own limit is made for commands; a delivery that hangs is better
+/// tried again.
 const FOR_DELIVERIES: Duration = Duration::from_secs(30);
 
-/// The most time that a direct command takes: less than the minute between two sweeps, so that there is never more than one of
-/// them on its way, and as much concurrency left as `template.yaml` counts on.
+/// The most time that a direct command may take: less than the minute between two sweeps. So at most one sweep runs at a time, which
+/// is the concurrency that `template.yaml` counts on.
 const FOR_DIRECT_COMMANDS: Duration = Duration::from_secs(55);
 
-/// What an invocation brings: a batch of one of the queues, or a command.
+/// What the function is invoked with: a batch of one of the queues, or a command.
 #[derive(Debug, Deserialize)]
 pub struct Payload {
     #[serde(rename = "Records")]
     records: Option<Vec<SqsMessage>>,
-    // Known fields are read as they come, so a batch is never held twice.
+    // A batch is read straight into `records`, so it is never in memory twice.
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -67,16 +81,13 @@ impl From<Command> for Payload {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
-    /// Which messages of a batch come again.
+    /// The messages of a batch that come again.
     Batch(SqsBatchResponse),
     /// A command was carried out.
-    Done {
-        /// Its name.
-        done: &'static str,
-    },
+    Done { done: &'static str },
 }
 
-/// Why an invocation has no answer. Whoever invoked the function hears of it: of a batch, all comes again.
+/// Why an invocation has no answer. Its caller gets this error; Lambda delivers a whole batch again.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
     #[error(transparent)]
@@ -92,21 +103,7 @@ pub enum NoAnswer {
 /// # Errors
 /// [`NoAnswer`] for a batch that cannot be answered record by record, which Lambda then delivers again, and for a command that
 /// was not carried out.
-#[expect(clippy::type_complexity, reason = "both halves of the function name every port there is")]
-pub async fn handle<S, V, P, R, C, Q, A, I>(
-    function: &Function<Processor<S, V, P, R, C>, CommandHandler<S, V, Q, C, A, I, P>>,
-    event: LambdaEvent<Payload>,
-) -> Result<Answer, NoAnswer>
-where
-    S: SessionStore,
-    V: Vault,
-    P: Publisher,
-    R: Redelivery,
-    C: CommandQueue,
-    Q: Requeue,
-    A: Archive,
-    I: ProviderApi,
-{
+pub async fn handle<S: Services>(function: &Function<S>, event: LambdaEvent<Payload>) -> Result<Answer, NoAnswer> {
     handle_at(function, event, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()).await
 }
 
@@ -114,38 +111,27 @@ where
 ///
 /// # Errors
 /// As for [`handle`].
-#[expect(clippy::type_complexity, reason = "both halves of the function name every port there is")]
-pub async fn handle_at<S, V, P, R, C, Q, A, I>(
-    function: &Function<Processor<S, V, P, R, C>, CommandHandler<S, V, Q, C, A, I, P>>,
+pub async fn handle_at<S: Services>(
+    function: &Function<S>,
     event: LambdaEvent<Payload>,
     now: Duration,
-) -> Result<Answer, NoAnswer>
-where
-    S: SessionStore,
-    V: Vault,
-    P: Publisher,
-    R: Redelivery,
-    C: CommandQueue,
-    Q: Requeue,
-    A: Archive,
-    I: ProviderApi,
-{
+) -> Result<Answer, NoAnswer> {
     let LambdaEvent { payload, context } = event;
     let Some(records) = payload.records else {
         let command = Command::from_value(Value::Object(payload.rest))
-            .inspect_err(|error| tracing::error!(%error, "the function was invoked with what is no command"))?;
+            .inspect_err(|error| tracing::error!(%error, "the payload is neither a batch nor a known command"))?;
         let invocation = Invocation::new(&context, now, FOR_DIRECT_COMMANDS);
-        Box::pin(function.command_handler.run_directly(&command, invocation)).await?;
+        Box::pin(function.commands.run_directly(&command, invocation)).await?;
         return Ok(Answer::Done { done: command.as_str() });
     };
     let mut event = SqsEvent::default();
     event.records = records;
     if came_from(&function.commands_queue_name, &event) {
-        // On the heap: else every batch of deliveries would carry its 13 KB.
-        let answer = Box::pin(function.command_handler.run(event, Invocation::new(&context, now, Duration::MAX))).await;
+        // Boxed, because the future of every batch of deliveries would otherwise have room for these 13 KB.
+        let answer = Box::pin(function.commands.run(event, Invocation::new(&context, now, Duration::MAX))).await;
         return Ok(Answer::Batch(answer));
     }
-    let answer = function.processor.process_batch(event, Invocation::new(&context, now, FOR_DELIVERIES)).await?;
+    let answer = function.deliveries.process_batch(event, Invocation::new(&context, now, FOR_DELIVERIES)).await?;
     Ok(Answer::Batch(answer))
 }
 
@@ -153,3 +139,6 @@ fn came_from(queue_name: &str, event: &SqsEvent) -> bool {
     let arn = event.records.first().and_then(|record| record.event_source_arn.as_deref()).unwrap_or_default();
     arn.rsplit(':').next() == Some(queue_name)
 }
+
+#[cfg(test)]
+mod tests;

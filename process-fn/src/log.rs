@@ -19,7 +19,7 @@ struct Fields<'a> {
     request_id: &'a str,
     /// SQS's own id, of what did not take effect.
     #[serde(skip_serializing_if = "Option::is_none")]
-    message_id: Option<&'a str>,
+    message_id: Option<String>,
     /// Unless it is the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     receive_count: Option<u32>,
@@ -39,8 +39,11 @@ struct Fields<'a> {
 }
 
 /// What became of a record, for its line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RecordLog {
+    /// SQS's own id.
+    pub(crate) message_id: String,
+    pub(crate) receive_count: u32,
     /// Why, where that needs saying.
     pub(crate) reason: Option<&'static str>,
     /// The bot, encoded.
@@ -56,13 +59,8 @@ pub(crate) struct RecordLog {
 }
 
 /// Writes the line of one record. `disposition` is `None` for one that will be tried again.
-pub(crate) fn record(
-    request_id: &str,
-    (message_id, receive_count): (&str, u32),
-    disposition: Option<Disposition>,
-    told: RecordLog,
-) {
-    let age = told.received_at.and_then(|received_at| {
+pub(crate) fn record(request_id: &str, disposition: Option<Disposition>, log: RecordLog) {
+    let age = log.received_at.and_then(|received_at| {
         let received = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(received_at.0).ok()?);
         Some(SystemTime::now().duration_since(received).unwrap_or_default())
     });
@@ -80,13 +78,13 @@ pub(crate) fn record(
         outcome: disposition.map_or("retry", Disposition::as_str),
         level,
         request_id,
-        message_id: (level != "INFO").then_some(message_id),
-        receive_count: Some(receive_count).filter(|count| *count > 1),
-        reason: told.reason,
-        bot: told.bot,
-        kind: told.kind,
-        delivery_key: told.key.map(|key| key.to_string()),
-        accept_id: told.accept_id,
+        message_id: (level != "INFO").then_some(log.message_id),
+        receive_count: Some(log.receive_count).filter(|count| *count > 1),
+        reason: log.reason,
+        bot: log.bot,
+        kind: log.kind,
+        delivery_key: log.key.map(|key| key.to_string()),
+        accept_id: log.accept_id,
         age_ms: age.map(telemetry::milliseconds),
     };
     telemetry::line(&metrics, &fields);
@@ -115,7 +113,7 @@ pub(crate) fn meeting(before: Option<Outcome>, session: &Session) {
 
 /// What a sweep did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Swept {
+pub(crate) struct Swept {
     /// Whether it looked into the spool; if not, nobody knows what is there.
     pub looked_into_spool: bool,
     /// Deliveries that are in the queue now.

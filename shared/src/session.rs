@@ -26,7 +26,7 @@ mod timeline;
 mod view;
 
 pub use advance::{Transition, advance};
-pub use calendar::{CalendarFacts, ConnectionFact, Heard, Seen};
+pub use calendar::{CalendarFacts, Checked, ConnectionFact, Mention};
 pub use document::{Document, Unreadable};
 pub use job::{Due, Job, Progress, Stored, StoredCopy, Trigger};
 pub use published_event::{About, PublishedEvent};
@@ -258,7 +258,7 @@ impl Session {
                 }
             }
             EventKind::Calendar(change) => {
-                let heard = calendar::Heard { occurred_at, received_at: event.received_at, seen: None };
+                let heard = calendar::Mention { occurred_at, received_at: event.received_at, checked: None };
                 self.calendar.get_or_insert_default().merge(change, heard, trust);
                 self.want(Job::SyncCalendar, Trigger::new(trust, None, event.received_at));
             }

@@ -14,7 +14,7 @@ use shared::{
     event::{Artifact, ArtifactStatus},
     ids::Subject,
     session::{
-        ArtifactFact, CalendarFacts, ConnectionFact, Disposition, Heard, MissingDelivery, Session, TimelineLine,
+        ArtifactFact, CalendarFacts, ConnectionFact, Disposition, Mention, MissingDelivery, Session, TimelineLine,
     },
 };
 use std::collections::BTreeMap;
@@ -162,7 +162,7 @@ fn artifacts(session: &Session) -> BTreeMap<&'static str, ArtifactReport> {
 
 impl CalendarReport {
     fn of(facts: &CalendarFacts) -> Self {
-        let moment = |heard: &Heard| {
+        let moment = |heard: &Mention| {
             let sent = heard.occurred_at.as_ref().map(OccurredAt::moment);
             Moment(sent.or_else(|| heard.received_at.timestamp()))
         };

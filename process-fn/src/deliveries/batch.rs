@@ -1,14 +1,12 @@
 //! One batch of deliveries: its records by group, the groups beside each other, and the answer record by record.
 
-use super::Processor;
+use super::Deliveries;
 use crate::{
     invocation::Invocation,
-    ports::bucket::Vault,
-    ports::publisher::Publisher,
-    ports::queues::commands::CommandQueue,
-    ports::queues::record::{NoMessageId, Record},
-    ports::queues::redelivery::Redelivery,
-    ports::sessions::SessionStore,
+    ports::{
+        Services,
+        queues::record::{NoMessageId, Record},
+    },
 };
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::{FutureExt, StreamExt, stream};
@@ -17,7 +15,7 @@ use std::panic::AssertUnwindSafe;
 /// How many groups are processed beside each other: as many as a FIFO batch can have.
 const CONCURRENT_GROUPS: usize = 10;
 
-impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: CommandQueue> Processor<S, V, P, R, C> {
+impl<S: Services> Deliveries<S> {
     /// Processes a batch and answers for each of its records.
     ///
     /// # Errors
@@ -29,9 +27,9 @@ impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: CommandQueue> Pr
     ) -> Result<SqsBatchResponse, NoMessageId> {
         let records = event.records.into_iter().map(Record::try_from).collect::<Result<Vec<_>, _>>()?;
         let groups = stream::iter(by_group(records)).map(|group| async move {
-            // Each record's own code is guarded further in; this is for the code around it. Nothing done counts as done then.
-            let done = AssertUnwindSafe(self.process_group(&group, invocation)).catch_unwind().await.unwrap_or(0);
-            group.into_iter().skip(done)
+            // Each step is guarded by itself. If the code around the steps panics, the whole group comes again.
+            let settled = AssertUnwindSafe(self.process_group(&group, invocation)).catch_unwind().await.unwrap_or(0);
+            group.into_iter().skip(settled)
         });
         let failed: Vec<_> = groups.buffer_unordered(CONCURRENT_GROUPS).collect().await;
         let mut response = SqsBatchResponse::default();

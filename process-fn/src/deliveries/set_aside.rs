@@ -1,137 +1,161 @@
-//! Deliveries that take no effect: their bytes go to the bucket, and the session says what it misses.
+//! Deliveries that take no effect: their bytes go to the bucket, and the session says which delivery is missing.
 
 use super::{
-    ProcessError, Processor,
-    parse::{Settled, decode, told_of},
+    Deliveries, ProcessError,
+    parse::{Content, ParsedRecord},
 };
 use crate::{
     invocation::Invocation,
-    ports::bucket::{Kept, Vault, VaultError},
-    ports::publisher::Publisher,
-    ports::queues::commands::{CommandQueue, NotSent},
-    ports::queues::record::Record,
-    ports::queues::redelivery::Redelivery,
-    ports::sessions::{SessionStore, StoreError, update},
+    ports::{
+        Services,
+        bucket::{Bucket, BucketError, Object},
+        queues::{
+            commands::{CommandQueue, NotSent},
+            record::Record,
+        },
+        sessions::{SessionStore, StoreError, update},
+    },
 };
 use futures_util::FutureExt;
 use shared::{
     Command, QueueMessage, Session, SessionId,
     bucket::Folder,
     message::{Claim, ClaimError},
-    provider,
     session::{Disposition, MissingDelivery, TimelineLine},
 };
 use std::{panic::AssertUnwindSafe, time::Duration};
 use tokio::time::timeout_at;
 
-impl<S: SessionStore, V: Vault, P: Publisher, R: Redelivery, C: CommandQueue> Processor<S, V, P, R, C> {
-    /// Keeps the bytes of an authentic delivery that can take no effect, and says so beside its session if it names one.
+/// What became of a record, and why if that needs saying.
+pub(super) type Settled = (Disposition, Option<&'static str>);
+
+impl<S: Services> Deliveries<S> {
+    /// Settles a record that was read and is no event.
+    pub(super) async fn settle_without_event(
+        &self,
+        record: &ParsedRecord<'_>,
+        now: i64,
+    ) -> Result<Settled, ProcessError> {
+        match (&record.content, &record.parsed) {
+            // The erasure removed the body while the claim check was on its way.
+            (Content::LostBody(claim, ClaimError::Missing), _) if self.is_erased(claim.session(), now).await? => {
+                Ok((Disposition::Ignored, Some("erased")))
+            }
+            (Content::LostBody(claim, error), _) => self.quarantine_claim(record, claim, *error).await,
+            (_, Some(Err(error))) => self.quarantine(record, error.code(), now).await,
+            _ => Err(ProcessError::Foreign),
+        }
+    }
+
+    async fn is_erased(&self, id: Option<&SessionId>, now: i64) -> Result<bool, StoreError> {
+        let Some(id) = id else { return Ok(false) };
+        Ok(self.services.sessions().load(id, now).await?.session.is_some_and(|session| session.is_erased()))
+    }
+
+    /// Stores a claim check whose body is lost. It need not say which bot it is about; the group's folder does.
+    async fn quarantine_claim(
+        &self,
+        record: &ParsedRecord<'_>,
+        claim: &Claim,
+        error: ClaimError,
+    ) -> Result<Settled, ProcessError> {
+        let (group, reason) = (record.record.group_hash(), error.code());
+        let object = Object::claim(Folder::Quarantine, &group, claim.head(), &record.record.body, reason);
+        self.services.bucket().put(&object).await?;
+        Ok((Disposition::Quarantined, Some(reason)))
+    }
+
+    /// Stores the bytes of an authentic delivery that can take no effect, and says so beside its session if it names one.
     pub(super) async fn quarantine(
         &self,
-        record: &Record,
-        message: &QueueMessage,
+        record: &ParsedRecord<'_>,
         reason: &'static str,
         now: i64,
     ) -> Result<Settled, ProcessError> {
-        self.vault.keep(&Kept::delivery(Folder::Quarantine, &record.group_hash(), message, reason)).await?;
-        let peek = provider::peek_message(message);
-        if let (Some(session), Some(key)) = (&peek.session, &peek.key) {
-            let entry = TimelineLine::unread(message, key.clone(), Disposition::Quarantined, reason);
-            let noted = AssertUnwindSafe(self.note(session, &entry, now)).catch_unwind().await;
+        let Some(message) = record.message() else { return Err(ProcessError::Foreign) };
+        let object = Object::delivery(Folder::Quarantine, &record.record.group_hash(), message, reason);
+        self.services.bucket().put(&object).await?;
+        if let (Some(session), Some(key)) = (record.session(), record.key()) {
+            let line = TimelineLine::unread(message, key.clone(), Disposition::Quarantined, reason);
+            let noted = AssertUnwindSafe(self.note(session, &line, now)).catch_unwind().await;
             match noted.unwrap_or(Err(StoreError::Unavailable)) {
-                // The bytes are safe, so a note that cannot be made does not park them a second time.
-                Err(error) if record.receive_count >= self.policy.park_after_receives => {
+                // The bytes are safe, so a failing note must not park them as well.
+                Err(error) if record.record.receive_count >= self.policy.park_after_receives => {
                     tracing::error!(%error, accept_id = message.accept_id().as_str(), "quarantined without a note beside its session");
-                    self.tell_later(message).await?;
+                    self.note_later(session, message).await?;
                 }
                 noted => noted?,
             }
         }
-        Ok((Disposition::Quarantined, told_of(record, reason)))
+        Ok((Disposition::Quarantined, Some(reason)))
     }
 
-    /// Keeps a claim whose body is lost. Nobody knows which bot it was about; its group's folder does.
-    pub(super) async fn quarantine_claim(
-        &self,
-        record: &Record,
-        claim: &Claim,
-        error: ClaimError,
-    ) -> Result<Settled, ProcessError> {
-        let reason = error.code();
-        let kept = Kept::claim(Folder::Quarantine, &record.group_hash(), claim.head(), &record.body, reason);
-        self.vault.keep(&kept).await?;
-        Ok((Disposition::Quarantined, told_of(record, reason)))
+    /// Notes an unreadable delivery beside its session, and removes the mark that it left there if it was parked before. If the
+    /// bot's data was deleted, the bytes are erased again.
+    async fn note(&self, id: &SessionId, line: &TimelineLine, now: i64) -> Result<(), StoreError> {
+        let store = self.services.sessions();
+        store.record(id, line, now).await?;
+        update(store, id, now, |found| found?.with_set_aside(line)).await
     }
 
-    /// Keeps the bytes of a record that failed on every try, and marks it as missing in its session.
+    /// Stores the bytes of a record that failed on every try, and marks it as missing in its session.
     pub(super) async fn park(
         &self,
-        record: &Record,
+        record: &mut ParsedRecord<'_>,
         error: ProcessError,
         invocation: Invocation<'_>,
     ) -> Result<Settled, ProcessError> {
         let reason = error.code();
-        let keeping = self.keep_parked(record, reason);
-        let (key, message) = timeout_at(invocation.deadline, keeping).await.map_err(|_| ProcessError::OutOfTime)??;
-        if let Some(message) = &message {
+        let storing = self.store_parked(record, reason);
+        let key = timeout_at(invocation.deadline, storing).await.map_err(|_| ProcessError::OutOfTime)??;
+        if let (Some(message), Some(session)) = (record.message(), record.session()) {
             let missing = MissingDelivery {
                 accept_id: message.accept_id().clone(),
                 received_at: message.received_at(),
                 parked_as: key,
                 reason: reason.to_owned(),
             };
-            let marked = AssertUnwindSafe(self.mark_missing(message, missing, invocation.now)).catch_unwind();
-            // The bytes are safe and listed by their key. If the table refuses the mark in the session, a command tells the session
-            // later, and the group goes on. Only if that command cannot be sent either, the record comes again.
+            let marked = AssertUnwindSafe(self.mark_missing(session, missing, invocation.now)).catch_unwind();
+            // The bytes are safe and listed by their key. If the table refuses the mark, a command tells the session later, and the
+            // group goes on. Only if that command cannot be sent either, the record comes again.
             if !matches!(timeout_at(invocation.deadline, marked).await, Ok(Ok(Ok(())))) {
                 tracing::error!(accept_id = message.accept_id().as_str(), "parked without a mark in its session");
-                timeout_at(invocation.last_call, self.tell_later(message))
-                    .await
-                    .map_err(|_| ProcessError::OutOfTime)??;
+                let noted = timeout_at(invocation.last_call, self.note_later(session, message)).await;
+                noted.map_err(|_| ProcessError::OutOfTime)??;
             }
         }
-        Ok((Disposition::Parked, told_of(record, reason)))
+        Ok((Disposition::Parked, Some(reason)))
     }
 
-    /// Has a command tell the session of bytes that were kept, because it cannot be told now: if its bot's data was deleted,
-    /// nobody else would ever erase them.
-    async fn tell_later(&self, message: &QueueMessage) -> Result<(), NotSent> {
-        let Some(session) = provider::peek_message(message).session else { return Ok(()) };
-        let note = Command::NoteSetAside { session, received_at: message.received_at() };
-        self.commands.send(&note, Duration::ZERO).await
-    }
-
-    /// Keeps the bytes, those of a claim too: claims expire, and what is parked must not.
-    async fn keep_parked(
-        &self,
-        record: &Record,
-        reason: &'static str,
-    ) -> Result<(String, Option<QueueMessage>), VaultError> {
-        let group = record.group_hash();
-        let (kept, message) = match decode(record) {
-            Err(_) => (Kept::foreign(Folder::Parked, &group, &record.message_id, &record.body, reason), None),
-            Ok(carried) => match self.open(carried).await? {
-                Ok(message) => (Kept::delivery(Folder::Parked, &group, &message, reason), Some(message)),
-                Err((claim, _)) => (Kept::claim(Folder::Parked, &group, claim.head(), &record.body, reason), None),
-            },
+    /// Stores the bytes, also those behind a claim check: bodies under `claims/` expire, and a parked delivery must not. Returns the
+    /// key.
+    async fn store_parked(&self, record: &mut ParsedRecord<'_>, reason: &'static str) -> Result<String, BucketError> {
+        record.fetch_body(self.services.bucket()).await?;
+        let Record { message_id, body, .. } = record.record;
+        let group = record.record.group_hash();
+        let object = match &record.content {
+            Content::Message(message) => Object::delivery(Folder::Parked, &group, message, reason),
+            Content::ClaimCheck(claim) | Content::LostBody(claim, _) => {
+                Object::claim(Folder::Parked, &group, claim.head(), body, reason)
+            }
+            Content::Foreign(_) => Object::foreign(Folder::Parked, &group, message_id, body, reason),
         };
-        self.vault.keep(&kept).await?;
-        Ok((kept.key, message))
+        self.services.bucket().put(&object).await?;
+        Ok(object.key)
     }
 
-    /// Notes an unreadable delivery beside its session, and takes away the mark that it left there if it was parked before. What
-    /// is kept of a bot whose data was deleted is erased again.
-    async fn note(&self, id: &SessionId, entry: &TimelineLine, now: i64) -> Result<(), StoreError> {
-        self.store.record(id, entry, now).await?;
-        update(&self.store, id, now, |found| found?.with_set_aside(entry)).await
-    }
-
-    async fn mark_missing(&self, message: &QueueMessage, missing: MissingDelivery, now: i64) -> Result<(), StoreError> {
-        let Some(id) = provider::peek_message(message).session else { return Ok(()) };
+    async fn mark_missing(&self, id: &SessionId, missing: MissingDelivery, now: i64) -> Result<(), StoreError> {
         let mark = |found: Option<Session>| {
-            let session = found.unwrap_or_else(|| Session::new(id.clone(), message.received_at()));
+            let session = found.unwrap_or_else(|| Session::new(id.clone(), missing.received_at));
             Some(session.with_missing(missing.clone()))
         };
-        update(&self.store, &id, now, mark).await
+        update(self.services.sessions(), id, now, mark).await
+    }
+
+    /// Has a command tell the session of the bytes, because the table refuses the note now. If the bot's data was deleted, nothing
+    /// else would ever erase these bytes.
+    async fn note_later(&self, session: &SessionId, message: &QueueMessage) -> Result<(), NotSent> {
+        let note = Command::NoteSetAside { session: session.clone(), received_at: message.received_at() };
+        self.services.commands().send(&note, Duration::ZERO).await
     }
 }

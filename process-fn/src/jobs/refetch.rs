@@ -1,17 +1,11 @@
-//! Asking again for what was given up, because a person says so.
+//! Asking a provider again for artifacts that were given up, because an operator asks for it.
 
-use super::{Archive, JobError, JobRunner, asked_at};
-use crate::{
-    ports::bucket::Vault,
-    ports::providers::ProviderApi,
-    ports::publisher::Publisher,
-    ports::sessions::{SessionStore, update_known},
-};
+use super::{JobError, Jobs, asked_at};
+use crate::ports::{Services, sessions::update_known};
 use shared::{Session, SessionId, event::Artifact, session::Job};
 
-impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> JobRunner<S, V, A, R, P> {
-    /// Wants again what was given up of a bot, of this artifact or of all, and returns what that is. `now` is in seconds since the
-    /// Unix epoch.
+impl<S: Services> Jobs<S> {
+    /// Wants again what was given up of a bot: this artifact, or all. Returns the jobs. `now` is in seconds since the Unix epoch.
     ///
     /// # Errors
     /// A [`JobError`]: nothing is wanted again.
@@ -26,6 +20,6 @@ impl<S: SessionStore, V: Vault, A: Archive, R: ProviderApi, P: Publisher> JobRun
             let (next, wanted) = session.with_refetch(artifact, asked_at(now));
             Ok::<_, JobError>(((!wanted.is_empty()).then_some(next), wanted))
         };
-        Ok(update_known(&self.store, id, now, None, change).await?.0)
+        Ok(update_known(self.services.sessions(), id, now, None, change).await?.0)
     }
 }

@@ -1,13 +1,9 @@
 use super::*;
-use crate::{
-    ports::bucket::memory::MemoryVault,
-    ports::bucket::uploads,
-    ports::providers::{
-        Refusal,
-        memory::{File, MemoryApi},
-    },
-    ports::sessions::Loaded,
-    ports::sessions::memory::MemoryStore,
+use crate::ports::{
+    bucket::Uploaded,
+    memory::{Memory, Mode},
+    providers::{ApiError, Cause, Refusal, memory::File},
+    sessions::{Loaded, StoreError},
 };
 use serde_json::{Value, json};
 use shared::{
@@ -19,47 +15,19 @@ use shared::{
     hash::sha256_hex,
     message::Head,
     provider,
-    session::{About, State},
+    session::{About, State, advance},
     url::DownloadUrl,
 };
-use std::sync::{Arc, Mutex};
 
 const NOW: i64 = 1_791_212_102;
 const DAY: i64 = 86_400;
 
-/// A publisher that remembers, and refuses as it is told. Its clones are the same.
-#[derive(Clone, Default)]
-struct Heard {
-    told: Arc<Mutex<Vec<PublishedEvent>>>,
-    is_refusing: Arc<Mutex<bool>>,
-}
-
-impl Publisher for Heard {
-    async fn publish(&self, events: &[PublishedEvent]) -> Result<(), PublishError> {
-        if *self.is_refusing.lock().unwrap() {
-            return Err(PublishError);
-        }
-        self.told.lock().unwrap().extend_from_slice(events);
-        Ok(())
-    }
-}
-
-type World = JobRunner<MemoryStore, MemoryVault, MemoryVault, MemoryApi, Heard>;
+type World = Jobs<Memory>;
 
 fn world() -> World {
-    let vault = MemoryVault::default();
-    JobRunner {
-        store: MemoryStore::default(),
-        archive: vault.clone(),
-        vault,
-        api: MemoryApi::default(),
-        publisher: Heard::default(),
-        patience: Duration::from_secs(24 * 3600),
-        retry_base: Duration::from_secs(2),
-        retry_max: Duration::from_secs(900),
-        keeps_recordings: true,
-        transcripts: TranscriptPlaces::default(),
-    }
+    let retry = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(900) };
+    let patience = Duration::from_secs(24 * 3600);
+    Jobs::new(Memory::default(), JobSettings { patience, retry, keeps_recordings: true })
 }
 
 fn event(accept_id: &str, endpoint: Endpoint, body: &Value) -> Event {
@@ -84,14 +52,14 @@ impl World {
     }
 
     async fn take(&self, event: &Event) {
-        let Loaded { session, version } = self.store.load(&event.session, NOW).await.unwrap();
+        let Loaded { session, version } = self.services.sessions.load(&event.session, NOW).await.unwrap();
         let session = session.unwrap_or_else(|| Session::new(event.session.clone(), event.received_at));
         let transition = advance(&session, event);
         for entry in &transition.records {
-            self.store.record(session.id(), entry, NOW).await.unwrap();
+            self.services.sessions.record(session.id(), entry, NOW).await.unwrap();
         }
         if let Some(next) = transition.session {
-            self.store.save(&next, version, NOW).await.unwrap();
+            self.services.sessions.save(&next, version, NOW).await.unwrap();
         }
     }
 
@@ -105,11 +73,11 @@ impl World {
     }
 
     fn session(&self) -> Session {
-        self.store.session(&bot()).unwrap()
+        self.services.sessions.session(&bot()).unwrap()
     }
 
     fn told(&self) -> Vec<&'static str> {
-        self.publisher.told.lock().unwrap().iter().map(|told| told.name).collect()
+        self.services.publisher.names()
     }
 
     fn unavailable(&self, artifact: Artifact) -> Option<String> {
@@ -125,6 +93,12 @@ impl World {
             _ => None,
         }
     }
+}
+
+/// The first try of a fetch of the transcript.
+fn attempt(id: &SessionId, trigger: Trigger) -> Attempt<'_> {
+    let (tried_for, not_found_for) = (Duration::ZERO, Duration::ZERO);
+    Attempt { id, job: Job::FetchTranscript, trigger, earlier: 0, tried_for, not_found_for, now: NOW }
 }
 
 fn transcript() -> Vec<u8> {
@@ -143,24 +117,24 @@ fn url(text: &str) -> DownloadUrl {
 async fn a_transcript_is_kept_as_it_was_written_and_in_our_shape() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
-    world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+    world.services.providers.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
     world.do_it(Job::FetchTranscript, NOW).await.unwrap();
 
     let stored = world.stored(Artifact::Transcript).unwrap();
     assert_eq!((stored.sha256.as_str(), stored.stored_at), (sha256_hex(&transcript()).as_str(), NOW));
-    let kept = world.vault.kept();
+    let kept = world.services.bucket.objects();
     assert_eq!(kept[&stored.key].bytes, transcript());
     let normalised: Value =
         serde_json::from_slice(&kept["meetstream/b/transcript/run-1/normalised.json"].bytes).unwrap();
     assert_eq!(normalised["segments"][0]["text"], "Hello.");
-    let told = world.publisher.told.lock().unwrap().clone();
+    let told = world.services.publisher.published();
     let [told] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!(told.name, "transcript.ready");
     assert!(matches!(&told.about, About::Stored { key, .. } if *key == stored.key), "{told:?}");
     assert_eq!(world.session().due_at(), None, "nothing is left to do");
 
     world.do_it(Job::FetchTranscript, NOW).await.unwrap();
-    assert_eq!(world.api.asked().len(), 1, "a command that comes twice asks nobody twice");
+    assert_eq!(world.services.providers.asked().len(), 1, "a command that comes twice asks nobody twice");
 }
 
 #[tokio::test]
@@ -170,7 +144,7 @@ async fn a_transcript_that_was_made_anew_is_another_and_the_old_one_stays() {
     for (run, text) in [("run-1", "old"), ("run-2", "new")] {
         let content = Content::Inline(json!([{ "transcript": text }]).to_string().into_bytes());
         let run = Some(SenderId::try_from(run).unwrap());
-        world.api.locate(&bot(), Artifact::Transcript, Ok(Located::Found { content, run }));
+        world.services.providers.locate(&bot(), Artifact::Transcript, Ok(Located::Found { content, run }));
     }
     world.do_it(Job::FetchTranscript, NOW).await.unwrap();
     let mut anew = said("transcription.processed");
@@ -180,11 +154,9 @@ async fn a_transcript_that_was_made_anew_is_another_and_the_old_one_stays() {
     world.take(&anew).await;
     world.do_it(Job::FetchTranscript, NOW + 7200).await.unwrap();
     assert!(world.stored(Artifact::Transcript).unwrap().key.contains("run-2"));
-    let keys: Vec<_> = world.vault.kept().into_keys().filter(|key| key.ends_with("raw.json")).collect();
+    let keys: Vec<_> = world.services.bucket.objects().into_keys().filter(|key| key.ends_with("raw.json")).collect();
     assert_eq!(keys.len(), 2, "{keys:?}");
-    let ids: std::collections::BTreeSet<_> =
-        world.publisher.told.lock().unwrap().iter().map(|told| told.id.clone()).collect();
-    assert_eq!(ids.len(), 2, "and both were told");
+    assert_eq!(world.services.publisher.ids().len(), 2, "and both were published");
 }
 
 /// Two fetches may run beside each other: the one that a first trigger began, and the one that a second trigger began meanwhile.
@@ -200,11 +172,12 @@ async fn a_slow_fetch_does_not_replace_what_a_later_one_has_brought() {
         world.take(&event(&n.to_string(), Endpoint::MeetStream, &ready)).await;
     }
     let copy = |key: &str| {
-        let stored = uploads::Stored { key: key.to_owned(), content_type: None, size_bytes: 1, sha256: String::new() };
-        JobResult::Copied(Artifact::Transcript, StoredCopy::Stored(fetch::stored(stored, NOW)))
+        let uploaded = Uploaded { key: key.to_owned(), content_type: None, size_bytes: 1, sha256: String::new() };
+        JobResult::Copied(Artifact::Transcript, StoredCopy::Stored(fetch::stored(uploaded, NOW)))
     };
+    let id = bot();
     for (trigger, key) in [(triggers[1], "new"), (triggers[0], "old")] {
-        world.conclude(&bot(), Job::FetchTranscript, trigger, &copy(key), NOW).await.unwrap();
+        world.conclude(attempt(&id, trigger), &copy(key)).await.unwrap();
     }
     assert_eq!(world.stored(Artifact::Transcript).unwrap().key, "new");
     assert_eq!(world.told(), ["transcript.ready"], "and what is older is not told afterwards");
@@ -218,11 +191,12 @@ async fn a_transcript_that_came_with_its_delivery_asks_nobody() {
     let event = self::event("1", Endpoint::MeetingBaasV1, &body);
     world.take(&event).await;
     world
-        .vault
+        .services
+        .bucket
         .plant(&artifacts::carried(&event.session, &event.accept_id, event.received_at), body.to_string().as_bytes());
     world.run(&event.session, Job::FetchTranscript, NOW, Instant::now() + Duration::from_secs(5)).await.unwrap();
-    assert!(world.api.asked().is_empty());
-    let keys: Vec<_> = world.vault.kept().into_keys().collect();
+    assert!(world.services.providers.asked().is_empty());
+    let keys: Vec<_> = world.services.bucket.keys();
     assert_eq!(keys.len(), 2, "it has its place: {keys:?}");
     assert!(keys.iter().all(|key| key.starts_with("meetingbaas/b/transcript/")), "{keys:?}");
 }
@@ -243,13 +217,13 @@ async fn a_transcript_that_came_with_an_old_delivery_replaces_no_newer_one() {
     let id = first.session.clone();
     let plant = |event: &Event, word: &str| {
         let key = artifacts::carried(&event.session, &event.accept_id, event.received_at);
-        world.vault.plant(&key, body(word).to_string().as_bytes());
+        world.services.bucket.plant(&key, body(word).to_string().as_bytes());
     };
     let deadline = Instant::now() + Duration::from_secs(5);
     world.take(&first).await;
     plant(&first, "first");
     world.run(&id, Job::FetchTranscript, NOW, deadline).await.unwrap();
-    let ours = world.store.session(&id).unwrap().copies()[&Artifact::Transcript].clone();
+    let ours = world.services.sessions.session(&id).unwrap().copies()[&Artifact::Transcript].clone();
 
     plant(&stale, "stale");
     let mut anew = json!({"event": "transcription_complete", "data": {"bot_id": "b"}});
@@ -257,14 +231,18 @@ async fn a_transcript_that_came_with_an_old_delivery_replaces_no_newer_one() {
     let mut anew = self::event("2", Endpoint::MeetingBaasV1, &anew);
     anew.received_at = ReceivedAt((NOW + 1000) * 1000);
     world.take(&anew).await;
-    let is_wanted = world.store.session(&id).unwrap().pending(Job::FetchTranscript).is_some();
+    let is_wanted = world.services.sessions.session(&id).unwrap().pending(Job::FetchTranscript).is_some();
     assert!(is_wanted, "{:?}", anew.kind);
-    world.api.locate(&id, Artifact::Transcript, found(Content::Inline(transcript())));
+    world.services.providers.locate(&id, Artifact::Transcript, found(Content::Inline(transcript())));
     world.run(&id, Job::FetchTranscript, NOW + 1000, deadline).await.unwrap();
-    let copy = world.store.session(&id).unwrap().copies()[&Artifact::Transcript].clone();
+    let copy = world.services.sessions.session(&id).unwrap().copies()[&Artifact::Transcript].clone();
     let StoredCopy::Stored(stored) = copy else { panic!("{copy:?}") };
-    assert_eq!((world.api.asked().len(), stored.sha256.as_str()), (1, sha256_hex(&transcript()).as_str()), "{ours:?}");
-    assert!(!world.vault.kept().keys().any(|key| key.contains("/carried/")), "and none is left behind");
+    assert_eq!(
+        (world.services.providers.asked().len(), stored.sha256.as_str()),
+        (1, sha256_hex(&transcript()).as_str()),
+        "{ours:?}"
+    );
+    assert!(!world.services.bucket.objects().keys().any(|key| key.contains("/carried/")), "and none is left behind");
 }
 
 #[tokio::test]
@@ -275,19 +253,23 @@ async fn a_transcript_that_comes_again_while_the_bus_takes_nothing_is_not_left_b
     let event = self::event("1", Endpoint::MeetingBaasV1, &body);
     let plant = |accept_id: &str| {
         let key = artifacts::carried(&event.session, &AcceptId::new(accept_id), event.received_at);
-        world.vault.plant(&key, body.to_string().as_bytes());
+        world.services.bucket.plant(&key, body.to_string().as_bytes());
     };
     let deadline = Instant::now() + Duration::from_secs(5);
     world.take(&event).await;
     plant("1");
-    *world.publisher.is_refusing.lock().unwrap() = true;
+    world.services.publisher.switch.set(Mode::Refuses);
     world.run(&event.session, Job::FetchTranscript, NOW, deadline).await.unwrap();
     plant("2");
-    *world.publisher.is_refusing.lock().unwrap() = false;
+    world.services.publisher.switch.set(Mode::Works);
     world.run(&event.session, Job::FetchTranscript, NOW + 60, deadline).await.unwrap();
     assert_eq!(world.told(), ["transcript.ready"]);
-    assert!(world.api.asked().is_empty());
-    assert!(!world.vault.kept().keys().any(|key| key.contains("/carried/")), "{:?}", world.vault.kept().keys());
+    assert!(world.services.providers.asked().is_empty());
+    assert!(
+        !world.services.bucket.keys().iter().any(|key| key.contains("/carried/")),
+        "{:?}",
+        world.services.bucket.keys()
+    );
 }
 
 #[tokio::test]
@@ -295,16 +277,16 @@ async fn a_recording_is_downloaded_from_where_it_is_now() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["video.processed"]).await;
     let (old, fresh) = (url("https://files.example.invalid/old"), url("https://files.example.invalid/fresh"));
-    world.api.locate(&bot(), Artifact::Video, found(Content::At(old.clone())));
-    world.api.locate(&bot(), Artifact::Video, found(Content::At(fresh.clone())));
-    world.api.serve(&old, Err(ApiError::later(Cause::UrlRefused)));
-    world.api.serve(&fresh, Ok(File::of("video/mp4", b"moving pictures")));
+    world.services.providers.locate(&bot(), Artifact::Video, found(Content::At(old.clone())));
+    world.services.providers.locate(&bot(), Artifact::Video, found(Content::At(fresh.clone())));
+    world.services.providers.serve(&old, Err(ApiError::later(Cause::UrlRefused)));
+    world.services.providers.serve(&fresh, Ok(File::of("video/mp4", b"moving pictures")));
     world.do_it(Job::FetchVideo, NOW).await.unwrap();
     assert_eq!(world.stored(Artifact::Video), None, "the URL had expired");
     let retry_at = world.session().due_at().unwrap();
     assert_eq!(retry_at, NOW + 2);
     world.do_it(Job::FetchVideo, retry_at - 1).await.unwrap();
-    assert_eq!(world.api.asked().len(), 2, "not before its time");
+    assert_eq!(world.services.providers.asked().len(), 2, "not before its time");
     world.do_it(Job::FetchVideo, retry_at).await.unwrap();
     let stored = world.stored(Artifact::Video).unwrap();
     assert_eq!((stored.key.as_str(), stored.size_bytes), ("meetstream/b/video/recording.mp4", 15));
@@ -313,10 +295,11 @@ async fn a_recording_is_downloaded_from_where_it_is_now() {
 
 #[tokio::test]
 async fn recordings_are_left_where_they_are_if_nobody_wants_them() {
-    let world = World { keeps_recordings: false, ..world() };
+    let mut world = world();
+    world.settings.keeps_recordings = false;
     world.hear(Endpoint::MeetStream, &["video.processed"]).await;
     world.do_it(Job::FetchVideo, NOW).await.unwrap();
-    assert!(world.api.asked().is_empty() && world.told().is_empty());
+    assert!(world.services.providers.asked().is_empty() && world.told().is_empty());
     assert_eq!(world.session().due_at(), None);
 }
 
@@ -325,10 +308,10 @@ async fn a_truncated_body_is_never_taken_for_all_of_it() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["audio.processed"]).await;
     let place = url("https://files.example.invalid/a");
-    world.api.locate(&bot(), Artifact::Audio, found(Content::At(place.clone())));
-    world.api.serve(&place, Ok(File { length: Some(100), ..File::of("audio/wav", b"half") }));
+    world.services.providers.locate(&bot(), Artifact::Audio, found(Content::At(place.clone())));
+    world.services.providers.serve(&place, Ok(File { length: Some(100), ..File::of("audio/wav", b"half") }));
     world.do_it(Job::FetchAudio, NOW).await.unwrap();
-    assert!(world.vault.kept().is_empty() && world.session().copies().is_empty());
+    assert!(world.services.bucket.objects().is_empty() && world.session().copies().is_empty());
     assert!(world.session().pending(Job::FetchAudio).is_some());
 }
 
@@ -351,7 +334,7 @@ async fn what_never_comes_is_given_up_for_the_right_reason() {
     ] {
         let world = world();
         world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
-        world.api.locate(&bot(), Artifact::Transcript, answer);
+        world.services.providers.locate(&bot(), Artifact::Transcript, answer);
         // However long ago the delivery came: it may have been parked for days.
         let begun = NOW + 30 * DAY;
         let (mut now, mut tries) = (begun, 0);
@@ -373,13 +356,13 @@ async fn what_never_comes_is_given_up_for_the_right_reason() {
 async fn an_hour_of_failures_is_no_part_of_the_hour_that_a_404_must_last() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
-    world.api.locate(&bot(), Artifact::Transcript, Err(ApiError::later(Cause::Failing)));
+    world.services.providers.locate(&bot(), Artifact::Transcript, Err(ApiError::later(Cause::Failing)));
     let mut now = NOW;
     while now < NOW + 2 * 3600 {
         world.do_it(Job::FetchTranscript, now).await.unwrap();
         now = world.session().due_at().unwrap();
     }
-    world.api.locate(&bot(), Artifact::Transcript, Err(Refusal::NotFound.into()));
+    world.services.providers.locate(&bot(), Artifact::Transcript, Err(Refusal::NotFound.into()));
     world.do_it(Job::FetchTranscript, now).await.unwrap();
     let first_404_at = world.session().due_at().unwrap();
     world.do_it(Job::FetchTranscript, first_404_at).await.unwrap();
@@ -397,7 +380,7 @@ async fn a_provider_that_asks_for_time_gets_it() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
     let busy = ApiError::Later { cause: Cause::Busy, wait: Some(Duration::from_secs(1000)) };
-    world.api.locate(&bot(), Artifact::Transcript, Err(busy));
+    world.services.providers.locate(&bot(), Artifact::Transcript, Err(busy));
     world.do_it(Job::FetchTranscript, NOW).await.unwrap();
     assert_eq!(world.session().due_at(), Some(NOW + 1000));
 }
@@ -406,16 +389,16 @@ async fn a_provider_that_asks_for_time_gets_it() {
 async fn what_is_ours_to_mend_gives_up_nothing() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
-    world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
-    world.vault.set_failing(true);
+    world.services.providers.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+    world.services.bucket.switch.set(Mode::Refuses);
     world.do_it(Job::FetchTranscript, NOW + 30 * DAY).await.unwrap();
     assert!(world.session().pending(Job::FetchTranscript).is_some());
-    world.vault.set_failing(false);
-    *world.publisher.is_refusing.lock().unwrap() = true;
+    world.services.bucket.switch.set(Mode::Works);
+    world.services.publisher.switch.set(Mode::Refuses);
     let due_at = world.session().due_at().unwrap();
     world.do_it(Job::FetchTranscript, due_at).await.unwrap();
     assert!(world.session().pending(Job::FetchTranscript).is_some(), "what was not told is not done");
-    *world.publisher.is_refusing.lock().unwrap() = false;
+    world.services.publisher.switch.set(Mode::Works);
     let due_at = world.session().due_at().unwrap();
     world.do_it(Job::FetchTranscript, due_at).await.unwrap();
     assert_eq!(world.told(), ["transcript.ready"]);
@@ -427,9 +410,9 @@ async fn a_bus_that_takes_nothing_makes_nobody_download_again() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["video.processed"]).await;
     let place = url("https://files.example.invalid/v");
-    world.api.locate(&bot(), Artifact::Video, found(Content::At(place.clone())));
-    world.api.serve(&place, Ok(File::of("video/mp4", b"moving pictures")));
-    *world.publisher.is_refusing.lock().unwrap() = true;
+    world.services.providers.locate(&bot(), Artifact::Video, found(Content::At(place.clone())));
+    world.services.providers.serve(&place, Ok(File::of("video/mp4", b"moving pictures")));
+    world.services.publisher.switch.set(Mode::Refuses);
     let (mut now, mut waits) = (NOW, vec![]);
     for _ in 0..12 {
         world.do_it(Job::FetchVideo, now).await.unwrap();
@@ -437,14 +420,19 @@ async fn a_bus_that_takes_nothing_makes_nobody_download_again() {
         waits.push(due_at - now);
         now = due_at;
     }
-    assert_eq!(world.api.asked().len(), 2, "where it is, and the download: {:?}", world.api.asked());
+    assert_eq!(
+        world.services.providers.asked().len(),
+        2,
+        "where it is, and the download: {:?}",
+        world.services.providers.asked()
+    );
     assert_eq!(waits[..4], [2, 4, 8, 16], "and each further try waits longer");
-    assert!(world.stored(Artifact::Video).unwrap().is_untold);
-    *world.publisher.is_refusing.lock().unwrap() = false;
+    assert!(world.stored(Artifact::Video).unwrap().is_unpublished);
+    world.services.publisher.switch.set(Mode::Works);
     world.do_it(Job::FetchVideo, now).await.unwrap();
     assert_eq!((world.told(), world.session().due_at()), (vec!["recording.ready"], None));
-    assert!(!world.stored(Artifact::Video).unwrap().is_untold);
-    assert_eq!(world.api.asked().len(), 2);
+    assert!(!world.stored(Artifact::Video).unwrap().is_unpublished);
+    assert_eq!(world.services.providers.asked().len(), 2);
 }
 
 #[tokio::test]
@@ -452,8 +440,8 @@ async fn a_recording_is_fetched_once_however_often_it_is_announced() {
     let world = world();
     world.hear(Endpoint::MeetStreamCallback, &["video.processed"]).await;
     let place = url("https://files.example.invalid/v");
-    world.api.locate(&bot(), Artifact::Video, found(Content::At(place.clone())));
-    world.api.serve(&place, Ok(File::of("video/mp4", b"moving pictures")));
+    world.services.providers.locate(&bot(), Artifact::Video, found(Content::At(place.clone())));
+    world.services.providers.serve(&place, Ok(File::of("video/mp4", b"moving pictures")));
     world.do_it(Job::FetchVideo, NOW).await.unwrap();
     world.hear(Endpoint::MeetStream, &["video.processed"]).await;
     for n in 0..20 {
@@ -464,7 +452,7 @@ async fn a_recording_is_fetched_once_however_often_it_is_announced() {
         world.take(&again).await;
         world.do_it(Job::FetchVideo, NOW + 7200 * (n + 1)).await.unwrap();
     }
-    assert_eq!(world.api.asked().len(), 2, "{:?}", world.api.asked());
+    assert_eq!(world.services.providers.asked().len(), 2, "{:?}", world.services.providers.asked());
     assert_eq!(world.told(), ["recording.ready"]);
 }
 
@@ -472,7 +460,7 @@ async fn a_recording_is_fetched_once_however_often_it_is_announced() {
 async fn a_transcript_is_fetched_anew_after_a_while_only() {
     let world = world();
     world.hear(Endpoint::MeetStreamCallback, &["transcription.processed"]).await;
-    world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+    world.services.providers.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
     world.do_it(Job::FetchTranscript, NOW).await.unwrap();
     for n in 0..60 {
         let mut again = said("transcription.processed");
@@ -482,25 +470,25 @@ async fn a_transcript_is_fetched_anew_after_a_while_only() {
         world.take(&again).await;
         world.do_it(Job::FetchTranscript, NOW + n).await.unwrap();
     }
-    assert_eq!(world.api.asked().len(), 1, "one request after another asks the provider nothing");
+    assert_eq!(world.services.providers.asked().len(), 1, "one request after another asks the provider nothing");
     let due_at = world.session().due_at().unwrap();
     assert_eq!(due_at, NOW + 900);
     world.do_it(Job::FetchTranscript, due_at).await.unwrap();
-    assert_eq!((world.api.asked().len(), world.session().due_at()), (2, None));
+    assert_eq!((world.services.providers.asked().len(), world.session().due_at()), (2, None));
 }
 
 #[tokio::test]
 async fn what_was_given_up_is_asked_for_again_when_somebody_says_so() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["transcription.processed", "audio.processed"]).await;
-    world.api.set_configured(false);
+    world.services.providers.set_configured(false);
     world.do_it(Job::FetchTranscript, NOW).await.unwrap();
     assert_eq!(world.unavailable(Artifact::Transcript).as_deref(), Some("no_key"));
-    world.api.set_configured(true);
+    world.services.providers.set_configured(true);
     assert_eq!(world.refetch(&bot(), Some(Artifact::Video), NOW).await, Ok(vec![]), "that was not given up");
     assert_eq!(world.refetch(&bot(), None, NOW + 2 * DAY).await, Ok(vec![Job::FetchTranscript]));
-    world.api.locate(&bot(), Artifact::Transcript, Ok(Located::Pending));
-    world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+    world.services.providers.locate(&bot(), Artifact::Transcript, Ok(Located::Pending));
+    world.services.providers.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
     world.do_it(Job::FetchTranscript, NOW + 2 * DAY).await.unwrap();
     world.do_it(Job::FetchTranscript, NOW + 2 * DAY).await.unwrap();
     let due_at = world.session().pending(Job::FetchTranscript).unwrap().due_at();
@@ -516,7 +504,7 @@ async fn a_provider_that_rests_uses_up_no_tries_and_no_patience() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
     let resting = ApiError::Later { cause: Cause::Resting, wait: Some(Duration::from_secs(60)) };
-    world.api.locate(&bot(), Artifact::Transcript, Err(resting));
+    world.services.providers.locate(&bot(), Artifact::Transcript, Err(resting));
     for n in 0..3000 {
         world.do_it(Job::FetchTranscript, NOW + 60 * n).await.unwrap();
         assert_eq!(world.session().due_at(), Some(NOW + 60 * (n + 1)));
@@ -528,7 +516,10 @@ async fn a_provider_that_rests_uses_up_no_tries_and_no_patience() {
 async fn a_repeated_claim_asks_the_provider_once() {
     let world = world();
     let fact = |kind| Fact { kind, occurred_at: None, reason: None };
-    world.api.describe(&bot(), Ok(BotDetail { facts: vec![fact(EventKind::Done)], ..BotDetail::default() }));
+    world
+        .services
+        .providers
+        .describe(&bot(), Ok(BotDetail { facts: vec![fact(EventKind::Done)], ..BotDetail::default() }));
     for n in 0..50 {
         for name in ["bot.stopped", "bot.done"] {
             let mut claim = said(name);
@@ -539,7 +530,11 @@ async fn a_repeated_claim_asks_the_provider_once() {
             world.do_it(Job::Confirm, NOW + n).await.unwrap();
         }
     }
-    assert!((1..=2).contains(&world.api.asked().len()), "an end and a conclusion: {}", world.api.asked().len());
+    assert!(
+        (1..=2).contains(&world.services.providers.asked().len()),
+        "an end and a conclusion: {}",
+        world.services.providers.asked().len()
+    );
 }
 
 #[tokio::test]
@@ -551,7 +546,7 @@ async fn a_bot_that_never_was_is_looked_for_a_few_times() {
         world.do_it(Job::Confirm, now).await.unwrap();
         now = world.session().due_at().unwrap_or(now);
     }
-    assert_eq!(world.api.asked().len(), 4);
+    assert_eq!(world.services.providers.asked().len(), 4);
     assert_eq!(now, NOW + 3600);
 }
 
@@ -567,10 +562,10 @@ async fn nothing_but_a_word_about_the_deletion_proves_an_unverified_one() {
     ] {
         let world = world();
         world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
-        world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+        world.services.providers.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
         world.do_it(Job::FetchTranscript, NOW).await.unwrap();
         world.hear(Endpoint::MeetStreamCallback, &["data_deletion"]).await;
-        world.api.describe(&bot(), answer.clone());
+        world.services.providers.describe(&bot(), answer.clone());
         let (mut now, mut tries) = (NOW, 0);
         while world.session().pending(Job::Confirm).is_some() && tries < 200 {
             world.do_it(Job::Confirm, now).await.unwrap();
@@ -578,73 +573,44 @@ async fn nothing_but_a_word_about_the_deletion_proves_an_unverified_one() {
             tries += 1;
         }
         assert_eq!(world.session().is_erased(), proves, "{answer:?}");
-        assert!(!world.vault.kept().is_empty(), "the sweep erases, and only what was proved");
+        assert!(!world.services.bucket.objects().is_empty(), "the sweep erases, and only what was proved");
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_job_that_hangs_is_tried_again_later() {
-    struct Hanging;
-    impl Archive for Hanging {
-        async fn store(
-            &self,
-            _: &str,
-            _: crate::ports::providers::Download,
-            _: Instant,
-        ) -> Result<uploads::Stored, ArchiveError> {
-            std::future::pending().await
-        }
-        async fn put(&self, _: &str, _: &str, _: Vec<u8>) -> Result<uploads::Stored, ArchiveError> {
-            std::future::pending().await
-        }
-    }
-    let World { store, vault, api, publisher, patience, retry_base, retry_max, keeps_recordings, transcripts, .. } =
-        world();
-    let hanging = JobRunner {
-        store: store.clone(),
-        vault,
-        archive: Hanging,
-        api,
-        publisher,
-        patience,
-        retry_base,
-        retry_max,
-        keeps_recordings,
-        transcripts,
-    };
-    let outer = World { store, ..world() };
-    outer.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
-    hanging.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
-    let deadline = Instant::now() + Duration::from_millis(20);
-    hanging.run(&bot(), Job::FetchTranscript, NOW, deadline).await.unwrap();
-    assert_eq!(outer.session().due_at(), Some(NOW + 2));
+    let world = world();
+    world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
+    world.services.bucket.switch.set(Mode::Hangs);
+    world.do_it(Job::FetchTranscript, NOW).await.unwrap();
+    assert_eq!(world.session().due_at(), Some(NOW + 2));
 }
 
 #[tokio::test]
 async fn after_a_deletion_nothing_is_left_and_only_then_it_is_told() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["bot.inmeeting", "bot.done", "transcription.processed", "bot.error"]).await;
-    world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+    world.services.providers.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
     world.do_it(Job::FetchTranscript, NOW).await.unwrap();
     let neighbour = key(Folder::Parked, "another-group", "1");
-    world.vault.plant(&neighbour, b"a neighbour's");
+    world.services.bucket.plant(&neighbour, b"a neighbour's");
     for folder in Folder::ALL {
-        world.vault.plant(&key(folder, &bot().group(), "1"), b"Priya");
+        world.services.bucket.plant(&key(folder, &bot().group(), "1"), b"Priya");
     }
     world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
     assert!(world.session().custom_attributes().is_none() && world.session().copies().is_empty());
     world.do_it(Job::Erase, NOW).await.unwrap();
-    assert_eq!(world.vault.kept().into_keys().collect::<Vec<_>>(), [neighbour]);
-    assert!(world.store.entries(&bot()).is_empty(), "what was kept beside it too");
+    assert_eq!(world.services.bucket.keys(), [neighbour]);
+    assert!(world.services.sessions.entries(&bot()).is_empty(), "what was kept beside it too");
     assert!(!world.told().contains(&"data.deleted"), "somebody may still be storing something");
 
     let again_at = world.session().due_at().unwrap();
     assert_eq!(again_at, NOW + 1200);
-    world.vault.plant(&artifacts::carried(&bot(), &AcceptId::new("late"), ReceivedAt(0)), b"Priya");
+    world.services.bucket.plant(&artifacts::carried(&bot(), &AcceptId::new("late"), ReceivedAt(0)), b"Priya");
     world.do_it(Job::EraseAgain, NOW).await.unwrap();
-    assert_eq!(world.vault.kept().len(), 2, "not before its time");
+    assert_eq!(world.services.bucket.objects().len(), 2, "not before its time");
     world.do_it(Job::EraseAgain, again_at).await.unwrap();
-    assert_eq!(world.vault.kept().len(), 1);
+    assert_eq!(world.services.bucket.objects().len(), 1);
     assert_eq!(world.told().last(), Some(&"data.deleted"));
     assert_eq!((world.session().state(), world.session().due_at()), (State::Deleted, None));
     let document = serde_json::to_string(&world.session()).unwrap();
@@ -656,15 +622,15 @@ async fn a_fetch_that_was_under_way_leaves_nothing_behind() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
     let session = world.session();
-    let trigger = session.pending(Job::FetchTranscript).unwrap().wanted();
+    let (id, trigger) = (bot(), session.pending(Job::FetchTranscript).unwrap().wanted());
     let end = {
-        world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
-        world.fetch(&session, Artifact::Transcript, NOW, Instant::now() + Duration::from_secs(5)).await.unwrap()
+        world.services.providers.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+        world.fetch_transcript(&session, NOW).await.unwrap()
     };
-    assert_eq!(world.vault.kept().len(), 2, "stored, and not saved yet");
+    assert_eq!(world.services.bucket.objects().len(), 2, "stored, and not saved yet");
     world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
-    world.conclude(&bot(), Job::FetchTranscript, trigger, &end, NOW).await.unwrap();
-    assert!(world.vault.kept().is_empty() && world.session().copies().is_empty());
+    world.conclude(attempt(&id, trigger), &end).await.unwrap();
+    assert!(world.services.bucket.objects().is_empty() && world.session().copies().is_empty());
     assert!(world.told().is_empty());
 }
 
@@ -673,16 +639,16 @@ async fn a_fetch_that_was_under_way_leaves_nothing_behind() {
 async fn a_session_is_told_later_of_bytes_that_were_set_aside() {
     let world = world();
     world.note_set_aside(&bot(), ReceivedAt(0), NOW).await.unwrap();
-    assert_eq!(world.store.session(&bot()), None, "there is nothing to be told");
+    assert_eq!(world.services.sessions.session(&bot()), None, "there is nothing to be told");
     world.hear(Endpoint::MeetStream, &["bot.done"]).await;
     world.note_set_aside(&bot(), ReceivedAt(0), NOW).await.unwrap();
     assert_eq!(world.session().pending(Job::Erase), None, "of a bot whose data is not deleted they are to stay");
     world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
     world.do_it(Job::Erase, NOW).await.unwrap();
     assert_eq!(world.session().pending(Job::Erase), None);
-    world.store.set_fault(|_, _| Err(StoreError::Unavailable));
+    world.services.sessions.set_fault(|_, _| Err(StoreError::Unavailable));
     assert!(world.note_set_aside(&bot(), ReceivedAt(0), NOW).await.is_err());
-    world.store.clear_fault();
+    world.services.sessions.clear_fault();
     world.note_set_aside(&bot(), ReceivedAt(0), NOW).await.unwrap();
     assert!(world.session().pending(Job::Erase).is_some());
 }
@@ -691,12 +657,12 @@ async fn a_session_is_told_later_of_bytes_that_were_set_aside() {
 async fn an_operators_deletion_goes_the_way_of_the_providers() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["bot.inmeeting", "bot.done", "transcription.processed", "bot.error"]).await;
-    world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+    world.services.providers.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
     world.do_it(Job::FetchTranscript, NOW).await.unwrap();
     let told = world.told().len();
     // Somebody else saves the session in between, once.
     let mut is_first = true;
-    world.store.set_fault(move |call, _| {
+    world.services.sessions.set_fault(move |call, _| {
         let conflicts = call == "save" && std::mem::take(&mut is_first);
         if conflicts { Err(StoreError::Conflict) } else { Ok(()) }
     });
@@ -706,34 +672,34 @@ async fn an_operators_deletion_goes_the_way_of_the_providers() {
     assert!(session.custom_attributes().is_none() && session.copies().is_empty());
     assert!(session.timeline().iter().any(|entry| entry.source.as_str() == "operator"));
     assert_eq!(world.told().len(), told, "nothing is erased yet");
-    assert!(!world.vault.kept().is_empty());
+    assert!(!world.services.bucket.objects().is_empty());
 
     world.do_it(Job::Erase, NOW).await.unwrap();
     let again_at = world.session().due_at().unwrap();
     world.do_it(Job::EraseAgain, again_at).await.unwrap();
-    assert!(world.vault.kept().is_empty() && world.store.entries(&bot()).is_empty());
+    assert!(world.services.bucket.objects().is_empty() && world.services.sessions.entries(&bot()).is_empty());
     assert_eq!(world.told().last(), Some(&"data.deleted"));
     assert_eq!((world.session().state(), world.session().due_at()), (State::Deleted, None));
 
-    world.vault.plant("meetstream/b/audio/recording.wav", b"put there by hand");
+    world.services.bucket.plant("meetstream/b/audio/recording.wav", b"put there by hand");
     world.delete(&bot(), again_at).await.unwrap();
     world.do_it(Job::Erase, again_at).await.unwrap();
-    assert!(world.vault.kept().is_empty(), "asked for again, it erases again");
+    assert!(world.services.bucket.objects().is_empty(), "asked for again, it erases again");
     assert_eq!(world.session().timeline().iter().filter(|entry| entry.kind == "data.deleted").count(), 1);
 }
 
 #[tokio::test]
 async fn a_bot_can_be_deleted_before_anything_of_it_took_effect() {
     let world = world();
-    world.vault.plant(&key(Folder::Parked, &bot().group(), "1"), b"Priya");
+    world.services.bucket.plant(&key(Folder::Parked, &bot().group(), "1"), b"Priya");
     world.delete(&bot(), NOW).await.unwrap();
     world.do_it(Job::Erase, NOW).await.unwrap();
-    assert!(world.vault.kept().is_empty());
+    assert!(world.services.bucket.objects().is_empty());
     world.hear(Endpoint::MeetStream, &["bot.inmeeting", "bot.error", "transcription.processed", "data_deletion"]).await;
     let session = world.session();
     assert_eq!((session.state(), session.pending(Job::FetchTranscript)), (State::Deleted, None));
-    let document =
-        serde_json::to_string(&session).unwrap() + &serde_json::to_string(&world.store.entries(&bot())).unwrap();
+    let document = serde_json::to_string(&session).unwrap()
+        + &serde_json::to_string(&world.services.sessions.entries(&bot())).unwrap();
     assert!(!document.contains("Priya"), "{document}");
 }
 
@@ -741,7 +707,7 @@ async fn a_bot_can_be_deleted_before_anything_of_it_took_effect() {
 async fn a_deletion_that_is_not_saved_comes_again() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["bot.done"]).await;
-    world.store.set_fault(|call, _| if call == "save" { Err(StoreError::Conflict) } else { Ok(()) });
+    world.services.sessions.set_fault(|call, _| if call == "save" { Err(StoreError::Conflict) } else { Ok(()) });
     assert_eq!(world.delete(&bot(), NOW).await, Err(JobError::Contended));
     assert!(!world.session().is_erased());
 }
@@ -750,13 +716,13 @@ async fn a_deletion_that_is_not_saved_comes_again() {
 async fn an_unverified_deletion_erases_nothing_until_the_provider_says_so() {
     let world = world();
     world.hear(Endpoint::MeetStream, &["transcription.processed"]).await;
-    world.api.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
+    world.services.providers.locate(&bot(), Artifact::Transcript, found(Content::Inline(transcript())));
     world.do_it(Job::FetchTranscript, NOW).await.unwrap();
     world.hear(Endpoint::MeetStreamCallback, &["data_deletion"]).await;
     assert!(world.session().pending(Job::Erase).is_none() && world.stored(Artifact::Transcript).is_some());
 
-    world.api.describe(&bot(), Ok(BotDetail::default()));
-    world.api.describe(&bot(), Err(Refusal::Gone.into()));
+    world.services.providers.describe(&bot(), Ok(BotDetail::default()));
+    world.services.providers.describe(&bot(), Err(Refusal::Gone.into()));
     world.do_it(Job::Confirm, NOW).await.unwrap();
     assert!(!world.session().is_erased(), "the provider still has it");
     let retry_at = world.session().due_at().unwrap();
@@ -776,7 +742,7 @@ async fn an_unverified_end_is_confirmed_by_the_provider() {
     let ended = EventKind::Ended(Ended { outcome: Outcome::Kicked, certainty: Certainty::Final });
     let detail =
         BotDetail { facts: vec![fact(EventKind::InCall), fact(ended), fact(EventKind::Done)], ..BotDetail::default() };
-    world.api.describe(&bot(), Ok(detail));
+    world.services.providers.describe(&bot(), Ok(detail));
     world.do_it(Job::Confirm, NOW).await.unwrap();
     let session = world.session();
     assert!(session.is_confirmed());
@@ -794,7 +760,7 @@ async fn a_claim_that_is_not_borne_out_stays_a_claim() {
     for answer in [Ok(BotDetail::default()), Err(ApiError::later(Cause::NoKey)), Err(Refusal::NotFound.into())] {
         let world = world();
         world.hear(Endpoint::MeetStreamCallback, &["bot.done"]).await;
-        world.api.describe(&bot(), answer);
+        world.services.providers.describe(&bot(), answer);
         let (mut now, mut tries) = (NOW, 0);
         while world.session().pending(Job::Confirm).is_some() && tries < 200 {
             world.do_it(Job::Confirm, now).await.unwrap();
@@ -812,8 +778,8 @@ async fn an_empty_first_answer_settles_no_confirmation() {
     let world = world();
     world.hear(Endpoint::MeetStreamCallback, &["bot.done"]).await;
     let done = Fact { kind: EventKind::Done, occurred_at: None, reason: None };
-    world.api.describe(&bot(), Ok(BotDetail::default()));
-    world.api.describe(&bot(), Ok(BotDetail { facts: vec![done], ..BotDetail::default() }));
+    world.services.providers.describe(&bot(), Ok(BotDetail::default()));
+    world.services.providers.describe(&bot(), Ok(BotDetail { facts: vec![done], ..BotDetail::default() }));
     world.do_it(Job::Confirm, NOW).await.unwrap();
     let retry_at = world.session().pending(Job::Confirm).expect("it is still to be confirmed").due_at();
     assert!(!world.session().is_confirmed() && retry_at > NOW);
@@ -833,16 +799,17 @@ async fn a_calendars_events_have_the_calendars_time_and_an_id_for_each_form_of_a
         entries
     };
     for title in ["Standup", "Retro", "Standup"] {
-        world.api.fill(&calendar, Ok(form(title)));
+        world.services.providers.fill(&calendar, Ok(form(title)));
     }
     world
-        .api
+        .services
+        .providers
         .fill(&calendar, Ok(CalendarEntries { gone: vec![SenderId::try_from("e1").unwrap()], ..Default::default() }));
     for round in 0..3 {
         touched(&world, [1], 10 * round).await;
         world.run(&calendar, Job::SyncCalendar, NOW + 10 * round + 1, deadline).await.unwrap();
     }
-    let told = world.publisher.told.lock().unwrap().clone();
+    let told = world.services.publisher.published();
     let ids: Vec<_> = told.iter().map(|told| told.id.as_str()).collect();
     assert_eq!(ids.len(), 3);
     assert!(ids[0] == ids[2] && ids[0] != ids[1] && ids.iter().all(|id| id.len() == 64), "{ids:?}");
@@ -891,14 +858,14 @@ async fn a_calendars_entries_are_mirrored_and_their_changes_told() {
         gone,
     };
     let (e1, e2) = (entry("e1", "Standup", EntryStatus::Confirmed), entry("e2", "Retro", EntryStatus::Confirmed));
-    world.api.fill(&calendar, Ok(filled(vec![e1.clone(), e2], vec![])));
+    world.services.providers.fill(&calendar, Ok(filled(vec![e1.clone(), e2], vec![])));
     let cancelled = entry("e1", "Standup", EntryStatus::Cancelled);
-    world.api.fill(&calendar, Ok(filled(vec![cancelled.clone()], vec![id("e2")])));
+    world.services.providers.fill(&calendar, Ok(filled(vec![cancelled.clone()], vec![id("e2")])));
 
     let deadline = Instant::now() + Duration::from_secs(5);
     world.run(&calendar, Job::SyncCalendar, NOW, deadline).await.unwrap();
     assert_eq!(world.told(), ["calendar.event_changed"; 2]);
-    assert_eq!(world.store.calendar_entry(&calendar, &id("e1"), NOW).await.unwrap(), Some(e1));
+    assert_eq!(world.services.sessions.calendar_entry(&calendar, &id("e1"), NOW).await.unwrap(), Some(e1));
 
     let mut again = body;
     again["data"]["last_updated_ts"] = json!("2026-10-05T11:00:00Z");
@@ -907,13 +874,13 @@ async fn a_calendars_entries_are_mirrored_and_their_changes_told() {
     world.take(&later).await;
     world.run(&calendar, Job::SyncCalendar, NOW, deadline).await.unwrap();
     assert_eq!(world.told().len(), 3, "a cancellation; what was not found once may be there the next time");
-    let again_at = world.store.session(&calendar).unwrap().due_at().unwrap();
+    let again_at = world.services.sessions.session(&calendar).unwrap().due_at().unwrap();
     assert_eq!(again_at, NOW + 3600);
     world.run(&calendar, Job::SyncCalendar, again_at, deadline).await.unwrap();
     assert_eq!(world.told().len(), 4, "and one that is gone");
-    assert_eq!(world.store.session(&calendar).unwrap().due_at(), None);
-    assert_eq!(world.store.calendar_entry(&calendar, &id("e1"), NOW).await.unwrap(), Some(cancelled));
-    assert_eq!(world.store.calendar_entry(&calendar, &id("e2"), NOW).await.unwrap(), None);
+    assert_eq!(world.services.sessions.session(&calendar).unwrap().due_at(), None);
+    assert_eq!(world.services.sessions.calendar_entry(&calendar, &id("e1"), NOW).await.unwrap(), Some(cancelled));
+    assert_eq!(world.services.sessions.calendar_entry(&calendar, &id("e2"), NOW).await.unwrap(), None);
 }
 
 /// A calendar that was told to have these entries touched, one delivery each, so many seconds after the beginning.
@@ -951,19 +918,23 @@ async fn only_what_was_touched_since_is_asked_for() {
     let world = world();
     let deadline = Instant::now() + Duration::from_secs(60);
     let calendar = touched(&world, 0..30, 0).await;
-    world.api.fill(&calendar, Ok(entries(0..250)));
+    world.services.providers.fill(&calendar, Ok(entries(0..250)));
     world.run(&calendar, Job::SyncCalendar, NOW + 1, deadline).await.unwrap();
     assert_eq!(world.told().len(), 30, "of what was asked for");
-    let asked = world.api.asked_for_entries();
+    let asked = world.services.providers.asked_for_entries();
     for n in 30..50 {
         touched(&world, [n], i64::from(n)).await;
         world.run(&calendar, Job::SyncCalendar, NOW + i64::from(n) + 1, deadline).await.unwrap();
     }
-    assert_eq!((asked, world.api.asked_for_entries()), (30, 50), "each entry once");
+    assert_eq!((asked, world.services.providers.asked_for_entries()), (30, 50), "each entry once");
     assert_eq!(world.told().len(), 50);
     touched(&world, [3], 100).await;
     world.run(&calendar, Job::SyncCalendar, NOW + 101, deadline).await.unwrap();
-    assert_eq!((world.api.asked_for_entries(), world.told().len()), (51, 50), "touched again, and the same as before");
+    assert_eq!(
+        (world.services.providers.asked_for_entries(), world.told().len()),
+        (51, 50),
+        "touched again, and the same as before"
+    );
 }
 
 #[tokio::test]
@@ -971,19 +942,19 @@ async fn what_a_failing_provider_gave_is_kept_and_the_next_job_goes_on() {
     let world = world();
     let deadline = Instant::now() + Duration::from_secs(60);
     let calendar = touched(&world, 0..150, 0).await;
-    world.api.fill(&calendar, Ok(entries(0..250)));
-    world.api.fill(&calendar, Err(ApiError::later(Cause::Failing)));
-    world.api.fill(&calendar, Ok(entries(0..250)));
+    world.services.providers.fill(&calendar, Ok(entries(0..250)));
+    world.services.providers.fill(&calendar, Err(ApiError::later(Cause::Failing)));
+    world.services.providers.fill(&calendar, Ok(entries(0..250)));
     world.run(&calendar, Job::SyncCalendar, NOW + 1, deadline).await.unwrap();
     assert_eq!(world.told().len(), 8);
-    let mut due_at = world.store.session(&calendar).unwrap().due_at().unwrap();
+    let mut due_at = world.services.sessions.session(&calendar).unwrap().due_at().unwrap();
     assert_eq!(due_at, NOW + 61);
     world.run(&calendar, Job::SyncCalendar, due_at, deadline).await.unwrap();
     assert_eq!(world.told().len(), 108, "no more than so many at a time");
-    due_at = world.store.session(&calendar).unwrap().due_at().unwrap();
+    due_at = world.services.sessions.session(&calendar).unwrap().due_at().unwrap();
     world.run(&calendar, Job::SyncCalendar, due_at, deadline).await.unwrap();
-    assert_eq!((world.told().len(), world.store.session(&calendar).unwrap().due_at()), (150, None));
-    assert_eq!(world.api.asked_for_entries(), 8 + 8 + 142);
+    assert_eq!((world.told().len(), world.services.sessions.session(&calendar).unwrap().due_at()), (150, None));
+    assert_eq!(world.services.providers.asked_for_entries(), 8 + 8 + 142);
 }
 
 #[tokio::test]
@@ -991,8 +962,8 @@ async fn an_entry_that_the_provider_refuses_is_not_announced_as_gone() {
     let world = world();
     let deadline = Instant::now() + Duration::from_secs(60);
     let calendar = touched(&world, [1], 0).await;
-    world.api.fill(&calendar, Ok(entries([1])));
-    world.api.fill(&calendar, Ok(CalendarEntries::default()));
+    world.services.providers.fill(&calendar, Ok(entries([1])));
+    world.services.providers.fill(&calendar, Ok(CalendarEntries::default()));
     world.run(&calendar, Job::SyncCalendar, NOW + 1, deadline).await.unwrap();
     touched(&world, [1], 10).await;
     for now in [NOW + 11, NOW + 5000, NOW + 10_000] {
@@ -1000,7 +971,7 @@ async fn an_entry_that_the_provider_refuses_is_not_announced_as_gone() {
     }
     assert_eq!(world.told(), ["calendar.event_changed"]);
     let id = SenderId::try_from("e1").unwrap();
-    assert!(world.store.calendar_entry(&calendar, &id, NOW).await.unwrap().is_some());
+    assert!(world.services.sessions.calendar_entry(&calendar, &id, NOW).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -1008,19 +979,19 @@ async fn a_deleted_calendar_keeps_no_title_and_is_never_mirrored_again() {
     let world = world();
     let deadline = Instant::now() + Duration::from_secs(60);
     let calendar = touched(&world, 0..3, 0).await;
-    world.api.fill(&calendar, Ok(entries(0..3)));
+    world.services.providers.fill(&calendar, Ok(entries(0..3)));
     world.run(&calendar, Job::SyncCalendar, NOW + 1, deadline).await.unwrap();
     world.delete(&calendar, NOW + 2).await.unwrap();
     world.run(&calendar, Job::Erase, NOW + 2, deadline).await.unwrap();
     touched(&world, 0..3, 10).await;
     world.run(&calendar, Job::SyncCalendar, NOW + 11, deadline).await.unwrap();
-    let again_at = world.store.session(&calendar).unwrap().due_at().unwrap();
+    let again_at = world.services.sessions.session(&calendar).unwrap().due_at().unwrap();
     world.run(&calendar, Job::EraseAgain, again_at, deadline).await.unwrap();
     for n in 0..3 {
         let id = SenderId::try_from(format!("e{n}").as_str()).unwrap();
-        assert_eq!(world.store.calendar_entry(&calendar, &id, NOW).await.unwrap(), None);
+        assert_eq!(world.services.sessions.calendar_entry(&calendar, &id, NOW).await.unwrap(), None);
     }
-    let session = world.store.session(&calendar).unwrap();
+    let session = world.services.sessions.session(&calendar).unwrap();
     let document = serde_json::to_string(&session).unwrap();
     assert!(session.calendar().is_none() && !document.contains("e1\""), "{document}");
     assert_eq!((world.told().last(), session.due_at()), (Some(&"data.deleted"), None));
@@ -1033,9 +1004,9 @@ async fn what_keeps_coming_does_not_reschedule_the_word_of_the_deletion() {
     world.do_it(Job::Erase, NOW).await.unwrap();
     let again_at = world.session().due_at().unwrap();
     for n in 1..100 {
-        let (session, version) = (world.session(), world.store.load(&bot(), NOW).await.unwrap().version);
-        let kept = session.with_bytes_kept(ReceivedAt((NOW + 10 * n) * 1000));
-        world.store.save(&kept, version, NOW).await.unwrap();
+        let (session, version) = (world.session(), world.services.sessions.load(&bot(), NOW).await.unwrap().version);
+        let kept = session.with_bytes_set_aside(ReceivedAt((NOW + 10 * n) * 1000));
+        world.services.sessions.save(&kept, version, NOW).await.unwrap();
         world.do_it(Job::Erase, NOW + 10 * n).await.unwrap();
     }
     assert_eq!(world.session().pending(Job::EraseAgain).unwrap().due_at(), again_at);

@@ -4,14 +4,19 @@
 //! What is real: commands, jobs, sweep, breaker and patience. What is made up: an answer of a provider takes 300 ms, a call to
 //! a store 20 ms, the transfer of a recording 30 s, and the processor nothing.
 
+use super::{JobSettings, Jobs, command::CommandHandler, sweep::Sweep};
 use crate::{
-    CommandHandler, CommandQueue, JobRunner, NotSent, PublishError, Publisher, Requeue, RequeueError, Returned, Sweep,
-    TranscriptPlaces,
+    backoff::Backoff,
     invocation::Invocation,
-    ports::bucket::memory::MemoryVault,
-    ports::bucket::uploads::{Archive, ArchiveError, Stored},
-    ports::providers::{ApiError, Cause, Download, Entries, Patience, ProviderApi, breaker::Breaker, memory::File},
-    ports::sessions::{DUE_PER_SHARD, SessionStore, Version, memory::MemoryStore},
+    ports::{
+        Services,
+        bucket::{Bucket, BucketError, Listed, Object, UploadError, Uploaded, memory::MemoryBucket},
+        memory::MemoryEvents,
+        providers::{ApiError, Cause, Download, Entries, Patience, ProviderApi, breaker::Breaker, memory::File},
+        publisher::{PublishError, Publisher},
+        queues::commands::{CommandQueue, NotSent},
+        sessions::{DUE_PER_SHARD, SessionStore, Version, memory::MemoryStore},
+    },
 };
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_smithy_types::byte_stream::ByteStream;
@@ -119,29 +124,45 @@ impl ProviderApi for Api {
     }
 }
 
-/// A bucket that takes its time.
-struct Bucket;
+/// A bucket whose artifacts take their time. Its artifacts are nowhere.
+#[derive(Clone, Default)]
+struct SlowBucket(MemoryBucket);
 
-impl Bucket {
-    fn stored(key: &str, bytes: u64) -> Stored {
-        Stored { key: key.to_owned(), content_type: None, size_bytes: bytes, sha256: String::new() }
+impl SlowBucket {
+    fn uploaded(key: &str) -> Uploaded {
+        Uploaded { key: key.to_owned(), content_type: None, size_bytes: 1, sha256: String::new() }
     }
 }
 
-impl Archive for Bucket {
-    async fn store(&self, key: &str, _: Download, _: Instant) -> Result<Stored, ArchiveError> {
-        sleep(Duration::from_secs(30)).await;
-        Ok(Self::stored(key, 1))
+impl Bucket for SlowBucket {
+    async fn put(&self, object: &Object) -> Result<(), BucketError> {
+        self.0.put(object).await
     }
 
-    async fn put(&self, key: &str, _: &str, _: Vec<u8>) -> Result<Stored, ArchiveError> {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BucketError> {
+        self.0.get(key).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, BucketError> {
+        self.0.list(prefix).await
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), BucketError> {
+        self.0.remove(key).await
+    }
+
+    async fn put_artifact(&self, key: &str, _: &str, _: Vec<u8>) -> Result<Uploaded, UploadError> {
         sleep(Duration::from_millis(20)).await;
-        Ok(Self::stored(key, 1))
+        Ok(Self::uploaded(key))
+    }
+
+    async fn upload(&self, key: &str, _: Download, _: Instant) -> Result<Uploaded, UploadError> {
+        sleep(Duration::from_secs(30)).await;
+        Ok(Self::uploaded(key))
     }
 }
 
-/// The commands queue, with the time at which each was sent; a bus that takes everything, and an events queue that is never
-/// needed.
+/// The commands queue, with the time at which each command was sent; and a bus that takes everything.
 #[derive(Clone, Default)]
 struct Queue(Arc<Mutex<VecDeque<(Command, Instant)>>>);
 
@@ -161,17 +182,52 @@ impl Publisher for Queue {
     }
 }
 
-impl Requeue for Queue {
-    async fn put_back(&self, _: Returned<'_>) -> Result<(), RequeueError> {
-        Ok(())
+/// The ports of one run.
+#[derive(Clone)]
+struct Timed {
+    sessions: MemoryStore,
+    bucket: SlowBucket,
+    events: MemoryEvents,
+    queue: Queue,
+    api: Arc<Api>,
+}
+
+impl Services for Timed {
+    type Sessions = MemoryStore;
+    type Bucket = SlowBucket;
+    type Events = MemoryEvents;
+    type Commands = Queue;
+    type Publisher = Queue;
+    type Providers = Api;
+
+    fn sessions(&self) -> &MemoryStore {
+        &self.sessions
+    }
+
+    fn bucket(&self) -> &SlowBucket {
+        &self.bucket
+    }
+
+    fn events(&self) -> &MemoryEvents {
+        &self.events
+    }
+
+    fn commands(&self) -> &Queue {
+        &self.queue
+    }
+
+    fn publisher(&self) -> &Queue {
+        &self.queue
+    }
+
+    fn providers(&self) -> &Api {
+        &self.api
     }
 }
 
-type Everything = CommandHandler<MemoryStore, MemoryVault, Queue, Queue, Bucket, Api, Queue>;
-
 struct Run {
-    command_handler: Everything,
-    queue: Queue,
+    command_handler: CommandHandler<Timed>,
+    services: Timed,
     began: Instant,
     longest_wait: Mutex<Duration>,
 }
@@ -191,29 +247,21 @@ struct Figures {
 
 impl Run {
     fn new(health: Health, keeps_recordings: bool) -> Rc<Self> {
-        let (store, vault, queue) = (MemoryStore::default(), MemoryVault::default(), Queue::default());
-        let jobs = JobRunner {
-            store: store.clone(),
-            vault: vault.clone(),
-            archive: Bucket,
-            api: Api {
-                health,
-                patience: Patience::DEFAULT,
-                breakers: Default::default(),
-                asked: Mutex::default(),
-                details: Mutex::default(),
-                began: Instant::now(),
-            },
-            publisher: queue.clone(),
-            patience: Duration::from_secs(86_400),
-            retry_base: Duration::from_secs(2),
-            retry_max: Duration::from_secs(900),
-            keeps_recordings,
-            transcripts: TranscriptPlaces::default(),
+        let api = Api {
+            health,
+            patience: Patience::DEFAULT,
+            breakers: Default::default(),
+            asked: Mutex::default(),
+            details: Mutex::default(),
+            began: Instant::now(),
         };
-        let sweep = Sweep { store, commands: queue.clone(), vault, queue: queue.clone() };
-        let command_handler = CommandHandler { sweep, jobs };
-        Rc::new(Self { command_handler, queue, began: Instant::now(), longest_wait: Mutex::default() })
+        let (sessions, bucket, events) = (MemoryStore::default(), SlowBucket::default(), MemoryEvents::default());
+        let services = Timed { sessions, bucket, events, queue: Queue::default(), api: Arc::new(api) };
+        let retry = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(900) };
+        let settings = JobSettings { patience: Duration::from_secs(86_400), retry, keeps_recordings };
+        let jobs = Jobs::new(services.clone(), settings);
+        let command_handler = CommandHandler { sweep: Sweep { services: services.clone() }, jobs };
+        Rc::new(Self { command_handler, services, began: Instant::now(), longest_wait: Mutex::default() })
     }
 
     fn now(&self) -> Duration {
@@ -242,14 +290,14 @@ impl Run {
             let head = Head { accept_id: AcceptId::new(format!("{n} {m}")), endpoint, delivery_id: None, received_at };
             let event = provider::parse(&QueueMessage::restored(head, body.to_string().into_bytes())).unwrap();
             let now = i64::try_from(self.now().as_secs()).unwrap();
-            let loaded = self.command_handler.jobs.store.load(&event.session, now).await.unwrap();
+            let loaded = self.services.sessions.load(&event.session, now).await.unwrap();
             let before = loaded.session.unwrap_or_else(|| Session::new(event.session.clone(), received_at));
             let Some(next) = advance(&before, &event).session else { continue };
             let version = if m == 0 { Version::Absent } else { loaded.version };
-            self.command_handler.jobs.store.save(&next, version, now).await.unwrap();
+            self.services.sessions.save(&next, version, now).await.unwrap();
             for job in next.newly_wanted(before.jobs(), now) {
                 let command = Command::Job { session: event.session.clone(), job };
-                self.queue.0.lock().unwrap().push_back((command, Instant::now()));
+                self.services.queue.0.lock().unwrap().push_back((command, Instant::now()));
             }
         }
     }
@@ -264,10 +312,10 @@ impl Run {
         let before = Session::new(event.session.clone(), received_at);
         let session = advance(&before, &event).session.unwrap();
         let now = i64::try_from(self.now().as_secs()).unwrap();
-        self.command_handler.jobs.store.save(&session, Version::Absent, now).await.unwrap();
+        self.services.sessions.save(&session, Version::Absent, now).await.unwrap();
         for job in session.newly_wanted(before.jobs(), now) {
             let command = Command::Job { session: event.session.clone(), job };
-            self.queue.0.lock().unwrap().push_back((command, Instant::now()));
+            self.services.queue.0.lock().unwrap().push_back((command, Instant::now()));
         }
     }
 
@@ -276,7 +324,7 @@ impl Run {
         loop {
             let mut batch = SqsEvent::default();
             {
-                let mut queue = self.queue.0.lock().unwrap();
+                let mut queue = self.services.queue.0.lock().unwrap();
                 for n in 0..BATCH.min(queue.len()) {
                     let mut message = SqsMessage::default();
                     message.message_id = Some(n.to_string());
@@ -342,7 +390,7 @@ async fn hour_beside(health: Health, meetings: usize, keeps_recordings: bool, fo
     local.run_until(arriving).await;
     let now = i64::try_from(run.now().as_secs()).unwrap();
     let stored = |provider| {
-        let sessions = run.command_handler.jobs.store.sessions(now).into_iter();
+        let sessions = run.services.sessions.sessions(now).into_iter();
         let of_provider = sessions.filter(move |session| session.id().provider == provider);
         of_provider
             .map(|session| session.copies().values().filter(|copy| matches!(copy, StoredCopy::Stored(_))).count())
@@ -351,21 +399,11 @@ async fn hour_beside(health: Health, meetings: usize, keeps_recordings: bool, fo
     let figures = Figures {
         stored_of_meetstream: stored(Provider::MeetStream),
         stored_of_meetingbaas: stored(Provider::MeetingBaas),
-        asked: *run.command_handler.jobs.api.asked.lock().unwrap(),
+        asked: *run.services.api.asked.lock().unwrap(),
         longest_sweep: *longest.lock().unwrap(),
         longest_wait: *run.longest_wait.lock().unwrap(),
-        most_details_a_minute: run
-            .command_handler
-            .jobs
-            .api
-            .details
-            .lock()
-            .unwrap()
-            .values()
-            .copied()
-            .max()
-            .unwrap_or(0),
-        left_in_queue: run.queue.0.lock().unwrap().len(),
+        most_details_a_minute: run.services.api.details.lock().unwrap().values().copied().max().unwrap_or(0),
+        left_in_queue: run.services.queue.0.lock().unwrap().len(),
     };
     println!("{health:?}, {meetings} meetings, {forged} forged, recordings {keeps_recordings}: {figures:?}");
     figures

@@ -21,7 +21,7 @@ mod download;
 mod error;
 mod meetingbaas;
 mod meetstream;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(test)]
 pub(crate) mod memory;
 mod patience;
 mod rest;

@@ -23,7 +23,7 @@ pub struct CalendarFacts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionFact>,
     /// The entries that were touched, each with the last that was heard of it; of more than [`MAX_AFFECTED`] the latest.
-    pub affected: BTreeMap<String, Heard>,
+    pub affected: BTreeMap<String, Mention>,
 }
 
 /// The last that was heard of a calendar's connection. The order of the fields is the order of precedence.
@@ -33,7 +33,7 @@ pub struct ConnectionFact {
     /// How far the witness can be trusted.
     pub trust: Trust,
     /// When.
-    pub heard: Heard,
+    pub heard: Mention,
     /// What happened.
     pub what: CalendarEvent,
 }
@@ -42,7 +42,7 @@ pub struct ConnectionFact {
 /// after the receipt, else by our clock: one event with a time in the future must not outrank all that follow.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Heard {
+pub struct Mention {
     /// By the sender's clock. Many deliveries about calendars have no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occurred_at: Option<OccurredAt>,
@@ -50,20 +50,20 @@ pub struct Heard {
     pub received_at: ReceivedAt,
     /// What was done about it, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seen: Option<Seen>,
+    pub checked: Option<Checked>,
 }
 
 /// What was done about an entry of a calendar that was touched.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Seen {
+pub enum Checked {
     /// It was mirrored as the provider has it, or taken away.
     Mirrored,
     /// The provider did not find it, for the first time at this time, in seconds since the Unix epoch.
     Missing(i64),
 }
 
-impl Heard {
+impl Mention {
     fn moment(&self) -> i64 {
         self.occurred_at.as_ref().map_or(self.received_at.0, |at| at.moment().as_millisecond().min(self.received_at.0))
     }
@@ -71,20 +71,20 @@ impl Heard {
 
 impl CalendarFacts {
     /// Notes what was done about an entry, unless it was touched again since `heard`.
-    pub(super) fn note(&mut self, id: &str, heard: &Heard, seen: Seen) {
+    pub(super) fn note(&mut self, id: &str, heard: &Mention, checked: Checked) {
         if let Some(last) = self.affected.get_mut(id).filter(|last| Ord::cmp(&**last, heard).is_eq()) {
-            last.seen = Some(seen);
+            last.checked = Some(checked);
         }
     }
 }
 
-impl PartialOrd for Heard {
+impl PartialOrd for Mention {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Heard {
+impl Ord for Mention {
     fn cmp(&self, other: &Self) -> Ordering {
         let all = |heard: &Self| (heard.moment(), heard.occurred_at.clone(), heard.received_at);
         all(self).cmp(&all(other))
@@ -93,7 +93,7 @@ impl Ord for Heard {
 
 impl CalendarFacts {
     /// Raises every field that the change says something about. Like all of a session: in any order, to the same end.
-    pub(super) fn merge(&mut self, change: &CalendarChange, heard: Heard, trust: Trust) {
+    pub(super) fn merge(&mut self, change: &CalendarChange, heard: Mention, trust: Trust) {
         // We ask the provider for what changed since then: a time in the future would hide all changes before it.
         let is_past = |at: &OccurredAt| at.moment().as_millisecond() <= heard.received_at.0;
         self.last_updated = self.last_updated.take().max(heard.occurred_at.clone().filter(is_past));
@@ -118,8 +118,8 @@ impl CalendarFacts {
 
     /// The entries that were touched since they were last mirrored, those that were touched longest ago first.
     #[must_use]
-    pub fn to_mirror(&self) -> Vec<(&str, &Heard)> {
-        let touched = self.affected.iter().filter(|(_, heard)| heard.seen != Some(Seen::Mirrored));
+    pub fn to_mirror(&self) -> Vec<(&str, &Mention)> {
+        let touched = self.affected.iter().filter(|(_, heard)| heard.checked != Some(Checked::Mirrored));
         let mut touched: Vec<_> = touched.map(|(id, heard)| (id.as_str(), heard)).collect();
         touched.sort_by_key(|(_, heard)| heard.received_at);
         touched
@@ -143,8 +143,8 @@ mod tests {
     }
 
     /// Heard at this second of the sender's, if it is not 0, and in this second of ours, which is of the next day.
-    fn heard(second: u32, received: i64) -> Heard {
-        Heard { occurred_at: at(second), received_at: ReceivedAt(1_767_312_000_000 + received * 1000), seen: None }
+    fn heard(second: u32, received: i64) -> Mention {
+        Mention { occurred_at: at(second), received_at: ReceivedAt(1_767_312_000_000 + received * 1000), checked: None }
     }
 
     fn after(changes: &[(CalendarChange, u32)]) -> CalendarFacts {
@@ -187,10 +187,10 @@ mod tests {
     #[test]
     fn a_time_in_the_future_hides_nothing_that_comes_later() {
         let of = |what, second: u32, received: i64| {
-            let heard = Heard {
+            let heard = Mention {
                 occurred_at: at(second),
                 received_at: ReceivedAt(1_767_225_600_000 + received * 1000),
-                seen: None,
+                checked: None,
             };
             (CalendarChange { what, affected: [second.to_string()].into() }, heard)
         };

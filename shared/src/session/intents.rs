@@ -1,6 +1,6 @@
 //! What is still to be done for a session. Saving the session stores the intent; commands only remind of it.
 
-use super::{Due, Heard, Job, Progress, Seen, Session, StoredCopy, Trigger};
+use super::{Checked, Due, Job, Mention, Progress, Session, StoredCopy, Trigger};
 use crate::{event::Artifact, time::ReceivedAt, trust::Trust};
 use std::collections::BTreeMap;
 
@@ -106,10 +106,10 @@ impl Session {
     /// The session after something was done about these entries of its calendar. One that was touched again meanwhile counts as
     /// touched.
     #[must_use]
-    pub fn with_seen(&self, seen: &[(String, Heard, Seen)]) -> Self {
+    pub fn with_checked(&self, results: &[(String, Mention, Checked)]) -> Self {
         let mut next = self.clone();
         if let Some(calendar) = &mut next.calendar {
-            seen.iter().for_each(|(id, heard, seen)| calendar.note(id, heard, *seen));
+            results.iter().for_each(|(id, heard, checked)| calendar.note(id, heard, *checked));
         }
         next
     }

@@ -368,7 +368,7 @@ pub struct Stored {
     pub stored_at: i64,
     /// Whether it is still to be published.
     #[serde(default, skip_serializing_if = "super::is_default")]
-    pub is_untold: bool,
+    pub is_unpublished: bool,
 }
 
 #[cfg(test)]

@@ -316,7 +316,7 @@ mod tests {
             size_bytes: 1,
             content_type: Some("audio/wav".to_owned()),
             stored_at: 1,
-            is_untold: false,
+            is_unpublished: false,
         });
         let entry = CalendarEntry {
             id: SenderId::try_from("e").unwrap(),

@@ -8,7 +8,7 @@ impl Session {
     /// marking one that is not missing: it may have been saved by a call whose answer was lost.
     #[must_use]
     pub fn with_missing(&self, missing: MissingDelivery) -> Self {
-        let mut next = self.with_bytes_kept(missing.received_at);
+        let mut next = self.with_bytes_set_aside(missing.received_at);
         if !self.timeline.iter().any(|entry| entry.accept_id == missing.accept_id) {
             timeline::insert_missing(&mut next.missing, missing);
         }
@@ -21,7 +21,7 @@ impl Session {
     pub fn with_set_aside(&self, entry: &TimelineLine) -> Option<Self> {
         let mut next = self.clone();
         next.arrived(&entry.accept_id);
-        let next = next.with_bytes_kept(entry.received_at);
+        let next = next.with_bytes_set_aside(entry.received_at);
         (next != *self).then_some(next)
     }
 
@@ -29,7 +29,7 @@ impl Session {
     /// deleted they must be erased. A delivery can be far older than the deletion and come after it, from the spool or by a
     /// person's replay, so its time says nothing about what was erased already.
     #[must_use]
-    pub fn with_bytes_kept(&self, received_at: ReceivedAt) -> Self {
+    pub fn with_bytes_set_aside(&self, received_at: ReceivedAt) -> Self {
         let mut next = self.clone();
         if next.is_erased() {
             let kept = Trigger::new(Trust::Verified, None, received_at);

@@ -297,10 +297,10 @@ fn no_erasure_settles_what_was_kept_while_it_ran() {
     let running = deleted.pending(Job::Erase).unwrap().wanted();
     let once = deleted.with_erased(Job::Erase, running, Some(0));
     for received_at in [ReceivedAt(0), running.received_at(), ReceivedAt(running.received_at().0 + 1)] {
-        let kept = deleted.with_bytes_kept(received_at);
+        let kept = deleted.with_bytes_set_aside(received_at);
         assert!(kept.with_erased(Job::Erase, running, Some(0)).pending(Job::Erase).is_some(), "{received_at:?}");
-        let again = once.with_bytes_kept(received_at).with_bytes_kept(received_at);
-        let first = once.with_bytes_kept(received_at).pending(Job::Erase).unwrap().wanted();
+        let again = once.with_bytes_set_aside(received_at).with_bytes_set_aside(received_at);
+        let first = once.with_bytes_set_aside(received_at).pending(Job::Erase).unwrap().wanted();
         assert!(again.with_erased(Job::Erase, first, Some(0)).pending(Job::Erase).is_some(), "{received_at:?}");
     }
 }

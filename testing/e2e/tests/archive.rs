@@ -10,7 +10,7 @@ use axum::{
 };
 use e2e::{local_aws::LocalAws, scratch::Scratch};
 use process_fn::{
-    ApiError, ApiSettings, Archive, ArchiveError, Cause, Patience, ProviderApi, Providers, S3Archive, Stored,
+    ApiError, ApiSettings, Bucket, Cause, Patience, ProviderApi, Providers, S3Bucket, UploadError, Uploaded,
 };
 use sha2::{Digest, Sha256};
 use shared::{
@@ -46,23 +46,23 @@ async fn host() -> Result<String> {
     Ok(url)
 }
 
-async fn store(archive: &S3Archive, url: &str, key: &str) -> Result<Result<Stored, ArchiveError>> {
+async fn store(bucket: &S3Bucket, url: &str, key: &str) -> Result<Result<Uploaded, UploadError>> {
     let settings = ApiSettings { meetstream: None, meetingbaas: None, downloads: Downloads::Anywhere };
     let download =
         Providers::new(&settings, Patience::DEFAULT).download(Artifact::Video, &DownloadUrl::parse(url)?).await?;
-    Ok(archive.store(key, download, Instant::now() + Duration::from_secs(120)).await)
+    Ok(bucket.upload(key, download, Instant::now() + Duration::from_secs(120)).await)
 }
 
 #[tokio::test]
 async fn downloads_arrive_in_the_bucket_as_they_are_or_not_at_all() -> Result<()> {
     let scratch = Scratch::create(&LocalAws::from_env()?).await?;
     let connection = platform::aws::connection(&scratch.aws.environment(), process_fn::AWS_CALL_BUDGET)?;
-    let archive = S3Archive::new(&connection, scratch.bucket.clone());
+    let bucket = S3Bucket::new(&connection, scratch.bucket.clone());
     let (host, s3) = (host().await?, &scratch.aws.s3);
 
     for (path, kind, content) in [("video", "video/mp4", video()), ("audio", "audio/wav", b"sound".to_vec())] {
         let key = format!("meetstream/b/{path}/recording");
-        let stored = store(&archive, &format!("{host}/{path}"), &key).await??;
+        let stored = store(&bucket, &format!("{host}/{path}"), &key).await??;
         let sha256 = hex::encode(Sha256::digest(&content));
         ensure!(stored.size_bytes == content.len() as u64 && stored.sha256 == sha256, "{stored:?}");
         let object = s3.get_object().bucket(&scratch.bucket).key(&key).send().await?;
@@ -77,8 +77,8 @@ async fn downloads_arrive_in_the_bucket_as_they_are_or_not_at_all() -> Result<()
     }
 
     let key = "meetstream/b/cut/recording";
-    let cut = store(&archive, &format!("{host}/cut"), key).await?;
-    ensure!(cut == Err(ArchiveError::Download(ApiError::later(Cause::Truncated))), "{cut:?}");
+    let cut = store(&bucket, &format!("{host}/cut"), key).await?;
+    ensure!(cut == Err(UploadError::Download(ApiError::later(Cause::Truncated))), "{cut:?}");
     let listed = s3.list_objects_v2().bucket(&scratch.bucket).send().await?;
     let keys: Vec<_> = listed.contents().iter().filter_map(|object| object.key()).collect();
     ensure!(keys == ["meetstream/b/audio/recording", "meetstream/b/video/recording"], "{keys:?}");

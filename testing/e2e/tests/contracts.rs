@@ -11,9 +11,8 @@ use e2e::{
     scratch::{QueueRules, Scratch},
 };
 use process_fn::{
-    DynamoStore, Record, Redelivery, Requeue, RequeueError, Returned, S3Vault, SqsRedelivery, SqsRequeue,
+    DynamoStore, EventsQueue, Message as Outgoing, QueueError, Record, S3Bucket, SqsEvents, bucket_contract,
     contract::{queries_contract, store_contract},
-    vault_contract,
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -40,16 +39,15 @@ async fn the_table_keeps_the_contract() -> Result<()> {
 #[tokio::test]
 async fn the_bucket_keeps_the_contract() -> Result<()> {
     let scratch = Scratch::create(&LocalAws::from_env()?).await?;
-    let vault = S3Vault::new(&connection(&scratch.aws)?, scratch.bucket.clone());
-    vault_contract(&vault, "parked/", now()?).await;
+    let bucket = S3Bucket::new(&connection(&scratch.aws)?, scratch.bucket.clone());
+    bucket_contract(&bucket, "parked/", now()?).await;
     scratch.remove().await
 }
 
 /// The events queue: from one end through the functions' adapters, from the other as the mapping receives.
 struct Events {
     scratch: Scratch,
-    requeue: SqsRequeue,
-    redelivery: SqsRedelivery,
+    queue: SqsEvents,
 }
 
 impl Events {
@@ -58,15 +56,11 @@ impl Events {
         let rules = QueueRules { visibility: Duration::from_secs(600), max_receives: 20 };
         let scratch = Scratch::with_rules(&LocalAws::from_env()?, rules).await?;
         let (connection, url) = (connection(&scratch.aws)?, scratch.queue.url.clone());
-        Ok(Self {
-            requeue: SqsRequeue::new(&connection, url.clone()),
-            redelivery: SqsRedelivery::new(&connection, url),
-            scratch,
-        })
+        Ok(Self { queue: SqsEvents::new(&connection, url), scratch })
     }
 
-    async fn send(&self, group: &str, text: &str) -> Result<(), RequeueError> {
-        self.requeue.put_back(Returned { text, group, dedup_id: text }).await
+    async fn send(&self, group: &str, text: &str) -> Result<(), QueueError> {
+        self.queue.send(Outgoing { text, group, dedup_id: text }).await
     }
 
     async fn receive(&self, most: i32) -> Result<Vec<Record>> {
@@ -116,9 +110,9 @@ async fn a_group_waits_for_what_is_in_flight_and_keeps_its_order() -> Result<()>
     let second = events.receive(10).await?;
     ensure!(bodies(&second) == ["b1"], "only the other group: {second:?}");
 
-    events.redelivery.postpone(&first, Duration::from_secs(300)).await;
+    events.queue.change_visibility(&first, Duration::from_secs(300)).await;
     ensure!(events.receive(10).await?.is_empty(), "a postponed message holds its group");
-    events.redelivery.postpone(&first, Duration::ZERO).await;
+    events.queue.change_visibility(&first, Duration::ZERO).await;
     let again = events.receive(10).await?;
     ensure!(bodies(&again) == ["a1", "a2", "a3"], "in the order in which they were sent: {again:?}");
     ensure!(again.iter().map(|record| record.receive_count).collect::<Vec<_>>() == [2, 1, 1], "{again:?}");
@@ -126,7 +120,7 @@ async fn a_group_waits_for_what_is_in_flight_and_keeps_its_order() -> Result<()>
 
     // As the mapping does with a partial answer: the first is deleted, the others come again.
     events.delete(&again[0]).await?;
-    events.redelivery.postpone(&again[1..], Duration::ZERO).await;
+    events.queue.change_visibility(&again[1..], Duration::ZERO).await;
     ensure!(bodies(&events.receive(10).await?) == ["a2", "a3"]);
     events.scratch.remove().await
 }
@@ -160,13 +154,13 @@ async fn the_queue_takes_the_characters_that_it_documents_and_refuses_the_others
     let events = Events::create().await?;
     let allowed = "\t\n\r ~\u{7f}\u{85}\u{d7ff}\u{e000}\u{fffd}\u{10000}\u{10ffff}🤖\"<&>";
     events.send("a", "0").await?;
-    let sent = events.requeue.put_back(Returned { text: allowed, group: "a", dedup_id: "allowed" }).await;
+    let sent = events.queue.send(Outgoing { text: allowed, group: "a", dedup_id: "allowed" }).await;
     ensure!(sent == Ok(()), "{sent:?}");
     let forbidden = ["\0", "\u{1}", "\u{b}", "\u{1f}", "\u{fffe}", "\u{ffff}"];
     for forbidden in forbidden.into_iter().filter(|_| !events.scratch.aws.outputs.lacks("forbidden characters")) {
         let text = format!("{{\"text\":\"{forbidden}\"}}");
-        let sent = events.requeue.put_back(Returned { text: &text, group: "a", dedup_id: "forbidden" }).await;
-        ensure!(sent == Err(RequeueError::Refused), "{forbidden:?}: {sent:?}");
+        let sent = events.queue.send(Outgoing { text: &text, group: "a", dedup_id: "forbidden" }).await;
+        ensure!(sent == Err(QueueError::Refused), "{forbidden:?}: {sent:?}");
     }
     ensure!(bodies(&events.receive(10).await?) == ["0", allowed]);
     events.scratch.remove().await
@@ -177,11 +171,11 @@ async fn the_queue_takes_the_characters_that_it_documents_and_refuses_the_others
 async fn the_queue_takes_a_mebibyte_and_refuses_more() -> Result<()> {
     let events = Events::create().await?;
     let most = "x".repeat(1_048_576);
-    let sent = events.requeue.put_back(Returned { text: &most, group: "a", dedup_id: "most" }).await;
+    let sent = events.queue.send(Outgoing { text: &most, group: "a", dedup_id: "most" }).await;
     ensure!(sent == Ok(()), "{sent:?}");
     let more = format!("{most}x");
-    let sent = events.requeue.put_back(Returned { text: &more, group: "b", dedup_id: "more" }).await;
-    ensure!(sent == Err(RequeueError::Refused), "{sent:?}");
+    let sent = events.queue.send(Outgoing { text: &more, group: "b", dedup_id: "more" }).await;
+    ensure!(sent == Err(QueueError::Refused), "{sent:?}");
     let received = events.receive(10).await?;
     ensure!(received.len() == 1 && received[0].body == most, "{} messages", received.len());
     events.scratch.remove().await
@@ -194,15 +188,13 @@ async fn what_was_received_too_often_dies_and_lets_its_group_go_on() -> Result<(
     let rules = QueueRules { visibility: Duration::from_secs(600), max_receives: 2 };
     let scratch = Scratch::with_rules(&LocalAws::from_env()?, rules).await?;
     let connection = connection(&scratch.aws)?;
-    let url = scratch.queue.url.clone();
-    let (requeue, redelivery) = (SqsRequeue::new(&connection, url.clone()), SqsRedelivery::new(&connection, url));
-    let events = Events { scratch, requeue, redelivery };
+    let events = Events { queue: SqsEvents::new(&connection, scratch.queue.url.clone()), scratch };
     events.send("a", "a1").await?;
     events.send("a", "a2").await?;
     for count in [1, 2] {
         let first = events.receive(1).await?;
         ensure!(bodies(&first) == ["a1"] && first[0].receive_count == count, "{first:?}");
-        events.redelivery.postpone(&first, Duration::ZERO).await;
+        events.queue.change_visibility(&first, Duration::ZERO).await;
     }
     // An implementation may need a receive to notice.
     let mut next = events.receive(1).await?;

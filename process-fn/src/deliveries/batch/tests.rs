@@ -1,10 +1,12 @@
 use super::*;
 use crate::{
+    backoff::Backoff,
     deliveries::Policy,
-    ports::bucket::{Kept, Listed, VaultError, memory::MemoryVault},
-    ports::publisher::PublishError,
-    ports::queues::commands::{CommandQueue, NotSent},
-    ports::sessions::{Loaded, StoreError, Version, memory::MemoryStore},
+    ports::memory::{Memory, Mode},
+    ports::{
+        bucket::Bucket,
+        sessions::{Loaded, SessionStore, StoreError, Version},
+    },
 };
 use aws_lambda_events::sqs::SqsMessage;
 use proptest::prelude::*;
@@ -14,16 +16,10 @@ use shared::{
     auth::{AuthMode, Credentials, PathTokens},
     message::{Carried, MAX_MESSAGE_BYTES, MAX_WHOLE_BYTES, Packed},
     provider,
-    session::{Disposition, Job, MissingDelivery, PublishedEvent, State},
+    session::{Disposition, Job, MissingDelivery, State},
 };
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-};
 use tokio::time::Instant;
 
 const LAST_RECEIVE: u32 = 5;
@@ -31,56 +27,12 @@ const LAST_RECEIVE: u32 = 5;
 /// The age from which a record that fails is parked at once.
 const OLD: Duration = Duration::from_secs(1000);
 
-#[derive(Default)]
-struct Asked(Mutex<Vec<(Vec<String>, u64)>>);
-
-impl Redelivery for Asked {
-    async fn postpone(&self, records: &[Record], delay: Duration) {
-        let ids = records.iter().map(|record| record.message_id.clone()).collect();
-        self.0.lock().unwrap().push((ids, delay.as_secs()));
-    }
-}
-
-#[derive(Default)]
-struct Heard(Mutex<Vec<String>>);
-
-impl Publisher for Heard {
-    async fn publish(&self, events: &[PublishedEvent]) -> Result<(), PublishError> {
-        self.0.lock().unwrap().extend(events.iter().map(|event| event.id.clone()));
-        Ok(())
-    }
-}
-
-/// Commands that were sent, unless their queue refuses.
-#[derive(Default)]
-struct Sent(Mutex<Vec<Command>>, AtomicBool);
-
-impl CommandQueue for Sent {
-    async fn send(&self, command: &Command, _: Duration) -> Result<(), NotSent> {
-        if self.1.load(Ordering::Relaxed) {
-            return Err(NotSent);
-        }
-        self.0.lock().unwrap().push(command.clone());
-        Ok(())
-    }
-}
-
-type Function = Processor<MemoryStore, MemoryVault, Heard, Asked, Sent>;
+type Function = Deliveries<Memory>;
 
 fn function() -> Function {
-    Processor {
-        store: MemoryStore::default(),
-        vault: MemoryVault::default(),
-        publisher: Heard::default(),
-        redelivery: Asked::default(),
-        commands: Sent::default(),
-        policy: Policy {
-            park_after_receives: LAST_RECEIVE,
-            park_after_age: OLD,
-            retry_base: Duration::from_secs(2),
-            retry_max: Duration::from_secs(900),
-        },
-    }
+    let retry = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(900) };
+    let policy = Policy { park_after_receives: LAST_RECEIVE, park_after_age: OLD, retry };
+    Deliveries { services: Memory::default(), policy }
 }
 
 fn message(accept_id: &str, endpoint: Endpoint, body: &[u8]) -> QueueMessage {
@@ -140,22 +92,17 @@ async fn invoke(function: &Function, records: Vec<SqsMessage>) -> Vec<String> {
 
 impl Function {
     fn state(&self, id: &str) -> State {
-        self.store.session(&bot(id)).map_or(State::Unknown, |session| session.state())
+        self.services.sessions.session(&bot(id)).map_or(State::Unknown, |session| session.state())
     }
 
     fn beside(&self, id: &str) -> Vec<Disposition> {
-        self.store.entries(&bot(id)).iter().map(|entry| entry.disposition).collect()
-    }
-
-    /// What was asked of the queue since the last time.
-    fn postponed(&self) -> Vec<(Vec<String>, u64)> {
-        std::mem::take(&mut *self.redelivery.0.lock().unwrap())
+        self.services.sessions.entries(&bot(id)).iter().map(|entry| entry.disposition).collect()
     }
 
     /// Fails every call about one bot.
     fn fail_for(&self, id: &str, error: StoreError) {
         let failing = bot(id);
-        self.store.set_fault(move |_, id| if *id == failing { Err(error) } else { Ok(()) });
+        self.services.sessions.set_fault(move |_, id| if *id == failing { Err(error) } else { Ok(()) });
     }
 }
 
@@ -166,8 +113,8 @@ async fn a_group_costs_one_load_and_one_save() {
     let records = names.iter().enumerate().map(|(n, name)| record(&n.to_string(), 1, &event("b", name, "10:00:00")));
     assert_eq!(invoke(&function, records.collect()).await, [""; 0]);
     assert_eq!(function.state("b"), State::Leaving);
-    assert_eq!(function.store.calls(), ["load", "save"]);
-    assert_eq!(function.publisher.0.lock().unwrap().len(), 4);
+    assert_eq!(function.services.sessions.calls(), ["load", "save"]);
+    assert_eq!(function.services.publisher.published().len(), 4);
 }
 
 #[tokio::test]
@@ -178,7 +125,7 @@ async fn a_record_that_failed_before_is_saved_alone() {
         record("2", 1, &event("b", "bot.inmeeting", "10:00:01")),
     ];
     assert_eq!(invoke(&function, batch).await, [""; 0]);
-    assert_eq!(function.store.calls(), ["load", "save", "save"], "and what was saved is not read again");
+    assert_eq!(function.services.sessions.calls(), ["load", "save", "save"], "and what was saved is not read again");
 }
 
 #[tokio::test]
@@ -196,9 +143,13 @@ async fn a_failure_stalls_its_own_group_only() {
     };
     assert_eq!(invoke(&function, batch()).await, ["bad 1", "bad 2"]);
     assert_eq!((function.state("good"), function.state("other")), (State::InCall, State::Joining));
-    assert_eq!(function.postponed(), [(vec!["bad 1".to_owned(), "bad 2".to_owned()], 2)], "together, in order");
+    assert_eq!(
+        function.services.events.postponed(),
+        [(vec!["bad 1".to_owned(), "bad 2".to_owned()], 2)],
+        "together, in order"
+    );
 
-    function.store.clear_fault();
+    function.services.sessions.clear_fault();
     let again = vec![
         record("bad 1", 2, &event("bad", "bot.joining", "10:00:00")),
         record("bad 2", 2, &event("bad", "bot.inmeeting", "10:00:01")),
@@ -210,7 +161,7 @@ async fn a_failure_stalls_its_own_group_only() {
 #[tokio::test]
 async fn what_is_behind_a_failure_is_untouched_and_waits_as_long() {
     let function = function();
-    function.store.set_fault(|call, _| if call == "save" { Err(StoreError::Unavailable) } else { Ok(()) });
+    function.services.sessions.set_fault(|call, _| if call == "save" { Err(StoreError::Unavailable) } else { Ok(()) });
     let batch = |count| {
         vec![
             record("1", count, &event("b", "bot.joining", "10:00:00")),
@@ -218,15 +169,15 @@ async fn what_is_behind_a_failure_is_untouched_and_waits_as_long() {
         ]
     };
     assert_eq!(invoke(&function, batch(3)).await, ["1", "2"]);
-    assert_eq!(function.store.calls(), ["load", "save"], "the second record was not tried");
-    assert_eq!(function.postponed(), [(vec!["1".to_owned(), "2".to_owned()], 8)]);
+    assert_eq!(function.services.sessions.calls(), ["load", "save"], "the second record was not tried");
+    assert_eq!(function.services.events.postponed(), [(vec!["1".to_owned(), "2".to_owned()], 8)]);
 }
 
 #[tokio::test]
 async fn one_bad_record_does_not_hold_its_batch_mates_for_ever() {
     let function = function();
     // The store cannot take the second event, and nobody knows why.
-    function.store.set_fault({
+    function.services.sessions.set_fault({
         let mut saves = 0;
         move |call, _| {
             saves += usize::from(call == "save");
@@ -242,7 +193,7 @@ async fn one_bad_record_does_not_hold_its_batch_mates_for_ever() {
     assert_eq!(invoke(&function, batch(1)).await, ["1", "2"], "together they fail");
     assert_eq!(invoke(&function, batch(2)).await, [""; 0], "one by one the good one passes");
     assert_eq!(function.state("b"), State::Joining);
-    let kept: Vec<_> = function.vault.kept().into_values().map(|kept| (kept.reason, kept.bytes)).collect();
+    let kept: Vec<_> = function.services.bucket.objects().into_values().map(|kept| (kept.reason, kept.bytes)).collect();
     assert_eq!(kept, [("store_invalid", event("b", "bot.inmeeting", "10:00:01"))], "the bad one is kept");
 }
 
@@ -254,7 +205,7 @@ async fn the_same_event_takes_effect_once_and_each_delivery_is_on_record() {
         let records = (start..start + 10).map(|n| record(&n.to_string(), 1, &bytes)).collect();
         assert_eq!(invoke(&function, records).await, [""; 0]);
     }
-    assert_eq!(function.store.session(&bot("b")).unwrap().timeline().len(), 1);
+    assert_eq!(function.services.sessions.session(&bot("b")).unwrap().timeline().len(), 1);
     assert_eq!(function.beside("b"), [Disposition::Duplicate; 49]);
 }
 
@@ -263,9 +214,9 @@ async fn a_redelivery_after_the_save_leaves_no_second_trace() {
     for name in ["bot.inmeeting", "bot.error"] {
         let function = function();
         invoke(&function, vec![record("1", 1, &event("b", name, "10:00:00"))]).await;
-        let (session, beside) = (function.store.session(&bot("b")), function.beside("b"));
+        let (session, beside) = (function.services.sessions.session(&bot("b")), function.beside("b"));
         invoke(&function, vec![record("1", 2, &event("b", name, "10:00:00"))]).await;
-        assert_eq!((function.store.session(&bot("b")), function.beside("b")), (session, beside), "{name}");
+        assert_eq!((function.services.sessions.session(&bot("b")), function.beside("b")), (session, beside), "{name}");
     }
 }
 
@@ -282,7 +233,7 @@ async fn kinds_that_are_not_acted_on_are_kept_beside_the_session() {
     let mut beside = function.beside("b");
     beside.sort();
     assert_eq!(beside, [Disposition::Duplicate, Disposition::Ignored, Disposition::Ignored]);
-    assert!(function.store.session(&bot("b")).is_none(), "no session was written for them");
+    assert!(function.services.sessions.session(&bot("b")).is_none(), "no session was written for them");
 }
 
 #[tokio::test]
@@ -300,7 +251,7 @@ async fn what_cannot_be_read_is_kept_and_blocks_nothing() {
     assert_eq!(invoke(&function, batch).await, [""; 0]);
     assert_eq!(function.state("b"), State::InCall);
     assert_eq!(function.beside("b"), [Disposition::Quarantined]);
-    let kept = function.vault.kept();
+    let kept = function.services.bucket.objects();
     let mut reasons: Vec<_> = kept.values().map(|kept| (kept.reason, kept.bytes.len())).collect();
     reasons.sort_unstable();
     assert_eq!(reasons, [("bad_bot_id", long_id.len()), ("no_event_name", nameless.len()), ("not_an_object", 10)]);
@@ -316,7 +267,7 @@ async fn what_is_kept_says_how_to_make_its_message_again() {
     });
     let text = format!("{wire}\nnot json");
     assert_eq!(invoke(&function, vec![raw_record("1", 1, "group", &text)]).await, [""; 0]);
-    let kept = function.vault.kept();
+    let kept = function.services.bucket.objects();
     let kept = kept.values().next().unwrap();
     let metadata: BTreeMap<_, _> = kept.metadata.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let expected = [
@@ -332,13 +283,13 @@ async fn what_is_kept_says_how_to_make_its_message_again() {
 #[tokio::test]
 async fn a_vault_that_fails_loses_nothing() {
     let function = function();
-    function.vault.set_failing(true);
+    function.services.bucket.switch.set(Mode::Refuses);
     let batch = |count| vec![record("1", count, b"not json")];
     assert_eq!(invoke(&function, batch(1)).await, ["1"]);
     assert_eq!(invoke(&function, batch(LAST_RECEIVE)).await, ["1"], "not even on the last receive");
-    function.vault.set_failing(false);
+    function.services.bucket.switch.set(Mode::Works);
     assert_eq!(invoke(&function, batch(LAST_RECEIVE + 1)).await, [""; 0]);
-    assert_eq!(function.vault.kept().len(), 1);
+    assert_eq!(function.services.bucket.objects().len(), 1);
 }
 
 #[tokio::test]
@@ -346,7 +297,7 @@ async fn on_its_last_receive_a_record_is_parked_and_its_group_goes_on() {
     let function = function();
     let poison = event("b", "bot.joining", "10:00:00");
     // The store panics over one event, and only over that.
-    function.store.set_fault({
+    function.services.sessions.set_fault({
         let mut saves = 0;
         move |call, _| {
             saves += usize::from(call == "save");
@@ -357,9 +308,9 @@ async fn on_its_last_receive_a_record_is_parked_and_its_group_goes_on() {
     let batch =
         vec![record("1", LAST_RECEIVE, &poison), record("2", LAST_RECEIVE, &event("b", "bot.inmeeting", "10:00:01"))];
     assert_eq!(invoke(&function, batch).await, [""; 0]);
-    let session = function.store.session(&bot("b")).unwrap();
+    let session = function.services.sessions.session(&bot("b")).unwrap();
     assert_eq!(session.state(), State::InCall);
-    let kept: Vec<_> = function.vault.kept().into_iter().collect();
+    let kept: Vec<_> = function.services.bucket.objects().into_iter().collect();
     let [(key, kept)] = kept.as_slice() else { panic!("{kept:?}") };
     assert!(key.starts_with("parked/") && kept.reason == "panicked" && kept.bytes == poison, "{kept:?}");
     let missing: Vec<_> =
@@ -367,7 +318,7 @@ async fn on_its_last_receive_a_record_is_parked_and_its_group_goes_on() {
     assert_eq!(missing, [("1", key.as_str())]);
 
     invoke(&function, vec![record("1", 1, &poison)]).await;
-    assert_eq!(function.store.session(&bot("b")).unwrap().missing(), [], "put back, it is missing no more");
+    assert_eq!(function.services.sessions.session(&bot("b")).unwrap().missing(), [], "put back, it is missing no more");
 }
 
 #[tokio::test]
@@ -379,7 +330,7 @@ async fn what_waited_behind_a_parked_record_gets_a_try_of_its_own() {
         record("2", LAST_RECEIVE, &event("b", "bot.inmeeting", "10:00:01")),
     ];
     assert_eq!(invoke(&function, batch).await, ["2"], "it was never tried before");
-    assert_eq!(function.vault.kept().len(), 1);
+    assert_eq!(function.services.bucket.objects().len(), 1);
 }
 
 #[tokio::test]
@@ -398,7 +349,7 @@ async fn what_is_old_is_parked_at_once_and_its_group_empties_before_the_queue_fo
         "it has time for further tries"
     );
     assert_eq!(invoke(&function, (0..10).map(|n| sent(n, OLD)).collect()).await, [""; 0]);
-    assert_eq!(function.vault.kept().len(), 10, "all of them, in one invocation");
+    assert_eq!(function.services.bucket.objects().len(), 10, "all of them, in one invocation");
 }
 
 #[tokio::test]
@@ -410,14 +361,14 @@ async fn a_body_that_went_with_its_bot_is_not_missing() {
     let claim = || raw_record("1", 1, &group, &message.pack(&group, Some(&bot("b"))).text);
     assert_eq!(invoke(&function, vec![claim()]).await, [""; 0]);
     assert!(
-        function.vault.kept().keys().any(|key| key.starts_with("quarantine/")),
+        function.services.bucket.objects().keys().any(|key| key.starts_with("quarantine/")),
         "of a bot that is there it is missing"
     );
 
     let function = self::function();
     assert_eq!(invoke(&function, vec![record("0", 1, &event("b", "data_deletion", "11:00:00"))]).await, [""; 0]);
     assert_eq!(invoke(&function, vec![claim()]).await, [""; 0]);
-    assert_eq!(function.vault.kept().len(), 0, "and of one that was erased it is not");
+    assert_eq!(function.services.bucket.objects().len(), 0, "and of one that was erased it is not");
 }
 
 #[tokio::test]
@@ -425,11 +376,11 @@ async fn a_quarantined_delivery_is_kept_once_even_if_its_session_cannot_be_told(
     let panicking: fn(&str, &SessionId) -> Result<(), StoreError> = |_, _| panic!("as planned");
     for fault in [|_: &str, _: &SessionId| Err(StoreError::Unavailable), panicking] {
         let function = function();
-        function.store.set_fault(fault);
+        function.services.sessions.set_fault(fault);
         let nameless = br#"{"bot_id":"b","surprise":true}"#;
         assert_eq!(invoke(&function, vec![record("1", 1, nameless)]).await, ["1"], "the note is worth another try");
         assert_eq!(invoke(&function, vec![record("1", LAST_RECEIVE, nameless)]).await, [""; 0]);
-        let keys: Vec<_> = function.vault.kept().into_keys().collect();
+        let keys: Vec<_> = function.services.bucket.objects().into_keys().collect();
         assert!(keys.len() == 1 && keys[0].starts_with("quarantine/"), "{keys:?}");
     }
 }
@@ -441,14 +392,14 @@ async fn a_session_that_cannot_be_told_of_kept_bytes_is_told_by_a_command() {
     for (body, folder) in [(event("b", "bot.joining", "10:00:00"), "parked/"), (nameless, "quarantine/")] {
         let function = function();
         function.fail_for("b", StoreError::Unavailable);
-        function.commands.1.store(true, Ordering::Relaxed);
+        function.services.commands.switch.set(Mode::Refuses);
         assert_eq!(invoke(&function, vec![record("1", LAST_RECEIVE, &body)]).await, ["1"], "{folder}: nobody was told");
-        function.commands.1.store(false, Ordering::Relaxed);
+        function.services.commands.switch.set(Mode::Works);
         assert_eq!(invoke(&function, vec![record("1", LAST_RECEIVE + 1, &body)]).await, [""; 0]);
-        let keys: Vec<_> = function.vault.kept().into_keys().collect();
+        let keys: Vec<_> = function.services.bucket.objects().into_keys().collect();
         assert!(keys.len() == 1 && keys[0].starts_with(folder), "{keys:?}");
-        let kept = Command::NoteSetAside { session: bot("b"), received_at: ReceivedAt(1_791_212_102_000) };
-        assert_eq!(*function.commands.0.lock().unwrap(), [kept]);
+        let note = Command::NoteSetAside { session: bot("b"), received_at: ReceivedAt(1_791_212_102_000) };
+        assert_eq!(function.services.commands.sent(), [(note, Duration::ZERO)]);
     }
 }
 
@@ -458,7 +409,7 @@ async fn what_was_quarantined_and_put_back_is_on_record_as_what_became_of_it() {
     let body = event("b", "bot.joining", "10:00:00");
     assert_eq!(invoke(&function, vec![record("1", 1, &body)]).await, [""; 0]);
     let mut refusals = 1;
-    function.store.set_fault(move |call, _| {
+    function.services.sessions.set_fault(move |call, _| {
         let refused = call == "record" && std::mem::take(&mut refusals) > 0;
         if refused { Err(StoreError::Invalid) } else { Ok(()) }
     });
@@ -470,27 +421,14 @@ async fn what_was_quarantined_and_put_back_is_on_record_as_what_became_of_it() {
 
 #[tokio::test]
 async fn a_panic_outside_the_guarded_steps_fails_its_own_group_only() {
-    struct Panicking;
-    impl Redelivery for Panicking {
-        async fn postpone(&self, _: &[Record], _: Duration) {
-            panic!("boom")
-        }
-    }
-    let Processor { store, vault, publisher, commands, policy, .. } = function();
-    let function = Processor { store, vault, publisher, redelivery: Panicking, commands, policy };
-    let failing = bot("bad");
-    function.store.set_fault(move |_, id| if *id == failing { Err(StoreError::Unavailable) } else { Ok(()) });
-    let mut event_of_both = SqsEvent::default();
-    event_of_both.records = vec![
+    let function = function();
+    function.services.events.switch.set(Mode::Panics);
+    function.fail_for("bad", StoreError::Unavailable);
+    let batch = vec![
         record("bad 1", 1, &event("bad", "bot.joining", "10:00:00")),
         record("good 1", 1, &event("good", "bot.joining", "10:00:00")),
     ];
-    let mut context = lambda_runtime::Context::default();
-    context.deadline = 60_000;
-    let invocation = Invocation::new(&context, Duration::ZERO, Duration::MAX);
-    let response = function.process_batch(event_of_both, invocation).await.unwrap();
-    let failed: Vec<_> = response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
-    assert_eq!(failed, ["bad 1"]);
+    assert_eq!(invoke(&function, batch).await, ["bad 1"]);
 }
 
 #[tokio::test]
@@ -500,11 +438,11 @@ async fn before_its_last_receive_nothing_is_parked() {
     for count in 1..LAST_RECEIVE {
         assert_eq!(invoke(&function, vec![record("1", count, &event("b", "bot.joining", "10:00:00"))]).await, ["1"]);
     }
-    assert!(function.vault.kept().is_empty());
+    assert!(function.services.bucket.objects().is_empty());
     let parked = invoke(&function, vec![record("1", LAST_RECEIVE, &event("b", "bot.joining", "10:00:00"))]).await;
     assert_eq!(parked, [""; 0], "parked although its session cannot be marked");
-    assert_eq!(function.vault.kept().len(), 1);
-    let waits: Vec<_> = function.postponed().into_iter().map(|(_, wait)| wait).collect();
+    assert_eq!(function.services.bucket.objects().len(), 1);
+    let waits: Vec<_> = function.services.events.postponed().into_iter().map(|(_, wait)| wait).collect();
     assert_eq!(waits, [2, 4, 8, 16]);
 }
 
@@ -512,7 +450,7 @@ async fn before_its_last_receive_nothing_is_parked() {
 async fn a_panic_fails_its_own_group_only() {
     let function = function();
     let failing = bot("bad");
-    function.store.set_fault(move |_, id| {
+    function.services.sessions.set_fault(move |_, id| {
         assert!(*id != failing, "boom");
         Ok(())
     });
@@ -531,7 +469,7 @@ async fn foreign_records_wait_and_are_parked_last() {
         assert_eq!(invoke(&function, vec![raw_record("1", 1, "group", body)]).await, ["1"], "{body}");
     }
     assert_eq!(invoke(&function, vec![raw_record("1", LAST_RECEIVE, "../group", "hello")]).await, [""; 0]);
-    let kept = function.vault.kept();
+    let kept = function.services.bucket.objects();
     let (key, kept) = kept.first_key_value().unwrap();
     assert_eq!((kept.bytes.as_slice(), kept.reason), (b"hello".as_slice(), "foreign"));
     assert!(!key.contains(".."), "{key}");
@@ -548,34 +486,15 @@ async fn when_time_is_up_what_is_left_is_handed_back() {
     };
     let failed = invoke_within(&function, batch(LAST_RECEIVE), Duration::ZERO).await.unwrap();
     assert_eq!(failed, ["1", "2"]);
-    assert!(function.vault.kept().is_empty(), "the records are not to blame");
+    assert!(function.services.bucket.objects().is_empty(), "the records are not to blame");
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_that_never_return_do_not_outlast_the_invocation() {
-    struct Hanging;
-    impl Redelivery for Hanging {
-        async fn postpone(&self, _: &[Record], _: Duration) {
-            std::future::pending().await
-        }
-    }
-    impl Vault for Hanging {
-        async fn keep(&self, _: &Kept) -> Result<(), VaultError> {
-            std::future::pending().await
-        }
-        async fn fetch(&self, _: &str) -> Result<Option<Vec<u8>>, VaultError> {
-            std::future::pending().await
-        }
-        async fn list(&self, _: &str) -> Result<Vec<Listed>, VaultError> {
-            std::future::pending().await
-        }
-        async fn remove(&self, _: &str) -> Result<(), VaultError> {
-            std::future::pending().await
-        }
-    }
-    let Processor { store, publisher, commands, policy, .. } = function();
-    let hanging = Processor { store, vault: Hanging, publisher, redelivery: Hanging, commands, policy };
-    hanging.store.set_fault(|_, _| Err(StoreError::Unavailable));
+    let hanging = function();
+    hanging.services.events.switch.set(Mode::Hangs);
+    hanging.services.bucket.switch.set(Mode::Hangs);
+    hanging.services.sessions.set_fault(|_, _| Err(StoreError::Unavailable));
     for count in [1, LAST_RECEIVE] {
         let records = vec![Record::try_from(record("1", count, &event("b", "bot.joining", "10:00:00"))).unwrap()];
         let began = Instant::now();
@@ -589,7 +508,7 @@ async fn calls_that_never_return_do_not_outlast_the_invocation() {
 #[tokio::test]
 async fn a_save_by_somebody_else_is_met_with_a_bounded_reload() {
     let function = function();
-    function.store.set_fault({
+    function.services.sessions.set_fault({
         let mut conflicts = 4;
         move |call, _| {
             if call == "save" && conflicts > 0 {
@@ -600,8 +519,8 @@ async fn a_save_by_somebody_else_is_met_with_a_bounded_reload() {
         }
     });
     assert_eq!(invoke(&function, vec![record("1", 1, &event("b", "bot.joining", "10:00:00"))]).await, [""; 0]);
-    assert_eq!(function.store.calls(), ["load", "save"].repeat(5));
-    function.store.set_fault(|call, _| if call == "save" { Err(StoreError::Conflict) } else { Ok(()) });
+    assert_eq!(function.services.sessions.calls(), ["load", "save"].repeat(5));
+    function.services.sessions.set_fault(|call, _| if call == "save" { Err(StoreError::Conflict) } else { Ok(()) });
     assert_eq!(invoke(&function, vec![record("2", 1, &event("b", "bot.inmeeting", "10:00:00"))]).await, ["2"]);
 }
 
@@ -620,7 +539,7 @@ fn claimed(function: &Function, accept_id: &str, receive_count: u32, body: &[u8]
     let Packed { text, claim } = message.pack(&peek.group, peek.session.as_ref());
     let claim = claim.unwrap();
     if let Some(stored) = stored {
-        function.vault.plant(&claim.key(), stored);
+        function.services.bucket.plant(&claim.key(), stored);
     }
     assert!(matches!(QueueMessage::decode(&text), Ok(Carried::Claimed(found)) if found == claim));
     raw_record(accept_id, receive_count, &peek.group, &text)
@@ -644,7 +563,7 @@ async fn a_claimed_body_is_fetched_and_takes_effect() {
     ];
     assert_eq!(invoke(&function, batch).await, [""; 0]);
     assert_eq!(function.state("b"), State::Leaving);
-    assert_eq!(function.store.calls(), ["load", "save"], "in one step with the others");
+    assert_eq!(function.services.sessions.calls(), ["load", "save"], "in one step with the others");
 }
 
 #[tokio::test]
@@ -656,7 +575,7 @@ async fn a_claim_to_nothing_or_to_other_bytes_is_quarantined() {
         let record = claimed(&function, "1", 1, &body, stored);
         let text = record.body.clone().unwrap();
         assert_eq!(invoke(&function, vec![record]).await, [""; 0]);
-        let kept = function.vault.kept();
+        let kept = function.services.bucket.objects();
         let (_, kept) = kept.iter().find(|(key, _)| key.starts_with("quarantine/")).unwrap();
         assert_eq!((kept.reason, String::from_utf8(kept.bytes.clone()).unwrap()), (reason, text));
         assert_eq!(function.state("b"), State::Unknown);
@@ -669,10 +588,10 @@ async fn a_vault_that_does_not_answer_is_no_missing_claim() {
     let body = large_event("b", "bot.inmeeting");
     let record = |count| claimed(&function, "1", count, &body, Some(&body));
     let (first, last) = (record(1), record(LAST_RECEIVE));
-    function.vault.set_failing(true);
+    function.services.bucket.switch.set(Mode::Refuses);
     assert_eq!(invoke(&function, vec![first]).await, ["1"]);
     assert_eq!(invoke(&function, vec![last.clone()]).await, ["1"], "nor is it parked without its body");
-    function.vault.set_failing(false);
+    function.services.bucket.switch.set(Mode::Works);
     assert_eq!(invoke(&function, vec![last]).await, [""; 0]);
     assert_eq!(function.state("b"), State::InCall);
 }
@@ -684,7 +603,7 @@ async fn a_parked_claim_takes_its_body_along() {
     let body = large_event("b", "bot.inmeeting");
     let record = claimed(&function, "1", LAST_RECEIVE, &body, Some(&body));
     assert_eq!(invoke(&function, vec![record]).await, [""; 0]);
-    let kept = function.vault.kept();
+    let kept = function.services.bucket.objects();
     let (_, kept) = kept.iter().find(|(key, _)| key.starts_with("parked/")).unwrap();
     assert!(kept.bytes == body && kept.metadata.contains(&("form", "delivery".to_owned())), "claims expire");
 }
@@ -700,18 +619,17 @@ async fn a_parked_delivery_that_cannot_be_read_after_all_is_not_missing() {
         reason: "panicked".to_owned(),
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    function.store.save(&session.with_missing(missing), Version::Absent, now.cast_signed()).await.unwrap();
+    function.services.sessions.save(&session.with_missing(missing), Version::Absent, now.cast_signed()).await.unwrap();
     assert_eq!(invoke(&function, vec![record("1", 1, br#"{"bot_id":"b","surprise":true}"#)]).await, [""; 0]);
-    assert_eq!(function.store.session(&bot("b")).unwrap().missing(), []);
+    assert_eq!(function.services.sessions.session(&bot("b")).unwrap().missing(), []);
 }
 
 #[tokio::test]
 async fn a_delivery_gives_rise_to_its_jobs_once() {
     let function = function();
     let jobs = || {
-        let sent = std::mem::take(&mut *function.commands.0.lock().unwrap());
-        let job = |command| if let Command::Job { job, .. } = command { Some(job) } else { None };
-        sent.into_iter().filter_map(job).collect::<Vec<_>>()
+        let job = |(command, _)| if let Command::Job { job, .. } = command { Some(job) } else { None };
+        function.services.commands.sent().into_iter().filter_map(job).collect::<Vec<_>>()
     };
     let ready = |time| event("b", "transcription.processed", time);
     let batch = vec![
@@ -722,20 +640,22 @@ async fn a_delivery_gives_rise_to_its_jobs_once() {
     ];
     invoke(&function, batch).await;
     assert_eq!(jobs(), [Job::FetchTranscript], "of a manifest no copy is kept");
-    assert!(function.store.session(&bot("b")).unwrap().due_at().is_some(), "the sweep finds it if the command is lost");
+    assert!(
+        function.services.sessions.session(&bot("b")).unwrap().due_at().is_some(),
+        "the sweep finds it if the command is lost"
+    );
     invoke(&function, vec![record("5", 1, &ready("10:31:00"))]).await;
     assert_eq!(jobs(), [], "a repetition is no further reason");
     invoke(&function, vec![record("6", 1, &ready("11:00:00"))]).await;
     assert_eq!(jobs(), [Job::FetchTranscript], "it was made anew");
     invoke(&function, vec![record("7", 1, &event("b", "data_deletion", "12:00:00"))]).await;
     assert_eq!(jobs(), [], "no command is sent for an erasure");
-    let deleted = function.store.session(&bot("b")).unwrap();
+    let deleted = function.services.sessions.session(&bot("b")).unwrap();
     let deleted_at = deleted.pending(Job::Erase).unwrap().wanted().received_at().0 / 1000;
     assert_eq!(deleted.due_at(), Some(deleted_at), "the next sweep has it");
 }
 
-/// A function that has a bot whose data was deleted, and nothing left to erase.
-/// A try of the delivery kept its transcript, and before it saved, the job ended for another delivery of the same transcript.
+/// A try of the delivery stored its transcript, and before it saved, the job ended for another delivery of the same transcript.
 #[tokio::test]
 async fn a_transcript_that_no_job_will_come_for_is_taken_away_again() {
     let function = function();
@@ -748,27 +668,28 @@ async fn a_transcript_that_no_job_will_come_for_is_taken_away_again() {
     };
     assert!(deliver("1").await.is_empty());
     let id = peek.session.clone().unwrap();
-    let keys: Vec<_> = function.vault.kept().into_keys().collect();
-    let [key] = keys.as_slice() else { panic!("kept until the job comes for it: {keys:?}") };
+    let bucket = &function.services.bucket;
+    let [key] = bucket.keys().try_into().expect("one object is stored until the job comes for it");
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
-    let Loaded { session, version } = function.store.load(&id, now).await.unwrap();
+    let Loaded { session, version } = function.services.sessions.load(&id, now).await.unwrap();
     let session = session.unwrap();
     let trigger = session.pending(Job::FetchTranscript).unwrap().wanted();
-    function.store.save(&session.with_settled(Job::FetchTranscript, trigger), version, now).await.unwrap();
-    function.vault.remove(key).await.unwrap();
-    function.vault.plant(&key.replace("-1.json", "-2.json"), &body);
+    function.services.sessions.save(&session.with_settled(Job::FetchTranscript, trigger), version, now).await.unwrap();
+    bucket.remove(&key).await.unwrap();
+    bucket.plant(&key.replace("-1.json", "-2.json"), &body);
     assert!(deliver("2").await.is_empty());
-    assert!(function.vault.kept().is_empty(), "{:?}", function.vault.kept().keys());
+    assert!(bucket.keys().is_empty(), "{:?}", bucket.keys());
 }
 
+/// A function that has a bot whose data was deleted, and nothing left to erase.
 async fn after_an_erasure() -> Function {
     let function = function();
     invoke(&function, vec![record("1", 1, &event("b", "data_deletion", "12:00:00"))]).await;
-    let erased = function.store.session(&bot("b")).unwrap();
+    let erased = function.services.sessions.session(&bot("b")).unwrap();
     let settled = erased.with_erased(Job::Erase, erased.pending(Job::Erase).unwrap().wanted(), None);
     assert_eq!(settled.due_at(), None);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
-    function.store.save(&settled, Version::At(1), now).await.unwrap();
+    function.services.sessions.save(&settled, Version::At(1), now).await.unwrap();
     function
 }
 
@@ -791,14 +712,15 @@ async fn what_is_kept_of_an_erased_bot_is_erased_again() {
             };
             if name == "failing" {
                 function
-                    .store
+                    .services
+                    .sessions
                     .set_fault(|call, _| if call == "record" { Err(StoreError::Unavailable) } else { Ok(()) });
             }
             late.body = late.body.map(|body| body.replace("1791212102000", &received_at.to_string()));
             assert_eq!(invoke(&function, vec![late]).await, [""; 0], "{name}");
-            let set_aside = function.vault.kept().keys().filter(|key| !key.starts_with("claims/")).count();
+            let set_aside = function.services.bucket.objects().keys().filter(|key| !key.starts_with("claims/")).count();
             assert_eq!(set_aside, expected, "{name}");
-            let session = function.store.session(&bot("b")).unwrap();
+            let session = function.services.sessions.session(&bot("b")).unwrap();
             let is_due = session.pending(Job::Erase).is_some();
             assert_eq!(is_due, name != "small", "{name}, taken at {received_at}");
         }
@@ -855,9 +777,9 @@ type End = (Option<Session>, Vec<(String, Disposition)>);
 /// The end of a run, by what it must not depend on: the faults on the way.
 fn end(function: &Function, bots: &[&str]) -> BTreeMap<String, End> {
     let of = |name: &&str| {
-        let entries = function.store.entries(&bot(name));
+        let entries = function.services.sessions.entries(&bot(name));
         let beside = entries.into_iter().map(|e| (e.accept_id.to_string(), e.disposition)).collect();
-        ((*name).to_owned(), (function.store.session(&bot(name)), beside))
+        ((*name).to_owned(), (function.services.sessions.session(&bot(name)), beside))
     };
     bots.iter().map(of).collect()
 }
@@ -873,7 +795,7 @@ proptest! {
         runtime.block_on(drain(&calm, queue.clone()));
         stormy.policy.park_after_receives = 1000;
         let mut faults = faults.into_iter();
-        stormy.store.set_fault(move |_, _| match faults.next() {
+        stormy.services.sessions.set_fault(move |_, _| match faults.next() {
             Some(0) => Err(StoreError::Unavailable),
             Some(1) => Err(StoreError::Conflict),
             Some(2) => panic!("boom"),
@@ -882,8 +804,7 @@ proptest! {
         runtime.block_on(drain(&stormy, queue));
         let bots = ["a", "b", "c"];
         prop_assert_eq!(end(&stormy, &bots), end(&calm, &bots));
-        prop_assert_eq!(stormy.vault.kept(), calm.vault.kept());
-        let told = |function: &Function| function.publisher.0.lock().unwrap().iter().cloned().collect::<BTreeSet<_>>();
-        prop_assert_eq!(told(&stormy), told(&calm));
+        prop_assert_eq!(stormy.services.bucket.objects(), calm.services.bucket.objects());
+        prop_assert_eq!(stormy.services.publisher.ids(), calm.services.publisher.ids());
     }
 }

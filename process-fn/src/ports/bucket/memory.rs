@@ -1,99 +1,80 @@
-//! A vault in memory.
+//! A bucket in memory.
 
-use super::{Kept, Listed, Vault, VaultError};
-use crate::{
-    ports::bucket::uploads::{Archive, ArchiveError, Stored},
-    ports::providers::Download,
-};
+use super::{Bucket, BucketError, Listed, Object, UploadError, Uploaded};
+use crate::ports::{memory::Switch, providers::Download};
 use shared::hash::sha256_hex;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// How many objects one listing gives, as S3 does.
 const PAGE: usize = 1000;
 
-/// A vault in memory that can be told to fail. Everything in it was stored at the beginning of time.
-/// Its clones are the same vault.
-#[derive(Clone, Debug, Default)]
-pub struct MemoryVault {
-    kept: Arc<Mutex<BTreeMap<String, Kept>>>,
-    failing: Arc<Mutex<bool>>,
+/// A bucket in memory. Its clones are the same bucket. Every object in it was stored at the beginning of the epoch.
+#[derive(Clone, Default)]
+pub(crate) struct MemoryBucket {
+    objects: Arc<Mutex<BTreeMap<String, Object>>>,
+    pub(crate) switch: Switch,
 }
 
-impl MemoryVault {
-    /// Everything it holds, by key.
-    #[must_use]
-    pub fn kept(&self) -> BTreeMap<String, Kept> {
-        self.objects().clone()
+impl MemoryBucket {
+    /// All objects, by key.
+    pub(crate) fn objects(&self) -> BTreeMap<String, Object> {
+        self.objects.lock().unwrap().clone()
     }
 
-    /// Puts an object there as somebody else would.
-    pub fn plant(&self, key: &str, bytes: &[u8]) {
-        let kept = Kept { key: key.to_owned(), bytes: bytes.to_vec(), reason: "", metadata: vec![] };
-        self.objects().insert(key.to_owned(), kept);
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.objects().into_keys().collect()
     }
 
-    /// From now on fails, or no longer.
-    pub fn set_failing(&self, failing: bool) {
-        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = failing;
-    }
-
-    fn objects(&self) -> MutexGuard<'_, BTreeMap<String, Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn answers(&self) -> Result<MutexGuard<'_, BTreeMap<String, Kept>>, VaultError> {
-        if *self.failing.lock().unwrap_or_else(PoisonError::into_inner) {
-            return Err(VaultError);
-        }
-        Ok(self.objects())
+    /// Stores an object without asking the switch.
+    pub(crate) fn plant(&self, key: &str, bytes: &[u8]) {
+        let object = Object { key: key.to_owned(), bytes: bytes.to_vec(), reason: "", metadata: vec![] };
+        self.objects.lock().unwrap().insert(key.to_owned(), object);
     }
 }
 
-impl Vault for MemoryVault {
-    async fn keep(&self, kept: &Kept) -> Result<(), VaultError> {
-        self.answers()?.insert(kept.key.clone(), kept.clone());
+impl Bucket for MemoryBucket {
+    async fn put(&self, object: &Object) -> Result<(), BucketError> {
+        self.switch.pass(BucketError).await?;
+        self.objects.lock().unwrap().insert(object.key.clone(), object.clone());
         Ok(())
     }
 
-    async fn fetch(&self, key: &str) -> Result<Option<Vec<u8>>, VaultError> {
-        Ok(self.answers()?.get(key).map(|kept| kept.bytes.clone()))
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BucketError> {
+        self.switch.pass(BucketError).await?;
+        Ok(self.objects.lock().unwrap().get(key).map(|object| object.bytes.clone()))
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, VaultError> {
-        let objects = self.answers()?;
-        let keys = objects.keys().filter(|key| key.starts_with(prefix)).take(PAGE);
-        Ok(keys.map(|key| Listed { key: key.clone(), stored_at: 0 }).collect())
+    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, BucketError> {
+        self.switch.pass(BucketError).await?;
+        let keys = self.keys().into_iter().filter(|key| key.starts_with(prefix)).take(PAGE);
+        Ok(keys.map(|key| Listed { key, stored_at: 0 }).collect())
     }
 
-    async fn remove(&self, key: &str) -> Result<(), VaultError> {
-        self.answers()?.remove(key);
+    async fn remove(&self, key: &str) -> Result<(), BucketError> {
+        self.switch.pass(BucketError).await?;
+        self.objects.lock().unwrap().remove(key);
         Ok(())
     }
-}
 
-impl Archive for MemoryVault {
-    async fn store(&self, key: &str, mut download: Download, _: Instant) -> Result<Stored, ArchiveError> {
-        let content_type = download.content_type().map(str::to_owned);
-        let mut bytes = Vec::new();
-        while let Some(more) = download.next().await? {
-            bytes.extend_from_slice(&more);
-        }
-        self.put(key, content_type.as_deref().unwrap_or_default(), bytes).await
-    }
-
-    async fn put(&self, key: &str, content_type: &str, bytes: Vec<u8>) -> Result<Stored, ArchiveError> {
-        let stored = Stored {
+    async fn put_artifact(&self, key: &str, content_type: &str, bytes: Vec<u8>) -> Result<Uploaded, UploadError> {
+        self.switch.pass(BucketError).await?;
+        self.plant(key, &bytes);
+        Ok(Uploaded {
             key: key.to_owned(),
             content_type: Some(content_type.to_owned()),
             size_bytes: bytes.len() as u64,
             sha256: sha256_hex(&bytes),
-        };
-        let kept = Kept { key: key.to_owned(), bytes, reason: "", metadata: vec![] };
-        self.answers().map_err(|_| ArchiveError::Unavailable)?.insert(key.to_owned(), kept);
-        Ok(stored)
+        })
+    }
+
+    async fn upload(&self, key: &str, download: Download, deadline: Instant) -> Result<Uploaded, UploadError> {
+        let content_type = download.content_type().unwrap_or_default().to_owned();
+        let bytes =
+            timeout_at(deadline, download.into_bytes(usize::MAX)).await.map_err(|_| UploadError::OutOfTime)??;
+        self.put_artifact(key, &content_type, bytes).await
     }
 }

@@ -16,7 +16,7 @@ use std::{
 
 /// A provider in memory. It plays back what it was told to answer, in order; the last answer to a question stays.
 #[derive(Debug, Default)]
-pub struct MemoryApi {
+pub(crate) struct MemoryApi {
     state: Mutex<State>,
 }
 
@@ -34,19 +34,18 @@ struct State {
 
 /// What is at a URL.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct File {
+pub(crate) struct File {
     /// The content type that is told.
-    pub content_type: Option<String>,
+    pub(crate) content_type: Option<String>,
     /// The length that is told, which may be wrong.
-    pub length: Option<u64>,
+    pub(crate) length: Option<u64>,
     /// What comes.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl File {
     /// A file that tells the truth about itself.
-    #[must_use]
-    pub fn of(content_type: &str, bytes: &[u8]) -> Self {
+    pub(crate) fn of(content_type: &str, bytes: &[u8]) -> Self {
         let length = Some(bytes.len() as u64);
         Self { content_type: Some(content_type.to_owned()), length, bytes: bytes.to_vec() }
     }
@@ -54,12 +53,12 @@ impl File {
 
 impl MemoryApi {
     /// From now on has no key, or has one.
-    pub fn set_configured(&self, configured: bool) {
+    pub(crate) fn set_configured(&self, configured: bool) {
         self.state().unconfigured = !configured;
     }
 
     /// From now on takes this time for every answer.
-    pub fn set_delay(&self, delay: Duration) {
+    pub(crate) fn set_delay(&self, delay: Duration) {
         self.state().delay = delay;
     }
 
@@ -71,34 +70,32 @@ impl MemoryApi {
     }
 
     /// Adds an answer to where an artifact is.
-    pub fn locate(&self, bot: &SessionId, artifact: Artifact, answer: Result<Located, ApiError>) {
+    pub(crate) fn locate(&self, bot: &SessionId, artifact: Artifact, answer: Result<Located, ApiError>) {
         self.state().artifacts.entry((bot.clone(), artifact)).or_default().push_back(answer);
     }
 
     /// Adds an answer to what the provider says of a bot.
-    pub fn describe(&self, bot: &SessionId, answer: Result<BotDetail, ApiError>) {
+    pub(crate) fn describe(&self, bot: &SessionId, answer: Result<BotDetail, ApiError>) {
         self.state().details.entry(bot.clone()).or_default().push_back(answer);
     }
 
     /// Adds an answer to what is in a calendar, of which those get what they name who name something.
-    pub fn fill(&self, calendar: &SessionId, answer: Result<CalendarEntries, ApiError>) {
+    pub(crate) fn fill(&self, calendar: &SessionId, answer: Result<CalendarEntries, ApiError>) {
         self.state().calendars.entry(calendar.clone()).or_default().push_back(answer);
     }
 
     /// Adds what is found at a URL.
-    pub fn serve(&self, url: &DownloadUrl, answer: Result<File, ApiError>) {
+    pub(crate) fn serve(&self, url: &DownloadUrl, answer: Result<File, ApiError>) {
         self.state().files.entry(url.expose()).or_default().push_back(answer);
     }
 
     /// The questions so far: `artifact <bot> <artifact>`, `detail <bot>`, `calendar <calendar>`, `download <url>`.
-    #[must_use]
-    pub fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.state().asked.clone()
     }
 
     /// How many entries of calendars were asked for by name.
-    #[must_use]
-    pub fn asked_for_entries(&self) -> usize {
+    pub(crate) fn asked_for_entries(&self) -> usize {
         self.state().entries_asked_for
     }
 

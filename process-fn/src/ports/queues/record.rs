@@ -5,7 +5,7 @@ use shared::{group, hash::sha256_hex};
 use std::time::Duration;
 
 /// One record of a batch.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Record {
     /// Names the record within the batch. A redrive changes it, so it identifies no delivery.
     pub message_id: String,
@@ -52,11 +52,6 @@ impl Record {
         if is_hash { group.to_owned() } else { sha256_hex(group.as_bytes()) }
     }
 
-    /// What its line in the log has of it: its id, and how often it was received.
-    pub(crate) fn in_log(&self) -> (&str, u32) {
-        (&self.message_id, self.receive_count)
-    }
-
     /// Whether it has been in the queue for at least this long. `now` is in seconds since the Unix epoch.
     #[must_use]
     pub fn is_older_than(&self, age: Duration, now: i64) -> bool {
@@ -74,15 +69,7 @@ mod tests {
     fn a_foreign_group_never_becomes_part_of_a_key() {
         let of = |group: &str| {
             let group = group.to_owned();
-            Record {
-                message_id: String::new(),
-                receipt_handle: String::new(),
-                body: String::new(),
-                group,
-                receive_count: 1,
-                sent_at: None,
-            }
-            .group_hash()
+            Record { group, ..Record::default() }.group_hash()
         };
         let ours = sha256_hex(b"bot");
         assert_eq!(of(&ours), ours);

@@ -111,7 +111,7 @@ fn full() -> Session {
         size_bytes: 1,
         content_type: Some("audio/wav".to_owned()),
         stored_at: 1,
-        is_untold: false,
+        is_unpublished: false,
     });
     let trigger = Trigger::new(Trust::Verified, None, ReceivedAt(1_791_212_102_000));
     let unverified = Deletion { trust: Trust::Unverified };

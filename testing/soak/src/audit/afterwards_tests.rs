@@ -64,7 +64,7 @@ fn meeting(names: &[&str]) -> Meeting {
             size_bytes: TRANSCRIPT.len() as u64,
             content_type: None,
             stored_at: 1,
-            is_untold: false,
+            is_unpublished: false,
         });
         session = session.with_settled(Job::FetchTranscript, wanted).with_copy(Artifact::Transcript, copy.clone());
         meeting.stored.objects.insert(key, Object { bytes: TRANSCRIPT.to_vec(), metadata: BTreeMap::new() });

@@ -139,7 +139,7 @@ impl Of<'_> {
         let Some(object) = self.evidence.stored.objects.get(&stored.key) else {
             return Err("is said to be stored and is not".to_owned());
         };
-        if stored.is_untold {
+        if stored.is_unpublished {
             return Err("is still to be published".to_owned());
         }
         let is_it = object.bytes.len() as u64 == stored.size_bytes && sha256(&object.bytes) == stored.sha256;

@@ -164,7 +164,7 @@ fn fields(session: &Session) -> Value {
         let affected = value.get_mut("calendar").and_then(|calendar| calendar.get_mut("affected"));
         for heard in affected.and_then(Value::as_object_mut).into_iter().flat_map(|all| all.values_mut()) {
             if let Some(heard) = heard.as_object_mut() {
-                heard.remove("seen");
+                heard.remove("checked");
             }
         }
     }

@@ -4,12 +4,11 @@ use super::{bucket::Stored, world::World};
 use crate::fault::{Call, Fault, Moment};
 use aws_smithy_types::byte_stream::ByteStream;
 use futures_util::FutureExt;
-use ingest_fn::{EventsQueue, Ingest, Object, QueueError, Queued, Spool, SpoolError, Stores};
+use ingest_fn::{Ingest, QueueError, Queued, Spool, SpoolError, Stores};
 use process_fn::{
-    ApiError, Archive, ArchiveError, Cause, CommandHandler, CommandQueue, Download, DueSessions, Entries, Function,
-    JobRunner, Kept, Listed, Loaded, NotSent, Processor, ProviderApi, PublishError, Publisher, Record, Recorded,
-    Redelivery, Requeue, RequeueError, Returned, SessionStore, StoreError, Stored as ArchivedObject, Sweep,
-    TranscriptPlaces, Vault, VaultError, Version,
+    ApiError, Backoff, Bucket, BucketError, Cause, CommandQueue, Download, DueSessions, Entries, Function, JobSettings,
+    Listed, Loaded, Message, NotSent, Object, ProviderApi, PublishError, Publisher, Record, Recorded, Services,
+    SessionStore, Settings, StoreError, UploadError, Uploaded, Version,
 };
 use shared::{
     Command, Provider, SenderId, Session, SessionId,
@@ -45,10 +44,7 @@ pub(super) enum Ended<T> {
 }
 
 /// What drives deliveries and commands.
-pub(super) type ProcessFunction = Function<
-    Processor<Sandbox, Sandbox, Sandbox, Sandbox, Sandbox>,
-    CommandHandler<Sandbox, Sandbox, Sandbox, Sandbox, Sandbox, Sandbox, Sandbox>,
->;
+pub(super) type ProcessFunction = Function<Sandbox>;
 
 /// What drives requests.
 pub(super) type IngestFunction = Ingest<Sandbox, Sandbox>;
@@ -63,29 +59,11 @@ impl Sandbox {
     /// The function behind the queues, in this sandbox.
     #[must_use]
     pub(super) fn process(&self) -> ProcessFunction {
-        let processor = Processor {
-            store: self.clone(),
-            vault: self.clone(),
-            publisher: self.clone(),
-            redelivery: self.clone(),
-            commands: self.clone(),
-            policy: self.world.policy(),
-        };
-        let sweep = Sweep { store: self.clone(), commands: self.clone(), vault: self.clone(), queue: self.clone() };
-        let jobs = JobRunner {
-            store: self.clone(),
-            vault: self.clone(),
-            archive: self.clone(),
-            api: self.clone(),
-            publisher: self.clone(),
-            patience: self.world.settings().patience,
-            retry_base: Duration::from_secs(2),
-            retry_max: Duration::from_secs(900),
-            keeps_recordings: self.world.settings().keeps_recordings,
-            transcripts: TranscriptPlaces::default(),
-        };
-        let command_handler = CommandHandler { sweep, jobs };
-        Function { processor, command_handler, commands_queue_name: "commands".to_owned() }
+        let settings = self.world.settings();
+        let retry = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(900) };
+        let jobs = JobSettings { patience: settings.patience, retry, keeps_recordings: settings.keeps_recordings };
+        let deliveries = self.world.policy();
+        Function::new(self.clone(), Settings { commands_queue_name: "commands".to_owned(), deliveries, jobs })
     }
 
     /// The function behind the webhook URL, in this sandbox.
@@ -164,7 +142,40 @@ impl Sandbox {
     }
 }
 
-impl EventsQueue for Sandbox {
+impl Services for Sandbox {
+    type Sessions = Self;
+    type Bucket = Self;
+    type Events = Self;
+    type Commands = Self;
+    type Publisher = Self;
+    type Providers = Self;
+
+    fn sessions(&self) -> &Self {
+        self
+    }
+
+    fn bucket(&self) -> &Self {
+        self
+    }
+
+    fn events(&self) -> &Self {
+        self
+    }
+
+    fn commands(&self) -> &Self {
+        self
+    }
+
+    fn publisher(&self) -> &Self {
+        self
+    }
+
+    fn providers(&self) -> &Self {
+        self
+    }
+}
+
+impl ingest_fn::EventsQueue for Sandbox {
     async fn send(&self, message: Queued<'_>) -> Result<(), QueueError> {
         let effect = || {
             let (world, text, group) = (Arc::clone(&self.world), message.text.to_owned(), message.group.to_owned());
@@ -180,7 +191,7 @@ impl EventsQueue for Sandbox {
 }
 
 impl Spool for Sandbox {
-    async fn put(&self, object: Object) -> Result<(), SpoolError> {
+    async fn put(&self, object: ingest_fn::Object) -> Result<(), SpoolError> {
         let is_claim = object.key.starts_with(&Folder::Claims.prefix());
         let effect = || {
             let (world, object) = (Arc::clone(&self.world), object.clone());
@@ -285,40 +296,6 @@ impl CommandQueue for Sandbox {
     }
 }
 
-impl Archive for Sandbox {
-    async fn store(&self, key: &str, download: Download, deadline: Instant) -> Result<ArchivedObject, ArchiveError> {
-        let content_type = download.content_type().map(str::to_owned);
-        let read = timeout_at(deadline, download.into_bytes(usize::MAX)).await;
-        let bytes = read.map_err(|_| ArchiveError::OutOfTime)??;
-        self.archive(Call::StoreArtifact, key, content_type, bytes).await
-    }
-
-    async fn put(&self, key: &str, content_type: &str, bytes: Vec<u8>) -> Result<ArchivedObject, ArchiveError> {
-        self.archive(Call::PutArtifact, key, Some(content_type.to_owned()), bytes).await
-    }
-}
-
-impl Sandbox {
-    async fn archive(
-        &self,
-        call: Call,
-        key: &str,
-        content_type: Option<String>,
-        bytes: Vec<u8>,
-    ) -> Result<ArchivedObject, ArchiveError> {
-        let (size_bytes, sha256) = (bytes.len() as u64, sha256_hex(&bytes));
-        let archived = ArchivedObject { key: key.to_owned(), content_type, size_bytes, sha256 };
-        let effect = || {
-            let (world, archived, bytes) = (Arc::clone(&self.world), archived.clone(), bytes.clone());
-            async move {
-                world.put(&archived.key, bytes, BTreeMap::new());
-                Ok(archived)
-            }
-        };
-        self.call(call, None, effect, |_| Err(ArchiveError::Unavailable)).await
-    }
-}
-
 /// A provider that refuses is one that fails: what it says for good is said by its [`Desk`](super::api::Desk).
 impl ProviderApi for Sandbox {
     fn is_configured(&self, _: Provider) -> bool {
@@ -371,38 +348,38 @@ impl ProviderApi for Sandbox {
     }
 }
 
-impl Vault for Sandbox {
-    async fn keep(&self, kept: &Kept) -> Result<(), VaultError> {
+impl Bucket for Sandbox {
+    async fn put(&self, object: &Object) -> Result<(), BucketError> {
         let effect = || {
-            let (world, kept) = (Arc::clone(&self.world), kept.clone());
+            let (world, object) = (Arc::clone(&self.world), object.clone());
             async move {
-                let beside = kept.metadata.into_iter().map(|(name, value)| (name.to_owned(), value));
+                let beside = object.metadata.into_iter().map(|(name, value)| (name.to_owned(), value));
                 let mut beside: BTreeMap<_, _> = beside.collect();
-                beside.insert(metadata::REASON.to_owned(), kept.reason.to_owned());
-                world.put(&kept.key, kept.bytes, beside);
+                beside.insert(metadata::REASON.to_owned(), object.reason.to_owned());
+                world.put(&object.key, object.bytes, beside);
                 Ok(())
             }
         };
-        self.call(Call::Keep, None, effect, |_| Err(VaultError)).await
+        self.call(Call::Keep, None, effect, |_| Err(BucketError)).await
     }
 
-    async fn fetch(&self, key: &str) -> Result<Option<Vec<u8>>, VaultError> {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BucketError> {
         let effect = || {
             let (world, key) = (Arc::clone(&self.world), key.to_owned());
             async move { Ok(world.bucket().get(&key).map(|stored: &Stored| stored.bytes.clone())) }
         };
-        self.call(Call::Fetch, None, effect, |_| Err(VaultError)).await
+        self.call(Call::Fetch, None, effect, |_| Err(BucketError)).await
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, VaultError> {
+    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, BucketError> {
         let effect = || {
             let (world, prefix) = (Arc::clone(&self.world), prefix.to_owned());
             async move { Ok(world.bucket().list(&prefix)) }
         };
-        self.call(Call::List, None, effect, |_| Err(VaultError)).await
+        self.call(Call::List, None, effect, |_| Err(BucketError)).await
     }
 
-    async fn remove(&self, key: &str) -> Result<(), VaultError> {
+    async fn remove(&self, key: &str) -> Result<(), BucketError> {
         let effect = || {
             let (world, key) = (Arc::clone(&self.world), key.to_owned());
             async move {
@@ -410,12 +387,45 @@ impl Vault for Sandbox {
                 Ok(())
             }
         };
-        self.call(Call::Remove, None, effect, |_| Err(VaultError)).await
+        self.call(Call::Remove, None, effect, |_| Err(BucketError)).await
+    }
+
+    async fn put_artifact(&self, key: &str, content_type: &str, bytes: Vec<u8>) -> Result<Uploaded, UploadError> {
+        self.store_artifact(Call::PutArtifact, key, Some(content_type.to_owned()), bytes).await
+    }
+
+    async fn upload(&self, key: &str, download: Download, deadline: Instant) -> Result<Uploaded, UploadError> {
+        let content_type = download.content_type().map(str::to_owned);
+        let read = timeout_at(deadline, download.into_bytes(usize::MAX)).await;
+        let bytes = read.map_err(|_| UploadError::OutOfTime)??;
+        self.store_artifact(Call::StoreArtifact, key, content_type, bytes).await
     }
 }
 
-impl Requeue for Sandbox {
-    async fn put_back(&self, message: Returned<'_>) -> Result<(), RequeueError> {
+impl Sandbox {
+    async fn store_artifact(
+        &self,
+        call: Call,
+        key: &str,
+        content_type: Option<String>,
+        bytes: Vec<u8>,
+    ) -> Result<Uploaded, UploadError> {
+        let (size_bytes, sha256) = (bytes.len() as u64, sha256_hex(&bytes));
+        let uploaded = Uploaded { key: key.to_owned(), content_type, size_bytes, sha256 };
+        let effect = || {
+            let (world, uploaded, bytes) = (Arc::clone(&self.world), uploaded.clone(), bytes.clone());
+            async move {
+                world.put(&uploaded.key, bytes, BTreeMap::new());
+                Ok(uploaded)
+            }
+        };
+        self.call(call, None, effect, |_| Err(BucketError.into())).await
+    }
+}
+
+impl process_fn::EventsQueue for Sandbox {
+    async fn send(&self, message: Message<'_>) -> Result<(), process_fn::QueueError> {
+        use process_fn::QueueError;
         let effect = || {
             let (world, text) = (Arc::clone(&self.world), message.text.to_owned());
             let (group, dedup_id) = (message.group.to_owned(), message.dedup_id.to_owned());
@@ -424,8 +434,17 @@ impl Requeue for Sandbox {
                 Ok(())
             }
         };
-        let refusal = |for_good| Err(if for_good { RequeueError::Refused } else { RequeueError::Unavailable });
+        let refusal = |for_good| Err(if for_good { QueueError::Refused } else { QueueError::Unavailable });
         self.call(Call::PutBack, None, effect, refusal).await
+    }
+
+    async fn change_visibility(&self, records: &[Record], delay: Duration) {
+        let receipts: Vec<u64> = records.iter().filter_map(|record| record.receipt_handle.parse().ok()).collect();
+        let effect = || {
+            let (world, receipts) = (Arc::clone(&self.world), receipts.clone());
+            async move { world.postpone(&receipts, delay) }
+        };
+        self.call(Call::Postpone, None, effect, |_| ()).await;
     }
 }
 
@@ -441,16 +460,5 @@ impl Publisher for Sandbox {
             }
         };
         self.call(Call::Publish, None, effect, |_| Err(PublishError)).await
-    }
-}
-
-impl Redelivery for Sandbox {
-    async fn postpone(&self, records: &[Record], delay: Duration) {
-        let receipts: Vec<u64> = records.iter().filter_map(|record| record.receipt_handle.parse().ok()).collect();
-        let effect = || {
-            let (world, receipts) = (Arc::clone(&self.world), receipts.clone());
-            async move { world.postpone(&receipts, delay) }
-        };
-        self.call(Call::Postpone, None, effect, |_| ()).await;
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 use e2e::pipeline::CREDENTIALS;
 use fastrand::Rng;
 use ingest_fn::Endpoints;
-use process_fn::Policy;
+use process_fn::{Backoff, Policy};
 use shared::Session;
 use std::{
     collections::BTreeMap,
@@ -118,8 +118,7 @@ impl World {
         Policy {
             park_after_receives: self.settings.park_after_receives,
             park_after_age: Policy::PARK_AFTER_AGE,
-            retry_base: self.settings.retry_base,
-            retry_max: self.settings.retry_max,
+            retry: Backoff { base: self.settings.retry_base, max: self.settings.retry_max },
         }
     }
 

@@ -58,7 +58,7 @@ impl FakeS3 {
         Self { state: Arc::default(), fault, received: Arc::default() }
     }
 
-    fn archive(&self) -> S3Archive {
+    fn uploads(&self) -> Uploads {
         let connector = SharedHttpConnector::new(self.clone());
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
@@ -68,7 +68,7 @@ impl FakeS3 {
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .retry_config(RetryConfig::standard().with_max_attempts(2))
             .build();
-        S3Archive {
+        Uploads {
             client: Client::from_conf(config),
             bucket_name: "bucket".to_owned(),
             part_bytes: PART_BYTES,
@@ -197,9 +197,9 @@ fn download(content: &[u8], length: usize, leaves: impl Fn(usize) + Send + Sync 
     Download::new(Some("video/mp4".to_owned()), Some(length as u64), ByteStream::new(body))
 }
 
-async fn store(s3: &FakeS3, content: Vec<u8>, length: usize, seconds: u64) -> Result<Stored, ArchiveError> {
+async fn store(s3: &FakeS3, content: Vec<u8>, length: usize, seconds: u64) -> Result<Uploaded, UploadError> {
     let download = download(&content, length, |_| ());
-    s3.archive().store("key", download, Instant::now() + Duration::from_secs(seconds)).await
+    s3.uploads().stream("key", download, Instant::now() + Duration::from_secs(seconds)).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -232,7 +232,7 @@ async fn what_is_stored_is_what_came_whatever_its_size() {
 async fn a_body_that_breaks_off_leaves_no_object() {
     for (length, calls) in [(5, vec![]), (8 * PART_BYTES, vec!["begin", "part", "abort"])] {
         let s3 = FakeS3::new(Fault::None);
-        let truncated = ArchiveError::Download(ApiError::later(Cause::Truncated));
+        let truncated = UploadError::Download(ApiError::later(Cause::Truncated));
         assert_eq!(store(&s3, content(length), length + 1, 600).await, Err(truncated));
         assert_eq!(s3.calls(), calls, "{length}");
         let state = s3.state.lock().unwrap();
@@ -253,7 +253,7 @@ async fn an_upload_that_fails_is_undone() {
         (Fault::Stranger("put"), 5),
     ] {
         let s3 = FakeS3::new(fault);
-        assert_eq!(store(&s3, content(length), length, 600).await, Err(ArchiveError::Unavailable), "{fault:?}");
+        assert_eq!(store(&s3, content(length), length, 600).await, Err(UploadError::Bucket(BucketError)), "{fault:?}");
         let last = s3.calls().pop();
         assert_eq!(last.as_deref(), Some(if length == 5 { "put" } else { "abort" }), "{fault:?}");
         assert!(s3.state.lock().unwrap().parts.is_empty(), "{fault:?}");
@@ -264,7 +264,7 @@ async fn an_upload_that_fails_is_undone() {
 async fn what_is_not_through_by_the_deadline_is_undone() {
     let s3 = FakeS3::new(Fault::None);
     let length = 12 * PART_BYTES;
-    assert_eq!(store(&s3, content(length), length, 3).await, Err(ArchiveError::OutOfTime));
+    assert_eq!(store(&s3, content(length), length, 3).await, Err(UploadError::OutOfTime));
     assert_eq!(s3.calls(), ["begin", "part", "abort"]);
     assert!(s3.state.lock().unwrap().object.is_none());
 }
@@ -280,7 +280,7 @@ async fn memory_is_bounded_however_long_the_download() {
         let pulled = left.fetch_add(piece, Ordering::SeqCst) + piece;
         highest.fetch_max(pulled.saturating_sub(received.load(Ordering::SeqCst)), Ordering::SeqCst);
     });
-    let stored = s3.archive().store("key", download, Instant::now() + Duration::from_secs(600)).await.unwrap();
+    let stored = s3.uploads().stream("key", download, Instant::now() + Duration::from_secs(600)).await.unwrap();
     assert_eq!(stored.size_bytes, length as u64);
     let peak = peak.load(Ordering::SeqCst);
     assert!(peak <= (PARTS_IN_FLIGHT + 1) * PART_BYTES + PIECE_BYTES, "{peak} bytes at a time");
@@ -291,7 +291,7 @@ async fn memory_is_bounded_however_long_the_download() {
 async fn memory_is_bounded_however_many_downloads_there_are_at_once() {
     const DOWNLOADS: usize = 10;
     let s3 = FakeS3::new(Fault::None);
-    let archive = s3.archive();
+    let uploads = s3.uploads();
     let pulled = Arc::new(AtomicUsize::new(0));
     let peak = Arc::new(AtomicUsize::new(0));
     let length = 8 * PART_BYTES;
@@ -301,7 +301,7 @@ async fn memory_is_bounded_however_many_downloads_there_are_at_once() {
             let pulled = left.fetch_add(piece, Ordering::SeqCst) + piece;
             highest.fetch_max(pulled.saturating_sub(received.load(Ordering::SeqCst)), Ordering::SeqCst);
         });
-        archive.store("key", download, Instant::now() + Duration::from_secs(600))
+        uploads.stream("key", download, Instant::now() + Duration::from_secs(600))
     });
     for stored in futures_util::future::join_all(stored).await {
         assert_eq!(stored.unwrap().size_bytes, length as u64);

@@ -1,16 +1,21 @@
+//! Artifacts on their way into S3: what fits one part in one call, and everything else in parts.
+
 use super::{
-    Archive, ArchiveError, Stored,
+    answer::{failed, given_by_s3},
     parts::{Part, Parts},
 };
-use crate::ports::providers::Download;
+use crate::ports::{
+    bucket::{BucketError, UploadError, Uploaded},
+    providers::Download,
+};
 use aws_sdk_s3::{
     Client,
-    config::{Builder, timeout::TimeoutConfig},
+    config::timeout::TimeoutConfig,
     primitives::ByteStream,
     types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, Tag, Tagging},
 };
 use bytes::Bytes;
-use platform::aws::{is_from_s3, log_failure};
+use platform::aws::log_failure;
 use shared::{
     artifacts::{SHA256_TAG, SIZE_TAG},
     hash::sha256_hex,
@@ -40,37 +45,41 @@ const MAX_PARTS: i32 = 10_000;
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The bucket.
+/// The time limits of calls that store artifacts.
+pub(super) fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .operation_timeout(CALL_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .connect_timeout(Duration::from_secs(3))
+        .build()
+}
+
+/// What stores artifacts in a bucket.
 ///
 /// Size and SHA-256 are tags of the object, `size_bytes` and `sha256`: metadata of an upload in parts is fixed when it begins,
 /// and they are known when it ends.
 #[derive(Clone, Debug)]
-pub struct S3Archive {
+pub(super) struct Uploads {
     client: Client,
     bucket_name: String,
     part_bytes: usize,
     parts_in_memory: Arc<Semaphore>,
 }
 
-impl S3Archive {
-    /// Connects to a bucket.
-    #[must_use]
-    pub fn new(connection: &aws_types::SdkConfig, bucket_name: String) -> Self {
-        // A local AWS has no host name for each bucket.
-        let path_style = connection.endpoint_url().is_some();
-        let timeouts = TimeoutConfig::builder()
-            .operation_timeout(CALL_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .connect_timeout(Duration::from_secs(3))
-            .build();
-        let config = Builder::from(connection).force_path_style(path_style).timeout_config(timeouts);
+impl Uploads {
+    pub(super) fn new(client: Client, bucket_name: String) -> Self {
         let parts_in_memory = Arc::new(Semaphore::new(PARTS_IN_MEMORY));
-        Self { client: Client::from_conf(config.build()), bucket_name, part_bytes: PART_BYTES, parts_in_memory }
+        Self { client, bucket_name, part_bytes: PART_BYTES, parts_in_memory }
     }
 
-    /// What fits one part goes in one call.
-    async fn put_whole(&self, key: &str, content_type: Option<&str>, bytes: Bytes) -> Result<Stored, ArchiveError> {
-        let stored = Stored {
+    /// Stores in one call what fits one part.
+    pub(super) async fn put_whole(
+        &self,
+        key: &str,
+        content_type: Option<&str>,
+        bytes: Bytes,
+    ) -> Result<Uploaded, BucketError> {
+        let stored = Uploaded {
             key: key.to_owned(),
             content_type: content_type.map(str::to_owned),
             size_bytes: bytes.len() as u64,
@@ -86,15 +95,12 @@ impl S3Archive {
             .body(ByteStream::from(bytes))
             .send()
             .await
-            .map_err(|error| {
-                log_failure("PutObject", &error);
-                ArchiveError::Unavailable
-            })?;
+            .map_err(failed("PutObject"))?;
         given_by_s3(put.e_tag())?;
         Ok(stored)
     }
 
-    async fn begin(&self, key: &str, content_type: Option<&str>) -> Result<Upload<'_>, ArchiveError> {
+    async fn begin(&self, key: &str, content_type: Option<&str>) -> Result<Upload<'_>, BucketError> {
         let begun = self
             .client
             .create_multipart_upload()
@@ -104,50 +110,47 @@ impl S3Archive {
             .checksum_algorithm(ChecksumAlgorithm::Crc32)
             .send()
             .await
-            .map_err(|error| {
-                log_failure("CreateMultipartUpload", &error);
-                ArchiveError::Unavailable
-            })?;
-        let id = begun.upload_id.ok_or(ArchiveError::Unavailable)?;
-        Ok(Upload { archive: self, key: key.to_owned(), id })
+            .map_err(failed("CreateMultipartUpload"))?;
+        let id = begun.upload_id.ok_or(BucketError)?;
+        Ok(Upload { uploads: self, key: key.to_owned(), id })
     }
-}
 
-impl Archive for S3Archive {
-    async fn store(&self, key: &str, download: Download, deadline: Instant) -> Result<Stored, ArchiveError> {
+    /// As [`Bucket::upload`](crate::Bucket::upload).
+    pub(super) async fn stream(
+        &self,
+        key: &str,
+        download: Download,
+        deadline: Instant,
+    ) -> Result<Uploaded, UploadError> {
         let mut parts = Parts::of(download, self.part_bytes, Arc::clone(&self.parts_in_memory));
-        let out_of_time = |_| ArchiveError::OutOfTime;
+        let out_of_time = |_| UploadError::OutOfTime;
         let first = timeout_at(deadline, parts.next()).await.map_err(out_of_time)??;
         let content_type = parts.content_type().map(str::to_owned);
         if first.is_last {
             let put = self.put_whole(key, content_type.as_deref(), first.bytes);
-            return timeout_at(deadline, put).await.map_err(out_of_time)?;
+            return Ok(timeout_at(deadline, put).await.map_err(out_of_time)??);
         }
         let upload = timeout_at(deadline, self.begin(key, content_type.as_deref())).await.map_err(out_of_time)??;
-        match timeout_at(deadline, upload.run(first, parts)).await.unwrap_or(Err(ArchiveError::OutOfTime)) {
-            Ok((size_bytes, sha256)) => Ok(Stored { key: key.to_owned(), content_type, size_bytes, sha256 }),
+        match timeout_at(deadline, upload.run(first, parts)).await.unwrap_or(Err(UploadError::OutOfTime)) {
+            Ok((size_bytes, sha256)) => Ok(Uploaded { key: key.to_owned(), content_type, size_bytes, sha256 }),
             Err(error) => {
                 upload.abort().await;
                 Err(error)
             }
         }
     }
-
-    async fn put(&self, key: &str, content_type: &str, bytes: Vec<u8>) -> Result<Stored, ArchiveError> {
-        self.put_whole(key, Some(content_type), bytes.into()).await
-    }
 }
 
 /// An upload in parts. Until it is completed there is no object.
 struct Upload<'a> {
-    archive: &'a S3Archive,
+    uploads: &'a Uploads,
     key: String,
     id: String,
 }
 
 impl Upload<'_> {
     /// Uploads all parts and completes the object. A download that breaks off ends this before it is completed.
-    async fn run(&self, first: Part, mut parts: Parts) -> Result<(u64, String), ArchiveError> {
+    async fn run(&self, first: Part, mut parts: Parts) -> Result<(u64, String), UploadError> {
         // Tasks, because a part must go on being sent while the next is being received. Dropping the set ends them.
         let mut uploads = JoinSet::new();
         let mut completed = Vec::new();
@@ -168,7 +171,7 @@ impl Upload<'_> {
             }
             part = parts.next().await?;
         }
-        Err(ArchiveError::TooLarge)
+        Err(UploadError::TooLarge)
     }
 
     fn part(
@@ -176,12 +179,12 @@ impl Upload<'_> {
         number: i32,
         bytes: Bytes,
         place: Option<OwnedSemaphorePermit>,
-    ) -> impl Future<Output = Result<CompletedPart, ArchiveError>> + 'static {
+    ) -> impl Future<Output = Result<CompletedPart, BucketError>> + 'static {
         let upload = self
-            .archive
+            .uploads
             .client
             .upload_part()
-            .bucket(&self.archive.bucket_name)
+            .bucket(&self.uploads.bucket_name)
             .key(&self.key)
             .upload_id(&self.id)
             .part_number(number)
@@ -190,10 +193,7 @@ impl Upload<'_> {
         async move {
             let uploaded = upload.send().await;
             drop(place);
-            let uploaded = uploaded.map_err(|error| {
-                log_failure("UploadPart", &error);
-                ArchiveError::Unavailable
-            })?;
+            let uploaded = uploaded.map_err(failed("UploadPart"))?;
             given_by_s3(uploaded.e_tag())?;
             // S3 completes an upload with checksums only if each part's is repeated.
             Ok(CompletedPart::builder()
@@ -204,14 +204,14 @@ impl Upload<'_> {
         }
     }
 
-    async fn complete(&self, mut parts: Vec<CompletedPart>, size_bytes: u64) -> Result<(), ArchiveError> {
+    async fn complete(&self, mut parts: Vec<CompletedPart>, size_bytes: u64) -> Result<(), BucketError> {
         parts.sort_by_key(CompletedPart::part_number);
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let completed = self
-            .archive
+            .uploads
             .client
             .complete_multipart_upload()
-            .bucket(&self.archive.bucket_name)
+            .bucket(&self.uploads.bucket_name)
             .key(&self.key)
             .upload_id(&self.id)
             .multipart_upload(parts)
@@ -219,33 +219,27 @@ impl Upload<'_> {
             .set_mpu_object_size(i64::try_from(size_bytes).ok())
             .send()
             .await;
-        let completed = completed.map_err(|error| {
-            log_failure("CompleteMultipartUpload", &error);
-            ArchiveError::Unavailable
-        })?;
+        let completed = completed.map_err(failed("CompleteMultipartUpload"))?;
         given_by_s3(completed.e_tag())
     }
 
-    async fn tag(&self, size_bytes: u64, sha256: &str) -> Result<(), ArchiveError> {
+    async fn tag(&self, size_bytes: u64, sha256: &str) -> Result<(), BucketError> {
         let tag = |key: &str, value: String| Tag::builder().key(key).value(value).build();
         let tags = [tag(SHA256_TAG, sha256.to_owned()), tag(SIZE_TAG, size_bytes.to_string())];
-        let tags = tags.into_iter().collect::<Result<_, _>>().map_err(|_| ArchiveError::Unavailable)?;
-        let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(|_| ArchiveError::Unavailable)?;
+        let tags = tags.into_iter().collect::<Result<_, _>>().map_err(|_| BucketError)?;
+        let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(|_| BucketError)?;
         let tagged =
-            self.archive.client.put_object_tagging().bucket(&self.archive.bucket_name).key(&self.key).tagging(tagging);
-        tagged.send().await.map(drop).map_err(|error| {
-            log_failure("PutObjectTagging", &error);
-            ArchiveError::Unavailable
-        })
+            self.uploads.client.put_object_tagging().bucket(&self.uploads.bucket_name).key(&self.key).tagging(tagging);
+        tagged.send().await.map(drop).map_err(failed("PutObjectTagging"))
     }
 
     /// Frees what was uploaded. If that fails too, the bucket's lifecycle does it.
     async fn abort(&self) {
         let aborted = self
-            .archive
+            .uploads
             .client
             .abort_multipart_upload()
-            .bucket(&self.archive.bucket_name)
+            .bucket(&self.uploads.bucket_name)
             .key(&self.key)
             .upload_id(&self.id)
             .send()
@@ -256,18 +250,12 @@ impl Upload<'_> {
     }
 }
 
-fn given_by_s3(e_tag: Option<&str>) -> Result<(), ArchiveError> {
-    if is_from_s3(e_tag) { Ok(()) } else { Err(ArchiveError::Unavailable) }
-}
-
 /// The next part that is through; `None` if none is on its way.
-async fn next(
-    uploads: &mut JoinSet<Result<CompletedPart, ArchiveError>>,
-) -> Result<Option<CompletedPart>, ArchiveError> {
+async fn next(uploads: &mut JoinSet<Result<CompletedPart, BucketError>>) -> Result<Option<CompletedPart>, BucketError> {
     match uploads.join_next().await {
         None => Ok(None),
         Some(Ok(done)) => done.map(Some),
-        Some(Err(_)) => Err(ArchiveError::Unavailable),
+        Some(Err(_)) => Err(BucketError),
     }
 }
 
