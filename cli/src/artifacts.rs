@@ -108,7 +108,7 @@ impl Artifacts {
         let Some((bot, (known, listed))) = found.await? else {
             return Err(bot::nothing_known(&stack, stack_args, &candidates).await);
         };
-        let session = known.as_ref().and_then(|known| known.session.as_ref()).map(|(session, _)| session);
+        let session = known.as_ref().and_then(Known::session);
         let mut lines = self.wanted(inventory(&bot, session, Some(&listed)));
         if self.refetch {
             return self.ask_again(&stack, &bot, session).await;
@@ -186,8 +186,7 @@ fn given_up(session: &Session) -> Vec<Artifact> {
 }
 
 fn why_none(bot: &SessionId, known: Option<&Known>) -> String {
-    let session = known.and_then(|known| known.session.as_ref());
-    if session.is_some_and(|(session, _)| session.is_erased()) {
+    if known.and_then(Known::session).is_some_and(Session::is_erased) {
         return format!("nothing is stored of {}: its data was deleted", bot::name(bot));
     }
     format!("the provider announced no artifact of {} so far", bot::name(bot))

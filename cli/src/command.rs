@@ -9,7 +9,7 @@ use crate::{
     screen::Style,
     send::Send,
     sessions::Sessions,
-    set_aside::{Parked, Quarantine, Spool},
+    set_aside::{Action, SpoolAction},
     settings::Settings,
     simulate::Simulate,
     stack::StackArgs,
@@ -19,6 +19,7 @@ use crate::{
     urls::Urls,
 };
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, parser::ValueSource};
+use shared::bucket::Folder;
 
 /// Rollcall receives the webhooks of meeting bots and accounts for every one of them.
 ///
@@ -56,6 +57,8 @@ pub struct Rollcall {
 
 #[derive(Subcommand, Clone, Debug)]
 enum Command {
+    /// Send deliveries as MeetStream or Meeting BaaS would, proved with the stack's own credentials
+    #[command(subcommand)]
     Send(Box<Send>),
     Simulate(Box<Simulate>),
     Timeline(Timeline),
@@ -64,11 +67,52 @@ enum Command {
     Delete(Delete),
     Sessions(Sessions),
     Status(Status),
-    Parked(Parked),
-    Quarantine(Quarantine),
+    /// Deliveries that failed on every try: list them, look at them, put them back
+    ///
+    /// After about three hours of retries a delivery is parked with its bytes, and its bot's session lists it as missing (see
+    /// `rollcall timeline`). When the cause is repaired, put it back: it is processed like any other and is missing no longer.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  rollcall parked list
+  rollcall parked replay --all --dry-run
+  rollcall parked replay --bot meetstream 7c1e4a92 --wait
+  rollcall parked replay --reason store_unavailable"
+    )]
+    Parked(Action),
+    /// Deliveries that cannot be read: list them, look at them, put them back
+    ///
+    /// They are authentic, were answered 200, and have no effect. Put them back once a version is deployed that can read them;
+    /// before that they are quarantined again.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  rollcall quarantine list --reason no_event_name
+  rollcall quarantine show 5f0c2a9e-…
+  rollcall quarantine show 5f0c2a9e-… --raw > events/provider/meetstream/new.json
+  rollcall quarantine replay --reason no_event_name --wait"
+    )]
+    Quarantine(Action),
     Dlq(Dlq),
-    Spool(Spool),
+    /// Deliveries that the queue refused: list them, put them into the queue
+    ///
+    /// The sweep does the same every fifth minute. This is for when it does not run.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  rollcall spool list
+  rollcall spool drain --all"
+    )]
+    Spool(SpoolAction),
     Urls(Urls),
+    /// Check the functions' settings before a deploy
+    ///
+    /// AWS deploys a version of a function whether or not that version can start. `make deploy` therefore asks this command first,
+    /// which reads the settings with the code that the functions start with.
+    #[command(subcommand)]
     Settings(Settings),
     Doctor(Doctor),
 }
@@ -100,8 +144,8 @@ impl Rollcall {
             Command::Delete(delete) => delete.run(&self.stack_args, style).await,
             Command::Sessions(sessions) => sessions.run(&self.stack_args, style).await,
             Command::Status(status) => status.run(&self.stack_args, style).await,
-            Command::Parked(parked) => parked.run(&self.stack_args, style).await,
-            Command::Quarantine(quarantine) => quarantine.run(&self.stack_args, style).await,
+            Command::Parked(action) => action.run(Folder::Parked, &self.stack_args, style).await,
+            Command::Quarantine(action) => action.run(Folder::Quarantine, &self.stack_args, style).await,
             Command::Dlq(dlq) => dlq.run(&self.stack_args, style).await,
             Command::Spool(spool) => spool.run(&self.stack_args, style).await,
             Command::Urls(urls) => urls.run(&self.stack_args, style).await,

@@ -24,53 +24,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::bucket::{Folder, metadata};
 use std::time::Duration;
 
-/// Deliveries that failed on every try: list them, look at them, put them back
-///
-/// After about three hours of retries a delivery is parked with its bytes, and its bot's session lists it as missing (see
-/// `rollcall timeline`). When the cause is repaired, put it back: it is processed like any other and is missing no longer.
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "\
-Examples:
-  rollcall parked list
-  rollcall parked replay --all --dry-run
-  rollcall parked replay --bot meetstream 7c1e4a92 --wait
-  rollcall parked replay --reason store_unavailable")]
-pub struct Parked {
-    #[command(subcommand)]
-    action: Action,
-}
-
-/// Deliveries that cannot be read: list them, look at them, put them back
-///
-/// They are authentic, were answered 200, and have no effect. Put them back once a version is deployed that can read them;
-/// before that they are quarantined again.
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "\
-Examples:
-  rollcall quarantine list --reason no_event_name
-  rollcall quarantine show 5f0c2a9e-…
-  rollcall quarantine show 5f0c2a9e-… --raw > events/provider/meetstream/new.json
-  rollcall quarantine replay --reason no_event_name --wait")]
-pub struct Quarantine {
-    #[command(subcommand)]
-    action: Action,
-}
-
-/// Deliveries that the queue refused: list them, put them into the queue
-///
-/// The sweep does the same every fifth minute. This is for when it does not run.
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "\
-Examples:
-  rollcall spool list
-  rollcall spool drain --all")]
-pub struct Spool {
-    #[command(subcommand)]
-    action: SpoolAction,
-}
-
 #[derive(Subcommand, Clone, Debug)]
-enum Action {
+pub(crate) enum Action {
     List(List),
     Show(Show),
     /// Put deliveries back into the events queue
@@ -82,7 +37,7 @@ enum Action {
 }
 
 #[derive(Subcommand, Clone, Debug)]
-enum SpoolAction {
+pub(crate) enum SpoolAction {
     List(List),
     /// Put deliveries into the events queue
     ///
@@ -98,7 +53,7 @@ something was not put back, or failed again; with 3 when there is nothing under 
 
 /// List them, the longest here first
 #[derive(Args, Clone, Debug)]
-struct List {
+pub(crate) struct List {
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
@@ -109,7 +64,7 @@ struct List {
 ///
 /// The body may contain what people said. What would act on a terminal in it is shown as an escape.
 #[derive(Args, Clone, Debug)]
-struct Show {
+pub(crate) struct Show {
     /// Its key, or its last part, the id
     key: String,
     /// Write nothing but the body's bytes, exactly as they were sent
@@ -118,37 +73,25 @@ struct Show {
 }
 
 #[derive(Args, Clone, Debug)]
-struct PutBack {
+pub(crate) struct PutBack {
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
     how: How,
 }
 
-impl Parked {
-    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
-        self.action.run(Folder::Parked, stack_args, style).await
-    }
-}
-
-impl Quarantine {
-    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
-        self.action.run(Folder::Quarantine, stack_args, style).await
-    }
-}
-
-impl Spool {
-    pub async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
+impl SpoolAction {
+    pub(crate) async fn run(self, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let stack = stack_args.open().await?;
-        match self.action {
-            SpoolAction::List(list) => list.run(Folder::Spool, &stack, style).await,
-            SpoolAction::Drain(drain) => drain.run(Folder::Spool, &stack, style).await,
+        match self {
+            Self::List(list) => list.run(Folder::Spool, &stack, style).await,
+            Self::Drain(drain) => drain.run(Folder::Spool, &stack, style).await,
         }
     }
 }
 
 impl Action {
-    async fn run(self, folder: Folder, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
+    pub(crate) async fn run(self, folder: Folder, stack_args: &StackArgs, style: Style) -> Result<(), Failure> {
         let stack = stack_args.open().await?;
         match self {
             Self::List(list) => list.run(folder, &stack, style).await,

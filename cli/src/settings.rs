@@ -17,18 +17,8 @@ use std::{
 /// (Lambda quotas, "Environment variables: 4 KB"; its refusal prints the JSON object as "String measured".)
 const MAX_ENVIRONMENT_BYTES: usize = 4096;
 
-/// Check the functions' settings before a deploy
-///
-/// AWS deploys a version of a function whether or not that version can start. `make deploy` therefore asks this command first,
-/// which reads the settings with the code that the functions start with.
-#[derive(Args, Clone, Debug)]
-pub struct Settings {
-    #[command(subcommand)]
-    command: SettingsCommand,
-}
-
 #[derive(Subcommand, Clone, Debug)]
-enum SettingsCommand {
+pub(crate) enum Settings {
     Check(Check),
 }
 
@@ -41,7 +31,7 @@ enum SettingsCommand {
 Examples:
   rollcall settings check < environments.json
   rollcall settings check --json < environments.json | jq -r '.routes[]'")]
-struct Check {
+pub(crate) struct Check {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -66,8 +56,8 @@ struct Report {
 }
 
 impl Settings {
-    pub fn run(self) -> Result<(), Failure> {
-        let SettingsCommand::Check(check) = self.command;
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let Self::Check(check) = self;
         let mut input = String::new();
         std::io::stdin()
             .read_to_string(&mut input)

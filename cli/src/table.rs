@@ -50,6 +50,10 @@ pub async fn known(client: &Client, stack: &Stack, id: &SessionId, now: i64) -> 
 }
 
 impl Known {
+    pub fn session(&self) -> Option<&Session> {
+        self.session.as_ref().map(|(session, _)| session)
+    }
+
     /// What the items of one partition say. Expired ones count as absent.
     fn of(items: &[Item], now: i64) -> Result<Option<Self>, Failure> {
         let mut session = None;

@@ -12,7 +12,7 @@ use crate::{
 };
 use clap::{Args, builder::PossibleValuesParser};
 use report::Report;
-use shared::{SessionId, ids::Subject, session::State};
+use shared::{Session, SessionId, ids::Subject, session::State};
 use std::time::{Duration, Instant};
 
 /// How often the table is read while waiting.
@@ -119,11 +119,11 @@ impl Timeline {
 impl Known {
     /// How far the bot has come.
     pub fn state(&self) -> State {
-        self.session.as_ref().map_or(State::Unknown, |(session, _)| session.state())
+        self.session().map_or(State::Unknown, Session::state)
     }
 
     /// How many deliveries are missing from the session, because they were parked.
     pub fn missing(&self) -> usize {
-        self.session.as_ref().map_or(0, |(session, _)| session.missing().len())
+        self.session().map_or(0, |session| session.missing().len())
     }
 }

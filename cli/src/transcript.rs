@@ -129,7 +129,7 @@ impl PrintTranscript {
             Ok(None) => return bot::nothing_known(stack, stack_args, candidates).await,
             Err(failure) => return failure,
         };
-        let session = known.session.as_ref().map(|(session, _)| session);
+        let session = known.session();
         let (why, help) = why(&bot, session, stack.api_port.is_some(), &bot::as_arguments(&bot, stack_args));
         let what = format!("no transcript of {} is stored on {}: {why}", bot::name(&bot), stack.aws.name);
         if self.wait { Failure::new(what) } else { Failure::not_found(what) }.help(help)

@@ -127,7 +127,7 @@ impl Remains {
     }
 
     fn session(&self) -> Option<&Session> {
-        self.known.as_ref()?.session.as_ref().map(|(session, _)| session)
+        self.known.as_ref()?.session()
     }
 
     /// How many items are kept beside the session.

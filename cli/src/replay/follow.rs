@@ -11,7 +11,7 @@ use crate::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::{
-    AcceptId, SessionId,
+    AcceptId, Session, SessionId,
     bucket::{Folder, key},
     session::Disposition,
 };
@@ -136,7 +136,7 @@ impl Followed {
             return Some(Ending::FailedAgain(folder));
         }
         let known = known?;
-        let missing = known.session.as_ref().map(|(session, _)| session.missing()).unwrap_or_default();
+        let missing = known.session().map(Session::missing).unwrap_or_default();
         if missing.iter().any(|missing| missing.accept_id == self.accept_id) {
             return None;
         }

@@ -137,7 +137,7 @@ impl Account {
     }
 
     pub(super) fn session(&self) -> Option<&Session> {
-        self.known.as_ref().and_then(|known| known.session.as_ref()).map(|(session, _)| session)
+        self.known.as_ref().and_then(Known::session)
     }
 
     /// The accepted deliveries that are nowhere, by name. One that could not be read has no name in the table.

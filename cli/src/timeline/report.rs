@@ -115,7 +115,7 @@ pub struct EventReport {
 impl Report {
     /// What there is to say of it.
     pub fn of(id: &SessionId, known: &Known) -> Self {
-        let session = known.session.as_ref().map(|(session, _)| session);
+        let session = known.session();
         let moment = |time: Option<&OccurredAt>| time.map(OccurredAt::moment);
         let outcome = session.and_then(Session::outcome);
         Self {
