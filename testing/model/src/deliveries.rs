@@ -166,8 +166,8 @@ fn step(scenario: &Scenario, state: &mut State, run: &mut Run, fate: Fate) -> Op
             return Some(());
         }
         Phase::Marking => {
-            let mark = |session: &mut Session| session::mark_hole(scenario, session, head.id);
-            if note(scenario, state, delivery.bot, fate, mark) {
+            let change = |session: &mut Session| session::note_missing(scenario, session, head.id);
+            if note(scenario, state, delivery.bot, fate, change) {
                 run.has_parked = true;
                 run.goes_on(1);
             } else {

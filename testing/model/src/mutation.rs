@@ -16,7 +16,7 @@ pub enum Mutation {
     /// What is in the spool is removed before the queue has confirmed that it has it.
     SweepRemovesFirst,
     /// Nobody looks for intents whose command got lost.
-    SweepForgetsErrands,
+    SweepForgetsJobs,
     /// Events are published after the session is saved.
     PublishAfterSave,
     /// A delivery is marked as seen in a write before the one that changes the session.
@@ -34,7 +34,7 @@ pub enum Mutation {
     /// A record is quarantined without its bytes.
     QuarantineWithoutBytes,
     /// A parked delivery that has taken effect since is still shown as missing.
-    KeepTheHole,
+    KeepTheMissing,
     /// A large body is removed when it was read, before what it says is saved.
     RemoveTheClaimOnReading,
     /// A fetch is carried out without asking the session whether it is wanted.
@@ -73,18 +73,28 @@ pub enum Mutation {
     ReplayUnderTheOldDedupId,
     /// A dead letter is deleted when it is looked at.
     DeadLetterConsumed,
+    /// A command is sent at once for a job that rests on unverified deliveries alone.
+    UnverifiedSentAtOnce,
+    /// A sweep sends what rests on unverified deliveries alone for however many bots there are.
+    SweepSendsForAllStrangers,
+    /// A provider is asked although it failed a moment ago.
+    AskedWhileItRests,
+    /// A job that finds its provider resting is given up.
+    GivenUpWhileItRests,
+    /// What a person wants again is no new reason to fetch it.
+    RefetchWantsNothingNew,
 }
 
 impl Mutation {
     /// Every mistake there is.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 40] = [
         Self::AcknowledgeBeforeEnqueue,
         Self::SpoolWithoutWaiting,
         Self::ClaimWithoutBody,
         Self::OneGroupForBothTrusts,
         Self::VisibilityShorterThanInvocation,
         Self::SweepRemovesFirst,
-        Self::SweepForgetsErrands,
+        Self::SweepForgetsJobs,
         Self::PublishAfterSave,
         Self::MarkBeforeChange,
         Self::OverwriteWhatOthersSaved,
@@ -93,7 +103,7 @@ impl Mutation {
         Self::FailTheWholeBatch,
         Self::ParkWithoutBytes,
         Self::QuarantineWithoutBytes,
-        Self::KeepTheHole,
+        Self::KeepTheMissing,
         Self::RemoveTheClaimOnReading,
         Self::FetchWithoutLooking,
         Self::FetchDoesNotLookAgain,
@@ -113,5 +123,10 @@ impl Mutation {
         Self::ReplayRemovesTheOldKey,
         Self::ReplayUnderTheOldDedupId,
         Self::DeadLetterConsumed,
+        Self::UnverifiedSentAtOnce,
+        Self::SweepSendsForAllStrangers,
+        Self::AskedWhileItRests,
+        Self::GivenUpWhileItRests,
+        Self::RefetchWantsNothingNew,
     ];
 }

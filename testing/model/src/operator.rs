@@ -4,8 +4,9 @@
 use crate::{
     mutation::Mutation,
     scenario::{Bot, Id, Scenario, Trust},
+    session::StoredCopy,
     set::Set,
-    state::{Replay, Shelf, State},
+    state::{Job, Replay, Shelf, State},
     step::{Fate, Step, fates},
 };
 
@@ -16,6 +17,9 @@ pub(crate) fn steps(scenario: &Scenario, state: &State, steps: &mut Vec<Step>) {
     }
     if scenario.may_delete && state.asked_to_delete.is_empty() {
         steps.push(Step::Delete(Bot::One));
+    }
+    if scenario.may_refetch && !state.was_refetched && state.session(Bot::One).copy == StoredCopy::Unavailable {
+        steps.push(Step::Refetch(Bot::One));
     }
     if let Some(replay) = state.replay {
         for fate in fates(scenario, state).filter(|fate| *fate != Fate::CommandLost) {
@@ -118,7 +122,7 @@ pub(crate) fn give_up(scenario: &Scenario, state: &mut State) {
     }
 }
 
-/// `Errands::delete`: the tombstone. What erases is due from then on.
+/// `JobRunner::delete`: the tombstone. What erases is due from then on.
 pub(crate) fn delete(scenario: &Scenario, state: &mut State, bot: Bot) {
     state.asked_to_delete.insert(bot as u8);
     state.save(bot, scenario, |session| {
@@ -127,6 +131,18 @@ pub(crate) fn delete(scenario: &Scenario, state: &mut State, bot: Bot) {
         session.erase.want(1);
     });
     if scenario.is(Mutation::DeletedToldAtOnce) {
-        crate::errands::tell_deleted(state, bot);
+        crate::jobs::tell_deleted(state, bot);
+    }
+}
+
+/// `rollcall artifacts --refetch`: `JobRunner::refetch`. What it wants is sent at once, because a person said so.
+pub(crate) fn refetch(scenario: &Scenario, state: &mut State, bot: Bot) {
+    state.was_refetched = true;
+    if *state.made.of(bot) > 0 {
+        state.wanted_again.insert(bot as u8);
+    }
+    state.save(bot, scenario, |session| session.refetch(scenario));
+    if state.session(bot).wants(Job::Fetch) {
+        state.send((bot, Job::Fetch));
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::{
     scenario::{Bot, Delivery, Says, Scenario, Trust},
-    session::{self, Copy},
+    session::{self, StoredCopy},
     set::Set,
     state::{Job, Phase, State},
+    sweep::STRANGERS_A_MINUTE,
 };
 use stateright::{Model, Property};
 
@@ -15,13 +16,16 @@ pub(crate) fn all(scenario: &Scenario) -> Vec<Property<Scenario>> {
         Property::always("a record holds up its own group only", each_group_for_itself),
         Property::always("a group is with one invocation at a time", one_at_a_time),
         Property::always("a session is what its deliveries make of it", sessions_are_right),
-        Property::always("a session misses only what is missing", holes_are_real),
+        Property::always("a session misses only what is missing", missing_are_real),
         Property::always("what took effect was published", effects_are_published),
         Property::always("what a signature announces is fetched", artifacts_are_fetched),
         Property::always("only a deletion that is proved erases", deletions_are_proved),
         Property::always("nothing of an erased bot survives", nothing_survives),
         Property::always("a fetch leaves nothing of an erased bot behind", fetches_undo),
         Property::always("data.deleted is told after the erasure", not_told_too_early),
+        Property::always("strangers have few asked after in a minute", few_strangers),
+        Property::always("a provider that rests is not asked", |_, state: &State| !state.was_disturbed),
+        Property::always("what a person wants again is fetched", refetches_are_fetched),
         Property::always("every wait ends", every_wait_ends),
     ];
     if scenario.has_witnesses {
@@ -49,13 +53,13 @@ fn witnesses() -> Vec<Property<Scenario>> {
             runs.any(|run| matches!(run.phase, Phase::Saving { is_stale: true, .. }))
         }),
         any("a delivery is parked", |_, state: &State| !state.parked.is_empty()),
-        any("a hole is marked", |_, state: &State| !state.session(Bot::One).holes.is_empty()),
+        any("a missing delivery is noted", |_, state: &State| !state.session(Bot::One).missing.is_empty()),
         any("a delivery is quarantined", |_, state: &State| !state.quarantined.is_empty()),
         any("a delivery is dead", |_, state: &State| !state.dead.is_empty()),
         any("an object is in hand", |_, state: &State| !state.in_hand.is_empty()),
         any("a duplicate is on record", |_, state: &State| !state.beside.is_empty()),
-        any("a copy is stored", |_, state: &State| matches!(state.session(Bot::One).copy, Copy::Stored(_))),
-        any("a copy is given up", |_, state: &State| state.session(Bot::One).copy == Copy::Unavailable),
+        any("a copy is stored", |_, state: &State| matches!(state.session(Bot::One).copy, StoredCopy::Stored(_))),
+        any("a copy is given up", |_, state: &State| state.session(Bot::One).copy == StoredCopy::Unavailable),
         any("two fetches run", |_, state: &State| {
             state.workers.iter().filter(|worker| worker.command.1 == Job::Fetch).count() == 2
         }),
@@ -72,6 +76,11 @@ fn witnesses() -> Vec<Property<Scenario>> {
         any("a session is told later of bytes", |_, state: &State| {
             state.commands.iter().any(|command| command.1 == Job::Note)
         }),
+        any("a provider rests", |_, state: &State| state.is_resting),
+        any("a stranger waits for the next minute", |_, state: &State| {
+            !state.strangers.is_empty() && state.session(Bot::Two).wants(Job::Confirm) && !state.strangers.has(1)
+        }),
+        any("a person wants again what the provider has", |_, state: &State| !state.wanted_again.is_empty()),
         any("a person deletes", |_, state: &State| !state.asked_to_delete.is_empty()),
     ]
 }
@@ -113,11 +122,11 @@ fn sessions_are_right(scenario: &Scenario, state: &State) -> bool {
     !state.is_quiet(scenario) || bots(is_right)
 }
 
-fn holes_are_real(scenario: &Scenario, state: &State) -> bool {
+fn missing_are_real(scenario: &Scenario, state: &State) -> bool {
     !state.is_quiet(scenario)
         || bots(|bot| {
             let session = state.session(bot);
-            session.holes.and(session.applied).is_empty()
+            session.missing.and(session.applied).is_empty()
         })
 }
 
@@ -133,7 +142,20 @@ fn artifacts_are_fetched(scenario: &Scenario, state: &State) -> bool {
             _ => None,
         });
         let latest = announced.max().unwrap_or(0);
-        session.is_erased() || latest == 0 || matches!(session.copy, Copy::Stored(run) if run >= latest)
+        session.is_erased() || latest == 0 || matches!(session.copy, StoredCopy::Stored(run) if run >= latest)
+    };
+    !state.is_quiet(scenario) || bots(is_fetched)
+}
+
+/// Whoever knows the token of a callback can name any number of bots, and must not use up what the provider answers.
+fn few_strangers(_: &Scenario, state: &State) -> bool {
+    state.strangers.iter().count() <= STRANGERS_A_MINUTE
+}
+
+fn refetches_are_fetched(scenario: &Scenario, state: &State) -> bool {
+    let is_fetched = |bot: Bot| {
+        let session = state.session(bot);
+        !state.wanted_again.has(bot as u8) || session.is_erased() || matches!(session.copy, StoredCopy::Stored(_))
     };
     !state.is_quiet(scenario) || bots(is_fetched)
 }

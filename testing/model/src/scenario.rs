@@ -147,6 +147,8 @@ pub struct Scenario {
     pub replays: u8,
     /// Whether a person may delete the first bot's data.
     pub may_delete: bool,
+    /// Whether a person may want again what was given up of the first bot.
+    pub may_refetch: bool,
     /// How many invocations for deliveries run beside each other.
     pub invocations: usize,
     /// How many commands are carried out beside each other.
@@ -203,7 +205,7 @@ impl Scenario {
         self.gone.has(bot as u8)
     }
 
-    /// After so many tries to no avail an errand is given up that depends on the provider: more than can fail.
+    /// After so many tries to no avail a job is given up that depends on the provider: more than can fail.
     pub(crate) fn patience(&self) -> u8 {
         self.faults + 1
     }

@@ -23,20 +23,20 @@ impl Progress {
         self.wanted > self.settled
     }
 
-    pub(crate) fn want(&mut self, mark: u8) {
-        if mark > self.wanted {
-            (self.wanted, self.tries) = (mark, 0);
+    pub(crate) fn want(&mut self, trigger: u8) {
+        if trigger > self.wanted {
+            (self.wanted, self.tries) = (trigger, 0);
         }
     }
 
-    pub(crate) fn settle(&mut self, mark: u8) {
-        (self.settled, self.tries) = (self.settled.max(mark), 0);
+    pub(crate) fn settle(&mut self, trigger: u8) {
+        (self.settled, self.tries) = (self.settled.max(trigger), 0);
     }
 }
 
 /// What became of the transcript with us.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum Copy {
+pub enum StoredCopy {
     #[default]
     None,
     Unavailable,
@@ -53,7 +53,7 @@ pub struct Session {
     /// That the data was deleted, and on whose word.
     pub deleted: Option<Trust>,
     /// What is missing.
-    pub holes: Set,
+    pub missing: Set,
     /// Whether it holds words of anybody's.
     pub has_words: bool,
     /// How far the copy of the transcript is.
@@ -65,7 +65,7 @@ pub struct Session {
     /// How far it is with erasing it once more.
     pub again: Progress,
     /// What became of the transcript.
-    pub copy: Copy,
+    pub copy: StoredCopy,
     /// Whether the provider told us of the end.
     pub is_end_confirmed: bool,
 }
@@ -79,7 +79,7 @@ impl Session {
 
     pub(crate) fn without_words(&mut self) {
         self.has_words = false;
-        self.copy = Copy::None;
+        self.copy = StoredCopy::None;
         (self.fetch, self.confirm) = (Progress::default(), Progress::default());
     }
 
@@ -91,6 +91,22 @@ impl Session {
             } else {
                 self.erase.want(self.erase.wanted + 1);
             }
+        }
+    }
+
+    /// Whether nothing but unverified deliveries asks for it: of a confirmation always.
+    pub(crate) fn rests_on_strangers(&self, job: Job) -> bool {
+        match job {
+            Job::Fetch => self.fetch.wanted < rank(Trust::Verified, 0),
+            Job::Confirm => true,
+            Job::Erase | Job::EraseAgain | Job::Note => false,
+        }
+    }
+
+    /// `with_refetch`: what was given up is wanted anew, for a reason just after the one that it was given up for.
+    pub(crate) fn refetch(&mut self, scenario: &Scenario) {
+        if !scenario.is(Mutation::RefetchWantsNothingNew) {
+            self.fetch.want((self.fetch.wanted + 1).max(rank(Trust::Verified, 1)));
         }
     }
 
@@ -117,7 +133,7 @@ pub(crate) const fn rank(trust: Trust, end: u8) -> u8 {
 }
 
 /// A reason for a fetch, as a number that is greater the later it is: trust before time.
-pub(crate) fn mark(scenario: &Scenario, trust: Trust, moment: u8) -> u8 {
+pub(crate) fn trigger(scenario: &Scenario, trust: Trust, moment: u8) -> u8 {
     if scenario.is(Mutation::UnverifiedTimeHidesVerified) { moment } else { rank(trust, moment) }
 }
 
@@ -131,8 +147,8 @@ fn is_duplicate(scenario: &Scenario, session: &Session, id: Id) -> bool {
 /// `advance` for one delivery. Every field only rises, so the order of deliveries does not matter.
 fn merge(scenario: &Scenario, session: &mut Session, id: Id, was_tried: bool) {
     let Delivery { trust, says, is_large, .. } = *scenario.delivery(id);
-    if !scenario.is(Mutation::KeepTheHole) {
-        session.holes.remove(id);
+    if !scenario.is(Mutation::KeepTheMissing) {
+        session.missing.remove(id);
     }
     let was_marked = scenario.is(Mutation::MarkBeforeChange);
     if says != Says::Chat && (was_marked || !is_duplicate(scenario, session, id)) {
@@ -144,7 +160,7 @@ fn merge(scenario: &Scenario, session: &mut Session, id: Id, was_tried: bool) {
             session.end = if scenario.is(Mutation::LastOneWins) { heard } else { heard.max(session.end) };
             session.has_words = true;
         }
-        Says::Ready(moment) => session.fetch.want(mark(scenario, trust, moment)),
+        Says::Ready(moment) => session.fetch.want(trigger(scenario, trust, moment)),
         Says::Deleted => {
             if trust == Trust::Verified && session.deleted != Some(trust) {
                 session.erase.want(1);
@@ -204,40 +220,46 @@ pub(crate) fn save(scenario: &Scenario, state: &mut State, ids: Set, was_tried: 
     state.save(bot, scenario, |session| ids.iter().for_each(|id| merge(scenario, session, id, was_tried)));
     let after = *state.session(bot);
     if after.is_erased() && !before.is_erased() && scenario.is(Mutation::DeletedToldAtOnce) {
-        crate::errands::tell_deleted(state, bot);
+        crate::jobs::tell_deleted(state, bot);
     }
     for (job, was, is) in [(Job::Fetch, before.fetch, after.fetch), (Job::Confirm, before.confirm, after.confirm)] {
-        if sends && is.is_pending() && is.wanted != was.wanted {
+        if !sends || !is.is_pending() || is.wanted == was.wanted {
+            continue;
+        }
+        if after.rests_on_strangers(job) && scenario.is(Mutation::UnverifiedSentAtOnce) {
+            state.strangers.insert(bot as u8);
+            state.send((bot, job));
+        } else if !after.rests_on_strangers(job) {
             state.send((bot, job));
         }
     }
 }
 
 /// `Session::with_missing`.
-pub(crate) fn mark_hole(scenario: &Scenario, session: &mut Session, id: Id) {
+pub(crate) fn note_missing(scenario: &Scenario, session: &mut Session, id: Id) {
     if !session.applied.has(id) {
-        session.holes.insert(id);
+        session.missing.insert(id);
     }
     session.note_bytes(scenario);
 }
 
 /// `Session::with_set_aside`.
 pub(crate) fn set_aside(scenario: &Scenario, session: &mut Session, id: Id) {
-    session.holes.remove(id);
+    session.missing.remove(id);
     session.note_bytes(scenario);
 }
 
 /// `Session::with_erased`: it is done for every reason up to this one, and once more later.
-pub(crate) fn erased(session: &mut Session, job: Job, mark: u8, is_once: bool) {
-    session.holes = Set::default();
+pub(crate) fn erased(session: &mut Session, job: Job, trigger: u8, is_once: bool) {
+    session.missing = Set::default();
     if job == Job::EraseAgain {
-        session.again.settle(mark);
+        session.again.settle(trigger);
         return;
     }
-    session.erase.settle(mark);
+    session.erase.settle(trigger);
     // A second round that has its time keeps it, or whoever goes on sending would keep the deletion from being told.
     if !is_once && !session.again.is_pending() {
-        session.again = Progress { wanted: mark, ..Progress::default() };
+        session.again = Progress { wanted: trigger, ..Progress::default() };
     }
 }
 

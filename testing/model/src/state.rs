@@ -2,7 +2,7 @@
 
 use crate::{
     scenario::{Bot, Delivery, Id, PerBot, Says, Scenario},
-    session::{Copy, Session},
+    session::{Session, StoredCopy},
     set::Set,
 };
 
@@ -34,7 +34,7 @@ pub enum Phase {
     },
     /// To keep the bytes of a record on its last receive.
     Parking,
-    /// To mark the hole that it left.
+    /// To note in the session that it is missing.
     Marking,
     /// To note beside the session what was quarantined.
     Noting,
@@ -94,7 +94,7 @@ pub type Command = (Bot, Job);
 
 /// How far a command is that is being carried out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Errand {
+pub enum Stage {
     /// The session was read, and the provider or the bucket is to be asked.
     Begun,
     /// A copy of this run is in the bucket, and the session is to be read again.
@@ -120,9 +120,9 @@ pub struct Worker {
     /// What it does for whom.
     pub command: Command,
     /// The reason that it knows.
-    pub mark: u8,
+    pub trigger: u8,
     /// How far it is.
-    pub at: Errand,
+    pub at: Stage,
     /// Whether a message brought the command, which comes again if this fails.
     pub is_from_queue: bool,
     /// Whether it was under way when its bot was erased for the first time.
@@ -198,6 +198,16 @@ pub struct State {
     pub sweeping: Option<Id>,
     /// What a person is doing.
     pub replay: Option<Replay>,
+    /// Bots of which commands were sent in this minute because of unverified deliveries alone.
+    pub strangers: Set,
+    /// Whether the provider is given a rest, because it failed a moment ago.
+    pub is_resting: bool,
+    /// Whether it was asked all the same.
+    pub was_disturbed: bool,
+    /// Bots whose transcript a person wants again, and that the provider had when that was said.
+    pub wanted_again: Set,
+    /// Whether a person has asked for one again.
+    pub was_refetched: bool,
     /// The latest run of the transcript that the provider has made.
     pub made: PerBot<u8>,
     /// Deliveries whose effect was published.
@@ -271,7 +281,7 @@ impl State {
     #[must_use]
     pub fn remains(&self, bot: Bot, scenario: &Scenario) -> bool {
         let session = self.session(bot);
-        session.has_words || session.copy != Copy::None || !self.artifacts.of(bot).is_empty() || {
+        session.has_words || session.copy != StoredCopy::None || !self.artifacts.of(bot).is_empty() || {
             let kept = self.parked.or(self.quarantined).or(self.in_hand).or(self.spool).or(self.claims).or(self.worded);
             !kept.and(scenario.of_bot(bot)).is_empty()
         }

@@ -1,8 +1,9 @@
 //! What can happen next, and what it makes of the world.
 
 use crate::{
-    deliveries, errands, ingest, operator, property,
+    deliveries, ingest, jobs, operator, property,
     scenario::{Bot, Id, Scenario},
+    set::Set,
     state::{Command, Job, Shelf, State},
     sweep,
 };
@@ -62,12 +63,18 @@ pub enum Step {
     SweepRemoves(Fate),
     /// The sweep dies.
     SweepDies,
-    /// The sweep sends a command again that nothing is heard of.
+    /// The sweep sends a command again that nothing is heard of, or one that it alone sends.
     Remind(Command),
+    /// A minute is over, and the sweep may send for further strangers.
+    NextMinute,
+    /// The provider has had its rest.
+    RestEnds,
     /// The sweep begins to erase what is due.
     SweepErases(Bot, Job),
     /// A person deletes a bot's data.
     Delete(Bot),
+    /// A person wants again what was given up of a bot.
+    Refetch(Bot),
     /// A person puts something back.
     PutBack(Shelf, Id),
     /// The person's command makes its next call.
@@ -88,7 +95,7 @@ impl Model for Scenario {
 
     fn actions(&self, state: &State, steps: &mut Vec<Step>) {
         deliveries::steps(self, state, steps);
-        errands::steps(self, state, steps);
+        jobs::steps(self, state, steps);
         sweep::steps(self, state, steps);
         operator::steps(self, state, steps);
         ingest::steps(self, state, steps);
@@ -107,16 +114,19 @@ impl Model for Scenario {
             Step::Answer(invocation) => deliveries::answer(self, &mut state, invocation)?,
             Step::Die(invocation) => deliveries::die(self, &mut state, invocation),
             Step::Expire(invocation) => deliveries::expire(self, &mut state, invocation),
-            Step::TakeCommand(command) => errands::take(self, &mut state, command)?,
-            Step::CarryOn(worker, fate) => errands::carry_on(self, &mut state, worker, fate)?,
-            Step::WorkerDies(worker) => errands::die(&mut state, worker),
+            Step::TakeCommand(command) => jobs::take(self, &mut state, command)?,
+            Step::CarryOn(worker, fate) => jobs::carry_on(self, &mut state, worker, fate)?,
+            Step::WorkerDies(worker) => jobs::die(&mut state, worker),
             Step::CommandTwice(command) => state.send(command),
             Step::SweepSends { id, fate, is_folded } => sweep::send(self, &mut state, id, fate, is_folded),
             Step::SweepRemoves(fate) => sweep::remove(&mut state, fate),
             Step::SweepDies => state.sweeping = None,
-            Step::Remind(command) => state.send(command),
-            Step::SweepErases(bot, job) => errands::begin(&mut state, (bot, job), false),
+            Step::Remind(command) => sweep::remind(&mut state, command),
+            Step::NextMinute => state.strangers = Set::default(),
+            Step::RestEnds => state.is_resting = false,
+            Step::SweepErases(bot, job) => jobs::begin(&mut state, (bot, job), false),
             Step::Delete(bot) => operator::delete(self, &mut state, bot),
+            Step::Refetch(bot) => operator::refetch(self, &mut state, bot),
             Step::PutBack(shelf, id) => operator::put_back(self, &mut state, shelf, id),
             Step::GoOn { fate, is_folded } => operator::go_on(self, &mut state, fate, is_folded)?,
             Step::GiveUp => operator::give_up(self, &mut state),

@@ -3,7 +3,7 @@
 use crate::{
     mutation::Mutation,
     scenario::{Bot, Id, Scenario},
-    state::{Job, State},
+    state::{Command, Job, State},
     step::{Fate, Step, fates},
 };
 
@@ -23,11 +23,16 @@ pub(crate) fn steps(scenario: &Scenario, state: &State, steps: &mut Vec<Step>) {
             }
         }
     }
+    if !state.strangers.is_empty() {
+        steps.push(Step::NextMinute);
+    }
     for bot in Bot::ALL {
         let is_worked_on = |job| state.workers.iter().any(|worker| worker.command == (bot, job));
         for job in [Job::Fetch, Job::Confirm] {
             let is_lost = !state.commands.contains(&(bot, job)) && !is_worked_on(job);
-            if state.session(bot).wants(job) && is_lost && !scenario.is(Mutation::SweepForgetsErrands) {
+            // What waits for a provider that rests is not due before the rest ends.
+            let is_due = state.session(bot).wants(job) && !state.is_resting && may_send(scenario, state, bot, job);
+            if is_due && is_lost && !scenario.is(Mutation::SweepForgetsJobs) {
                 steps.push(Step::Remind((bot, job)));
             }
         }
@@ -40,6 +45,25 @@ pub(crate) fn steps(scenario: &Scenario, state: &State, steps: &mut Vec<Step>) {
             }
         }
     }
+}
+
+/// Of so many bots a sweep sends in a minute what rests on unverified deliveries alone.
+pub(crate) const STRANGERS_A_MINUTE: usize = 1;
+
+fn may_send(scenario: &Scenario, state: &State, bot: Bot, job: Job) -> bool {
+    !state.session(bot).rests_on_strangers(job)
+        || state.strangers.iter().count() < STRANGERS_A_MINUTE
+        || state.strangers.has(bot as u8)
+        || scenario.is(Mutation::SweepSendsForAllStrangers)
+}
+
+/// Sends a command again, or for the first time.
+pub(crate) fn remind(state: &mut State, command: Command) {
+    let (bot, job) = command;
+    if state.session(bot).rests_on_strangers(job) {
+        state.strangers.insert(bot as u8);
+    }
+    state.send(command);
 }
 
 /// Whether the second round of erasing is due: what was under way at the first one must have ended by then.

@@ -19,6 +19,7 @@ fn world<const N: usize>(name: &'static str, deliveries: [Delivery; N], faults: 
         faults,
         replays,
         may_delete: false,
+        may_refetch: false,
         invocations: 2,
         workers: 2,
         park_after: 2,
@@ -47,6 +48,11 @@ pub fn small() -> Vec<Scenario> {
         world("bytes", [signed(One, Deleted), unsigned(One, Chat).large()], 1, 0),
         world("late", [signed(One, Deleted), signed(One, Ended(1)).failing()], 1, 0),
         Scenario { may_delete: true, ..world("person", [signed(One, Ready(1))], 1, 0) },
+        world("strangers", [unsigned(One, Ended(1)), unsigned(Two, Ended(1))], 1, 0),
+        Scenario {
+            may_refetch: true,
+            ..world("again", [unsigned(One, Ready(9)), signed(One, Ready(2)).failing()], 0, 0)
+        },
     ]
 }
 

@@ -38,7 +38,7 @@ found! {
     one_group_for_both_trusts: OneGroupForBothTrusts in "failing" breaks "a record holds up its own group only";
     visibility_shorter_than_invocation: VisibilityShorterThanInvocation in "failing" breaks "a group is with one invocation at a time";
     sweep_removes_first: SweepRemovesFirst in "large" breaks "nothing acknowledged is lost";
-    sweep_forgets_errands: SweepForgetsErrands in "failing" breaks "every wait ends";
+    sweep_forgets_jobs: SweepForgetsJobs in "failing" breaks "every wait ends";
     publish_after_save: PublishAfterSave in "failing" breaks "what took effect was published";
     mark_before_change: MarkBeforeChange in "failing" breaks "a session is what its deliveries make of it";
     overwrite_what_others_saved: OverwriteWhatOthersSaved in "failing" breaks "nothing acknowledged is lost";
@@ -47,7 +47,7 @@ found! {
     fail_the_whole_batch: FailTheWholeBatch in "failing" breaks "a record holds up its own group only";
     park_without_bytes: ParkWithoutBytes in "failing" breaks "nothing acknowledged is lost";
     quarantine_without_bytes: QuarantineWithoutBytes in "unreadable" breaks "nothing acknowledged is lost";
-    keep_the_hole: KeepTheHole in "failing" breaks "a session misses only what is missing";
+    keep_the_missing: KeepTheMissing in "failing" breaks "a session misses only what is missing";
     remove_the_claim_on_reading: RemoveTheClaimOnReading in "large" breaks "nothing acknowledged is lost";
     fetch_without_looking: FetchWithoutLooking in "gone" breaks "a fetch leaves nothing of an erased bot behind";
     fetch_does_not_look_again: FetchDoesNotLookAgain in "gone" breaks "a fetch leaves nothing of an erased bot behind";
@@ -67,4 +67,9 @@ found! {
     replay_removes_the_old_key: ReplayRemovesTheOldKey in "failing" breaks "nothing acknowledged is lost";
     replay_under_the_old_dedup_id: ReplayUnderTheOldDedupId in "failing" breaks "nothing acknowledged is lost";
     dead_letter_consumed: DeadLetterConsumed in "killing" breaks "nothing acknowledged is lost";
+    unverified_sent_at_once: UnverifiedSentAtOnce in "strangers" breaks "strangers have few asked after in a minute";
+    sweep_sends_for_all_strangers: SweepSendsForAllStrangers in "strangers" breaks "strangers have few asked after in a minute";
+    asked_while_it_rests: AskedWhileItRests in "runs" breaks "a provider that rests is not asked";
+    given_up_while_it_rests: GivenUpWhileItRests in "runs" breaks "what a signature announces is fetched";
+    refetch_wants_nothing_new: RefetchWantsNothingNew in "again" breaks "what a person wants again is fetched";
 }

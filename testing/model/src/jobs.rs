@@ -1,16 +1,19 @@
-//! Commands and who carries them out: `Errands::run` of `process-fn`, in an invocation from the `commands` queue or, for what
+//! Commands and who carries them out: `JobRunner::run` of `process-fn`, in an invocation from the `commands` queue or, for what
 //! erases, in the sweep's own.
 
 use crate::{
     mutation::Mutation,
     scenario::{Bot, Scenario, Trust},
-    session::{self, Copy},
-    state::{Command, Errand, Job, State, Worker},
+    session::{self, StoredCopy},
+    state::{Command, Job, Stage, State, Worker},
     step::{Fate, Step, fates},
     sweep::is_of,
 };
 
 pub(crate) fn steps(scenario: &Scenario, state: &State, steps: &mut Vec<Step>) {
+    if state.is_resting {
+        steps.push(Step::RestEnds);
+    }
     let mut last = None;
     for command in state.commands.iter().copied() {
         if last.replace(command) == Some(command) {
@@ -25,7 +28,7 @@ pub(crate) fn steps(scenario: &Scenario, state: &State, steps: &mut Vec<Step>) {
     }
     for (at, worker) in state.workers.iter().enumerate() {
         steps.extend(fates(scenario, state).map(|fate| Step::CarryOn(at, fate)));
-        if worker.at != Errand::Begun && state.faults < scenario.faults {
+        if worker.at != Stage::Begun && state.faults < scenario.faults {
             steps.push(Step::WorkerDies(at));
         }
     }
@@ -46,14 +49,14 @@ pub(crate) fn take(scenario: &Scenario, state: &mut State, command: Command) -> 
 pub(crate) fn begin(state: &mut State, command: Command, is_from_queue: bool) {
     let (bot, job) = command;
     let session = state.session(bot);
-    let mark = match job {
+    let trigger = match job {
         Job::Fetch => session.fetch.wanted,
         Job::Confirm => session.confirm.wanted,
         Job::Erase => session.erase.wanted,
         Job::EraseAgain => session.again.wanted,
         Job::Note => 0,
     };
-    state.workers.push(Worker { command, mark, at: Errand::Begun, is_from_queue, is_old: false });
+    state.workers.push(Worker { command, trigger, at: Stage::Begun, is_from_queue, is_old: false });
 }
 
 /// The process dies: the command comes again.
@@ -73,6 +76,22 @@ pub(crate) fn carry_on(scenario: &Scenario, state: &mut State, at: usize, fate: 
     if fate == Fate::CommandLost {
         return None;
     }
+    let asks = worker.at == Stage::Begun && matches!(worker.command.1, Job::Fetch | Job::Confirm);
+    if asks && state.is_resting && !scenario.is(Mutation::AskedWhileItRests) {
+        if fate != Fate::Done {
+            return None;
+        }
+        state.workers.remove(at);
+        // It is left for later without being asked, and that counts as no try.
+        if scenario.is(Mutation::GivenUpWhileItRests) {
+            try_again_or_give_up(scenario, state, &worker, 0);
+        }
+        return Some(());
+    }
+    if asks {
+        state.was_disturbed |= state.is_resting;
+        state.is_resting |= !fate.is_done();
+    }
     state.workers.remove(at);
     let next = match worker.command.1 {
         Job::Fetch => fetch(scenario, state, &worker, fate),
@@ -86,34 +105,34 @@ pub(crate) fn carry_on(scenario: &Scenario, state: &mut State, at: usize, fate: 
     Some(())
 }
 
-fn fetch(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) -> Option<Errand> {
+fn fetch(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) -> Option<Stage> {
     let bot = worker.command.0;
     match worker.at {
-        Errand::Begun => {
+        Stage::Begun => {
             let made = *state.made.of(bot);
             if fate.has_effect() && made > 0 {
                 state.artifacts.of_mut(bot).insert(made);
             }
             if fate.is_done() && made > 0 {
-                return Some(Errand::Stored(made));
+                return Some(Stage::Stored(made));
             }
-            put_off(scenario, state, worker, !fate.is_done());
+            reschedule(scenario, state, worker, !fate.is_done());
         }
-        Errand::Stored(run) => {
+        Stage::Stored(run) => {
             let session = *state.session(bot);
             let is_dropped = session.is_erased() && !scenario.is(Mutation::FetchWithoutLooking);
             match fate {
                 _ if is_dropped && scenario.is(Mutation::FetchDoesNotLookAgain) => {}
-                Fate::Done if is_dropped => return Some(Errand::Undoing),
+                Fate::Done if is_dropped => return Some(Stage::Undoing),
                 _ => {
                     // Not saved, or saved and unheard of: the command comes again.
                     if fate.has_effect() && !is_dropped {
                         let is_late =
-                            session.fetch.settled > worker.mark && !scenario.is(Mutation::OlderCopyReplacesNewer);
+                            session.fetch.settled > worker.trigger && !scenario.is(Mutation::OlderCopyReplacesNewer);
                         state.save(bot, scenario, |session| {
-                            session.fetch.settle(worker.mark);
+                            session.fetch.settle(worker.trigger);
                             if !is_late && !session.is_erased() {
-                                session.copy = Copy::Stored(run);
+                                session.copy = StoredCopy::Stored(run);
                             }
                         });
                     }
@@ -123,7 +142,7 @@ fn fetch(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) ->
                 }
             }
         }
-        Errand::Undoing => {
+        Stage::Undoing => {
             if fate.has_effect() {
                 *state.artifacts.of_mut(bot) = crate::set::Set::default();
             }
@@ -136,27 +155,27 @@ fn fetch(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) ->
     None
 }
 
-fn confirm(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) -> Option<Errand> {
+fn confirm(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) -> Option<Stage> {
     let bot = worker.command.0;
     let claims_deletion = state.session(bot).deleted == Some(Trust::Unverified);
     match worker.at {
-        Errand::Begun => {
+        Stage::Begun => {
             if !fate.is_done() {
                 // The failure is a 404: of a wrong address, of a bot that is too new, of another account's key.
                 if claims_deletion && scenario.is(Mutation::NotFoundProvesDeletion) {
-                    return Some(Errand::Heard { is_gone: true });
+                    return Some(Stage::Heard { is_gone: true });
                 }
-                put_off(scenario, state, worker, true);
+                reschedule(scenario, state, worker, true);
             } else if scenario.is_gone(bot) || !claims_deletion {
-                return Some(Errand::Heard { is_gone: scenario.is_gone(bot) });
+                return Some(Stage::Heard { is_gone: scenario.is_gone(bot) });
             } else {
-                put_off(scenario, state, worker, false);
+                reschedule(scenario, state, worker, false);
             }
         }
-        Errand::Heard { is_gone } => {
+        Stage::Heard { is_gone } => {
             if fate.has_effect() {
                 state.save(bot, scenario, |session| {
-                    session.confirm.settle(worker.mark);
+                    session.confirm.settle(worker.trigger);
                     if is_gone {
                         session.deleted = Some(Trust::Verified);
                         session.erase.want(1);
@@ -178,50 +197,54 @@ fn confirm(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) 
     None
 }
 
-/// `Errands::put_off`: tried again later, or given up when there was patience enough.
-fn put_off(scenario: &Scenario, state: &mut State, worker: &Worker, is_failure: bool) {
-    let (bot, job) = worker.command;
+/// `JobRunner::reschedule`: tried again later, or given up when there was patience enough.
+fn reschedule(scenario: &Scenario, state: &mut State, worker: &Worker, is_failure: bool) {
     let gives_up_at_once = is_failure && scenario.is(Mutation::GiveUpAtTheFirstSetback);
     let patience = if gives_up_at_once { 0 } else { scenario.patience() };
+    try_again_or_give_up(scenario, state, worker, patience);
+}
+
+fn try_again_or_give_up(scenario: &Scenario, state: &mut State, worker: &Worker, patience: u8) {
+    let (bot, job) = worker.command;
     state.save(bot, scenario, |session| {
         let is_erased = session.is_erased();
         let progress = if job == Job::Fetch { &mut session.fetch } else { &mut session.confirm };
-        if !progress.is_pending() || progress.wanted != worker.mark {
+        if !progress.is_pending() || progress.wanted != worker.trigger {
             return;
         }
         if progress.tries < patience {
             progress.tries += 1;
             return;
         }
-        progress.settle(worker.mark);
-        if job == Job::Fetch && !is_erased && session.copy == Copy::None {
-            session.copy = Copy::Unavailable;
+        progress.settle(worker.trigger);
+        if job == Job::Fetch && !is_erased && session.copy == StoredCopy::None {
+            session.copy = StoredCopy::Unavailable;
         }
     });
 }
 
-fn erase(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) -> Option<Errand> {
+fn erase(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) -> Option<Stage> {
     let (bot, job) = worker.command;
     let next = match worker.at {
-        Errand::Begun => {
+        Stage::Begun => {
             if fate.has_effect() {
                 *state.artifacts.of_mut(bot) = crate::set::Set::default();
             }
-            Errand::ArtifactsGone
+            Stage::ArtifactsGone
         }
-        Errand::ArtifactsGone => {
+        Stage::ArtifactsGone => {
             if fate.has_effect() {
                 remove_bytes(scenario, state, bot);
             }
-            Errand::BytesGone
+            Stage::BytesGone
         }
-        Errand::BytesGone => {
+        Stage::BytesGone => {
             if fate.has_effect() {
                 let gone = state.beside.and(scenario.of_bot(bot));
                 (state.beside, state.worded) = (state.beside.minus(gone), state.worded.minus(gone));
                 state.erased = state.erased.or(gone);
             }
-            Errand::AllGone
+            Stage::AllGone
         }
         _ => {
             let is_once = scenario.is(Mutation::EraseOnce);
@@ -229,7 +252,7 @@ fn erase(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) ->
                 tell_deleted(state, bot);
             }
             if fate.has_effect() {
-                state.save(bot, scenario, |session| session::erased(session, job, worker.mark, is_once));
+                state.save(bot, scenario, |session| session::erased(session, job, worker.trigger, is_once));
                 if job == Job::Erase {
                     let runs = state.invocations.iter_mut().flat_map(|invocation| &mut invocation.runs);
                     runs.filter(|run| is_of(run, bot, scenario)).for_each(|run| run.is_old = true);
@@ -248,7 +271,7 @@ fn erase(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) ->
 }
 
 /// Tells the session of bytes that were kept. What cannot be told comes again.
-fn note(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) -> Option<Errand> {
+fn note(scenario: &Scenario, state: &mut State, worker: &Worker, fate: Fate) -> Option<Stage> {
     if fate.has_effect() {
         state.save(worker.command.0, scenario, |session| session.note_bytes(scenario));
     }
@@ -276,7 +299,7 @@ fn remove_bytes(scenario: &Scenario, state: &mut State, bot: Bot) {
 /// Publishes `data.deleted`, and notes whether that is so: of what was there when it was deleted nothing may be left or come.
 pub(crate) fn tell_deleted(state: &mut State, bot: Bot) {
     let session = state.session(bot);
-    let has_words = session.has_words || session.copy != Copy::None;
+    let has_words = session.has_words || session.copy != StoredCopy::None;
     state.was_told_too_early |= has_words || !state.artifacts.of(bot).is_empty() || state.is_fetching(bot);
     state.told_deleted.insert(bot as u8);
 }
