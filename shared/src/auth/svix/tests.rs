@@ -56,6 +56,20 @@ fn a_key_or_a_signature_that_is_listed_twice_is_accepted() {
     assert_eq!(keys.check(&headers, BODY, NOW).unwrap().as_str(), ID);
 }
 
+std::thread_local! {
+    /// How often this thread hashed a whole body.
+    pub(super) static BODIES_SIGNED: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
+#[test]
+fn a_stranger_cannot_have_a_body_hashed_more_often_than_there_are_keys() {
+    let before = BODIES_SIGNED.get();
+    let decoy = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= ";
+    check("hundreds of signatures", [ID, TIME, &decoy.repeat(200)], Err(AuthError::Mismatch));
+    check("thousands of empty ones", [ID, TIME, &"v1, ".repeat(2000)], Err(AuthError::Mismatch));
+    assert_eq!(BODIES_SIGNED.get() - before, 2 * 2, "two requests, two keys");
+}
+
 #[test]
 fn everything_else_is_refused() {
     let good = sign(NEW, ID, TIME, BODY);
