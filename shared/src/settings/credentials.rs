@@ -13,6 +13,9 @@ const MEETSTREAM_TOKENS: &str = "MEETSTREAM_CALLBACK_TOKENS";
 const MEETSTREAM_TOLERANCE: &str = "MEETSTREAM_TIMESTAMP_TOLERANCE_SECONDS";
 const MEETINGBAAS_SVIX_SECRETS: &str = "MEETINGBAAS_SVIX_SECRETS";
 const MEETINGBAAS_CALLBACK_SECRETS: &str = "MEETINGBAAS_CALLBACK_SECRETS";
+
+/// The shortest secret that we take where the user makes it up, in bytes: 16 random hexadecimal digits are 64 bits.
+const LEAST_SECRET_BYTES: usize = 16;
 const MEETINGBAAS_LEGACY_SECRETS: &str = "MEETINGBAAS_LEGACY_SECRETS";
 
 /// Reads which endpoints exist, each with its one way of proof and every credential that is configured for it.
@@ -50,11 +53,16 @@ fn auth_of(endpoint: Endpoint, lookup: &impl Lookup) -> Result<Option<AuthMode>,
         Endpoint::MeetingBaasV2 => SvixKeys::new(env::list(lookup, MEETINGBAAS_SVIX_SECRETS)?)
             .map_err(|odd| ConfigError::Invalid { name: MEETINGBAAS_SVIX_SECRETS, reason: odd.to_string() })?
             .map(AuthMode::Svix),
-        Endpoint::MeetingBaasCallback => StaticHeader::new(
-            StaticHeader::MEETINGBAAS_CALLBACK_SECRET,
-            env::list(lookup, MEETINGBAAS_CALLBACK_SECRETS)?,
-        )
-        .map(AuthMode::StaticHeader),
+        Endpoint::MeetingBaasCallback => {
+            let secrets = env::list(lookup, MEETINGBAAS_CALLBACK_SECRETS)?;
+            if secrets.iter().any(|secret| secret.len() < LEAST_SECRET_BYTES) {
+                let reason = format!(
+                    "a callback secret needs at least {LEAST_SECRET_BYTES} characters: whoever guesses it can have data deleted"
+                );
+                return Err(ConfigError::Invalid { name: MEETINGBAAS_CALLBACK_SECRETS, reason });
+            }
+            StaticHeader::new(StaticHeader::MEETINGBAAS_CALLBACK_SECRET, secrets).map(AuthMode::StaticHeader)
+        }
         Endpoint::MeetingBaasLegacy => {
             SignatureSecrets::new(env::list(lookup, MEETINGBAAS_LEGACY_SECRETS)?).map(AuthMode::MeetingBaasSignature)
         }
@@ -88,14 +96,14 @@ mod tests {
         );
         opens(&[(MEETINGBAAS_API_KEYS, "key")], &[Endpoint::MeetingBaasV1]);
         opens(&[(MEETINGBAAS_SVIX_SECRETS, "whsec_c2VjcmV0IG9mIHRoZSB0ZXN0,c2Vjb25k")], &[Endpoint::MeetingBaasV2]);
-        opens(&[(MEETINGBAAS_CALLBACK_SECRETS, "s")], &[Endpoint::MeetingBaasCallback]);
+        opens(&[(MEETINGBAAS_CALLBACK_SECRETS, "a-secret-of-many-letters")], &[Endpoint::MeetingBaasCallback]);
         opens(&[(MEETINGBAAS_LEGACY_SECRETS, "s")], &[Endpoint::MeetingBaasLegacy]);
         let all = [
             (MEETSTREAM_SECRETS, "s"),
             (MEETSTREAM_TOKENS, TOKEN),
             (MEETINGBAAS_API_KEYS, "s"),
             (MEETINGBAAS_SVIX_SECRETS, "c2VjcmV0"),
-            (MEETINGBAAS_CALLBACK_SECRETS, "s"),
+            (MEETINGBAAS_CALLBACK_SECRETS, "a-secret-of-many-letters"),
             (MEETINGBAAS_LEGACY_SECRETS, "s"),
         ];
         opens(&all, &Endpoint::ALL);
@@ -107,6 +115,7 @@ mod tests {
             (vec![], MEETSTREAM_SECRETS),
             (vec![(MEETSTREAM_SECRETS, ""), (MEETSTREAM_TOKENS, ",")], MEETSTREAM_SECRETS),
             (vec![(MEETSTREAM_TOKENS, "weak")], MEETSTREAM_TOKENS),
+            (vec![(MEETINGBAAS_CALLBACK_SECRETS, "a-secret-of-many-letters,weak")], MEETINGBAAS_CALLBACK_SECRETS),
             (vec![(MEETINGBAAS_SVIX_SECRETS, "not base64!")], MEETINGBAAS_SVIX_SECRETS),
             (vec![(MEETSTREAM_SECRETS, "{{resolve:secretsmanager:x}}")], MEETSTREAM_SECRETS),
             (vec![(MEETSTREAM_SECRETS, "s"), (MEETSTREAM_TOLERANCE, "soon")], MEETSTREAM_TOLERANCE),
