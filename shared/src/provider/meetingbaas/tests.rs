@@ -157,6 +157,7 @@ fn what_cannot_be_understood_has_a_reason() {
     assert_eq!(refused(b"hello"), ParseError::NotAnObject);
     assert_eq!(refused(b"[1]"), ParseError::NotAnObject);
     assert_eq!(refused(br#"{"event":"complete","data":[1]}"#), ParseError::NoBot);
+    assert_eq!(refused(br#"{"event":"bot.completed","data":{"calendar_id":"c1"}}"#), ParseError::NoBot);
     assert_eq!(refused(br#"{"event":"complete","data":{"bot_id":"a","bot_id":"b"}}"#), ParseError::NotAnObject);
     assert_eq!(refused(br#"{"data":{"bot_id":"a"}}"#), ParseError::NoName);
     assert_eq!(refused(br#"{"event":"calendar.connection_error"}"#), ParseError::NoBot);

@@ -160,6 +160,10 @@ impl Envelope<'_> {
         if let Some(bot_id) = self.bot_id().filter(|_| !is_of_a_calendar) {
             return Ok(SessionId::bot(Provider::MeetingBaas, SenderId::try_from(bot_id)?));
         }
+        // An unknown name may be a calendar's. All other known names are a bot's.
+        if !matches!(self.name().map(Name::of), None | Some(Name::Calendar | Name::Unknown)) {
+            return Err(ParseError::NoBot);
+        }
         let calendar_id = self.data().and_then(|data| data.calendar_id.get()).ok_or(ParseError::NoBot)?;
         Ok(SessionId::calendar(Provider::MeetingBaas, SenderId::try_from(calendar_id)?))
     }
