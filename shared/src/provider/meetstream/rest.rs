@@ -233,6 +233,10 @@ fn captions(value: &Value) -> Option<DownloadUrl> {
 /// # Errors
 /// [`Unreadable`] for anything but a JSON object.
 pub fn media_url(artifact: Artifact, body: &[u8]) -> Result<Option<DownloadUrl>, Unreadable> {
+    tolerantly(body, |body| read_media_url(artifact, body)).ok_or(Unreadable)
+}
+
+fn read_media_url(artifact: Artifact, body: &[u8]) -> Option<Option<DownloadUrl>> {
     #[derive(Deserialize, Default)]
     #[serde(default)]
     struct Wire<'a> {
@@ -241,9 +245,9 @@ pub fn media_url(artifact: Artifact, body: &[u8]) -> Result<Option<DownloadUrl>,
         #[serde(borrow)]
         video_url: Text<'a>,
     }
-    let wire: Wire<'_> = object(body).ok_or(Unreadable)?;
+    let wire: Wire<'_> = object(body)?;
     let url = if artifact == Artifact::Video { wire.video_url } else { wire.audio_url };
-    Ok(url.get().and_then(|text| DownloadUrl::parse(text).ok()))
+    Some(url.get().and_then(|text| DownloadUrl::parse(text).ok()))
 }
 
 /// What to do about a bot's transcript.

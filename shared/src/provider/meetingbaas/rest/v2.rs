@@ -113,9 +113,13 @@ fn read_bot(body: &[u8]) -> Option<Bot> {
 /// # Errors
 /// [`Unreadable`] for anything but a JSON object with `data`.
 pub fn transcription_status(body: &[u8]) -> Result<TranscriptionStatus, Unreadable> {
-    let wire = wire(body).ok_or(Unreadable)?;
+    tolerantly(body, read_transcription_status).ok_or(Unreadable)
+}
+
+fn read_transcription_status(body: &[u8]) -> Option<TranscriptionStatus> {
+    let wire = wire(body)?;
     let status = wire.transcription_status.get().map(|status| status.trim().to_ascii_lowercase());
-    Ok(match status.as_deref() {
+    Some(match status.as_deref() {
         Some("done") => TranscriptionStatus::Made,
         Some("error") => TranscriptionStatus::Failed,
         Some("not-applicable") => TranscriptionStatus::NotWanted,

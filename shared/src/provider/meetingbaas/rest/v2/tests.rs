@@ -115,4 +115,6 @@ fn half_a_surrogate_pair_among_the_attributes_hides_nothing() {
     let detail = bot(body.as_bytes()).unwrap().detail;
     assert_eq!(detail.custom_attributes.as_deref(), Some("{\"note\":\"bye \u{FFFD}\"}"));
     assert_eq!(detail.status.as_deref(), Some("completed"));
+    let body = r#"{"data": {"transcription_status": "done", "error_message": "cut \ud83d"}}"#;
+    assert_eq!(transcription_status(body.as_bytes()), Ok(TranscriptionStatus::Made));
 }
