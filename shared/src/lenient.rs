@@ -96,6 +96,9 @@ impl<'de> Deserialize<'de> for Seen<'de> {
     }
 }
 
+/// Below this, 2 to the power of 53, a double holds every whole number exactly.
+const EXACT_IN_A_DOUBLE: f64 = 9_007_199_254_740_992.0;
+
 struct SeenVisitor;
 
 impl<'de> Visitor<'de> for SeenVisitor {
@@ -141,7 +144,8 @@ impl<'de> Visitor<'de> for SeenVisitor {
     }
 }
 
-/// A text, or a number as text. Any other type counts as absent, and so does blank text.
+/// A text, or a number as text. Any other type counts as absent, and so do blank text and a number so large that a double may
+/// have rounded it: two bots with such ids would be one.
 #[derive(Default, Debug)]
 pub(crate) struct Text<'a>(Option<Cow<'a, str>>);
 
@@ -157,8 +161,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             Seen::Text(text) => Some(text),
             Seen::Signed(number) => Some(Cow::Owned(number.to_string())),
             Seen::Unsigned(number) => Some(Cow::Owned(number.to_string())),
-            Seen::Float(number) => Some(Cow::Owned(number.to_string())),
-            Seen::Bool(_) | Seen::Null | Seen::Inner { .. } => None,
+            Seen::Float(number) if number.abs() < EXACT_IN_A_DOUBLE => Some(Cow::Owned(number.to_string())),
+            Seen::Float(_) | Seen::Bool(_) | Seen::Null | Seen::Inner { .. } => None,
         }))
     }
 }
@@ -248,8 +252,12 @@ mod tests {
     fn text_takes_texts_and_numbers_and_nothing_else() {
         let read = |json: &str| serde_json::from_str::<Text<'_>>(json).unwrap().get().map(str::to_owned);
         assert_eq!(read(r#""a\u0062""#), Some("ab".to_owned()));
-        assert_eq!(read("17"), Some("17".to_owned()));
-        for absent in ["null", "true", "[1,[2]]", r#"{"a":{"b":1}}"#, r#""  ""#] {
+        for number in ["17", "18446744073709551615", "-1.5", "9007199254740991"] {
+            assert_eq!(read(number), Some(number.to_owned()));
+        }
+        for absent in
+            ["36893488147419103233", "9007199254740993.5", "null", "true", "[1,[2]]", r#"{"a":{"b":1}}"#, r#""  ""#]
+        {
             assert_eq!(read(absent), None, "{absent}");
         }
     }
