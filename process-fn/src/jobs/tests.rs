@@ -495,6 +495,8 @@ async fn what_was_given_up_is_asked_for_again_when_somebody_says_so() {
     world.do_it(Job::FetchTranscript, due_at).await.unwrap();
     assert!(world.stored(Artifact::Transcript).is_some());
     assert_eq!(world.refetch(&bot(), None, NOW + 3 * DAY).await, Ok(vec![]), "what is there is not asked for again");
+    let again = world.refetch(&bot(), Some(Artifact::Transcript), NOW + 3 * DAY).await;
+    assert_eq!(again, Ok(vec![Job::FetchTranscript]), "unless it is named: a newer one may have been given up");
     world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
     assert_eq!(world.refetch(&bot(), None, NOW + 3 * DAY).await, Ok(vec![]));
 }

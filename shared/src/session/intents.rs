@@ -70,15 +70,17 @@ impl Session {
         self.with_progress(job, |progress| progress.rest(retry_at))
     }
 
-    /// The session with everything wanted again that was given up, of this artifact or of all, because a person asked for it at
-    /// `asked_at`; and what that is. Of one that is erased there is nothing.
+    /// The session with everything wanted again that was given up, because a person asked for it at `asked_at`; and the jobs for
+    /// that. An artifact that the person names is wanted again even if an older copy of it is stored, because a newer one may have
+    /// been given up. A session whose deletion is proved has none.
     #[must_use]
     pub fn with_refetch(&self, artifact: Option<Artifact>, asked_at: ReceivedAt) -> (Self, Vec<Job>) {
         let mut next = self.clone();
-        let is_given_up = |(which, copy): &(&Artifact, &StoredCopy)| {
-            matches!(copy, StoredCopy::Unavailable(_)) && artifact.is_none_or(|artifact| artifact == **which)
+        let is_wanted = |(which, copy): &(&Artifact, &StoredCopy)| match artifact {
+            Some(named) => named == **which,
+            None => matches!(copy, StoredCopy::Unavailable(_)),
         };
-        let given_up = self.copies.iter().filter(is_given_up).filter_map(|(artifact, _)| Job::fetch(*artifact));
+        let given_up = self.copies.iter().filter(is_wanted).filter_map(|(artifact, _)| Job::fetch(*artifact));
         let given_up: Vec<_> = given_up.filter(|_| !self.is_erased()).collect();
         for job in &given_up {
             next.want(*job, Trigger::new(Trust::Verified, None, asked_at));
