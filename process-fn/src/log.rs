@@ -1,4 +1,4 @@
-//! The lines this function writes. Never a body, a name of a person or a secret.
+//! The log lines of this function. They never have a body, a name of a person or a secret.
 
 use platform::telemetry::{self, Metric};
 use serde::Serialize;
@@ -9,7 +9,6 @@ use shared::{
 };
 use std::time::{Duration, SystemTime};
 
-/// What the line of a record says.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields<'a> {
@@ -17,10 +16,10 @@ struct Fields<'a> {
     outcome: &'static str,
     level: &'static str,
     request_id: &'a str,
-    /// SQS's own id, of what did not take effect.
+    /// SQS's own id, for a record that did not take effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     message_id: Option<String>,
-    /// Unless it is the first.
+    /// Absent on the first receive.
     #[serde(skip_serializing_if = "Option::is_none")]
     receive_count: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,28 +32,23 @@ struct Fields<'a> {
     delivery_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     accept_id: Option<AcceptId>,
-    /// Milliseconds since it was taken.
+    /// Milliseconds since the request was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     age_ms: Option<f64>,
 }
 
-/// What became of a record, for its line.
+/// What is known of a record, for its line.
 #[derive(Debug)]
 pub(crate) struct RecordLog {
     /// SQS's own id.
     pub(crate) message_id: String,
     pub(crate) receive_count: u32,
-    /// Why, where that needs saying.
+    /// Why the record did not take effect, or what was dropped.
     pub(crate) reason: Option<&'static str>,
-    /// The bot, encoded.
     pub(crate) bot: Option<String>,
-    /// What happened to it.
     pub(crate) kind: Option<&'static str>,
-    /// The delivery.
     pub(crate) key: Option<DeliveryKey>,
-    /// The accepted request.
     pub(crate) accept_id: Option<AcceptId>,
-    /// When it was taken.
     pub(crate) received_at: Option<ReceivedAt>,
 }
 
@@ -71,7 +65,7 @@ pub(crate) fn record(request_id: &str, disposition: Option<Disposition>, log: Re
     };
     let metrics = [
         Metric::count("SetAside", (level == "ERROR").then_some(1)),
-        // SQS's own age of the oldest message leaves out what was received three times.
+        // SQS's own metric of the oldest message leaves out messages that were received three times.
         Metric::time("RetryAge", age.filter(|_| disposition.is_none())),
     ];
     let fields = Fields {
@@ -90,7 +84,6 @@ pub(crate) fn record(request_id: &str, disposition: Option<Disposition>, log: Re
     telemetry::line(&metrics, &fields);
 }
 
-/// What the line of a meeting's end says.
 #[derive(Serialize)]
 struct MeetingFields {
     #[serde(rename = "MeetingOutcome")]
@@ -99,12 +92,12 @@ struct MeetingFields {
     bot: String,
 }
 
-/// Writes the line of a meeting's end, when it is first heard of or turns out to be another than it was `before`.
+/// Writes the line of a meeting's end: when the session first has an outcome, and when the outcome changes from what it was `before`.
 pub(crate) fn meeting(before: Option<Outcome>, session: &Session) {
     let Some(outcome) = session.outcome().filter(|outcome| before != Some(*outcome)) else { return };
     let has_failed = |outcome| matches!(outcome, Outcome::NotAdmitted | Outcome::Denied | Outcome::Failed);
     let fails_now = has_failed(outcome) && !before.is_some_and(has_failed);
-    // What the alarm on bots that were not let in looks at.
+    // The alarm on bots that were not admitted uses this metric.
     let metrics = [Metric::count("FailedMeetings", fails_now.then_some(1))];
     let level = if has_failed(outcome) { "WARN" } else { "INFO" };
     let fields = MeetingFields { outcome: outcome.as_str(), level, bot: session.id().encoded() };
@@ -114,28 +107,27 @@ pub(crate) fn meeting(before: Option<Outcome>, session: &Session) {
 /// What a sweep did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Swept {
-    /// Whether it looked into the spool; if not, nobody knows what is there.
+    /// Whether the sweep looked into the spool.
     pub looked_into_spool: bool,
-    /// Deliveries that are in the queue now.
+    /// Deliveries that the sweep brought into the queue.
     pub put_back: u32,
-    /// Deliveries that the queue will never take; they are in quarantine.
+    /// Deliveries that the queue will never take, and that are in quarantine now.
     pub quarantined: u32,
-    /// Deliveries that are known to be in the spool still.
+    /// Deliveries that are still in the spool.
     pub left: u32,
     /// Jobs that were sent, for the first time or again.
     pub reminded: u32,
     /// Due sessions that this version of the code cannot read.
     pub unreadable: u32,
-    /// How long the oldest of all had been there.
+    /// How long the oldest delivery had been in the spool.
     pub oldest: Duration,
 }
 
-/// What the line of a sweep says.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SweepFields {
     level: &'static str,
-    /// How many deliveries are still in the spool; absent if the sweep did not look there.
+    /// Absent if the sweep did not look into the spool.
     #[serde(skip_serializing_if = "Option::is_none")]
     spool_left: Option<u32>,
     put_back: u32,
@@ -144,14 +136,14 @@ struct SweepFields {
     unreadable: u32,
 }
 
-/// Writes the line of one sweep; `None` for one that could not even look.
+/// Writes the line of one sweep; `None` for one that could not list its work.
 pub(crate) fn swept(swept: Option<Swept>) {
     let Swept { looked_into_spool, put_back, quarantined, left, reminded, unreadable, oldest } =
         swept.unwrap_or_default();
     let metrics = [
-        // Those that got through: the alarm hears when there are none.
+        // An alarm rings when no sweep succeeds.
         Metric::count("Sweeps", u32::from(swept.is_some())),
-        // What stays in the spool waits as what is tried again.
+        // A delivery that stays in the spool waits like one that is tried again.
         Metric::time("RetryAge", (left > 0).then_some(oldest)),
         Metric::count("SetAside", (quarantined > 0).then_some(quarantined)),
     ];
@@ -166,7 +158,6 @@ pub(crate) fn swept(swept: Option<Swept>) {
     telemetry::line(&metrics, &fields);
 }
 
-/// What the line of a job says.
 #[derive(Serialize)]
 struct JobFields {
     #[serde(rename = "Job")]
@@ -178,7 +169,7 @@ struct JobFields {
     attempts: String,
 }
 
-/// Writes the line of one try of a job, after so many in vain.
+/// Writes the line of one try of a job, after so many failed ones.
 pub(crate) fn job(id: &SessionId, job: Job, attempts: u32, result: Result<&'static str, &'static str>) {
     let fields = JobFields {
         job: job.as_str(),
@@ -190,8 +181,8 @@ pub(crate) fn job(id: &SessionId, job: Job, attempts: u32, result: Result<&'stat
     telemetry::line(&[], &fields);
 }
 
-/// Writes which session another version of this code wrote, or something damaged. It stays as it is: what this version does not
-/// understand would be missing from what it wrote.
+/// Logs a session that another version of this code wrote, or that is damaged. The session stays as it is, because a save would drop what
+/// this version does not understand.
 pub(crate) fn unreadable(session: &str, why: &Unreadable) {
     tracing::error!(session, reason = why.code(), "the stored session cannot be read and is left as it is");
 }

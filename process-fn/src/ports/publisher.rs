@@ -1,4 +1,4 @@
-//! Telling the rest of the system.
+//! Publishing events to the rest of the system.
 
 mod event_bridge;
 
@@ -7,14 +7,13 @@ pub use event_bridge::EventBridge;
 use shared::session::PublishedEvent;
 use std::future::Future;
 
-/// Where published events go.
 pub trait Publisher {
-    /// Hands the events over. Called before the session is saved, so consumers get each at least once; `Ok` means
-    /// that they will.
+    /// Publishes events. This is called before the session is saved, so consumers get each event at least once. `Ok` means that the bus
+    /// has them.
     fn publish(&self, events: &[PublishedEvent]) -> impl Future<Output = Result<(), PublishError>> + Send;
 }
 
-/// The events were not taken; the delivery is tried again.
+/// The bus did not take the events. The caller tries again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the events were not taken")]
+#[error("the event bus did not take the events")]
 pub struct PublishError;

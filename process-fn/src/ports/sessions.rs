@@ -1,4 +1,4 @@
-//! Where sessions live.
+//! Sessions, and the lines and entries beside them.
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
@@ -15,10 +15,10 @@ use shared::{
 };
 use std::future::Future;
 
-/// Which write of a session was read.
+/// The version of a session that was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Version {
-    /// There was none, or an expired one.
+    /// There was no session, or an expired one.
     Absent,
     /// The write with this number.
     At(u64),
@@ -29,34 +29,33 @@ pub enum Version {
 pub struct Loaded {
     /// The session; `None` if there is none.
     pub session: Option<Session>,
-    /// What the next save must still find.
+    /// The version that the next save must still find.
     pub version: Version,
 }
 
-/// What is due.
+/// Sessions that are due.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct DueSessions {
-    /// The sessions.
     pub sessions: Vec<Session>,
-    /// How many more there are that this version of the code cannot read. They stay as they are, and hold up no other.
+    /// How many more sessions are due that this version of the code cannot read. They stay as they are, and hold up no other.
     pub unreadable: u32,
 }
 
-/// What a table said to an entry that is kept beside its session.
+/// What the table answered when a line of the timeline was stored beside its session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Recorded {
-    /// It is kept now.
+    /// The line is stored now.
     New,
-    /// It was kept before, for this same accepted request.
+    /// The line was stored before, for the same accepted request.
     Again,
-    /// Another accepted request has its place.
+    /// Another accepted request has the place of this line.
     Taken,
 }
 
-/// Why the store did not do it.
+/// Why a call to the store failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The session was saved by somebody else since it was read.
+    /// Another invocation saved the session since it was read.
     #[error("the session changed since it was read")]
     Conflict,
     /// The document itself cannot be stored.
@@ -65,13 +64,13 @@ pub enum StoreError {
     /// Another version of this code wrote the document, or it is damaged. Nothing may be written over it.
     #[error("the stored session cannot be read")]
     Unreadable,
-    /// The store cannot now, or did not answer.
+    /// The store refused or did not answer.
     #[error("the store is unavailable")]
     Unavailable,
 }
 
-/// Versioned documents with conditional writes. `now` is in seconds since the Unix epoch; what has expired by then counts as
-/// absent, whether it has been deleted or not.
+/// Versioned documents with conditional writes. `now` is in seconds since the Unix epoch; an item that has expired by then
+/// counts as absent, whether it has been deleted or not.
 pub trait SessionStore {
     /// Reads a session, as of the last completed save. [`StoreError::Unreadable`] means that there is one, and that this version
     /// must not write it.
@@ -89,7 +88,7 @@ pub trait SessionStore {
     /// shard, from an eventually consistent index.
     fn due(&self, what: Due, now: i64) -> impl Future<Output = Result<DueSessions, StoreError>> + Send;
 
-    /// An entry of a calendar, as it was mirrored last.
+    /// An entry of a calendar, as it was last mirrored.
     fn calendar_entry(
         &self,
         id: &SessionId,
@@ -108,10 +107,10 @@ pub trait SessionStore {
     /// Removes the mirror of an entry.
     fn unmirror(&self, id: &SessionId, entry: &SenderId) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Removes everything that is kept beside a session: entries of deliveries, and mirrored entries of a calendar.
+    /// Removes everything beside a session: lines of the timeline, and mirrored entries of a calendar.
     fn forget_entries(&self, id: &SessionId) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Keeps an entry beside its session for 7 days, unless its place is taken.
+    /// Stores a line of the timeline beside its session for 7 days, unless another delivery has its place.
     fn record(
         &self,
         id: &SessionId,
@@ -120,18 +119,17 @@ pub trait SessionStore {
     ) -> impl Future<Output = Result<Recorded, StoreError>> + Send;
 }
 
-/// How often a session is read again when somebody else saved it in between.
+/// How often a session is read again because another invocation saved it in between.
 const MAX_ATTEMPTS: u32 = 5;
 
-/// Reads a session, changes it, and saves it if it is still the one that was read; if not, all of that again, a few times. This is the
-/// only way in which sessions are written.
+/// Reads a session, changes it, and saves it if it is still the one that was read; otherwise does all of that again, a few times. Nothing
+/// else writes sessions.
 ///
-/// `change` gets what is stored under `id`, and gives what to save, if anything, and what to answer with. `known` spares the first
-/// read: what was just saved and cannot have changed but by others. Returned are the answer and what is stored now, if something was
-/// saved.
+/// `change` gets what is stored under `id`, and gives what to save, if anything, and what to answer with. `known` replaces
+/// the first read, if the caller has just saved the session. Returns the answer, and the session as it is stored now if it was saved.
 ///
 /// # Errors
-/// Those of the store and of `change`; [`StoreError::Conflict`] if somebody else was faster each time.
+/// Those of the store and of `change`; [`StoreError::Conflict`] if another invocation was faster each time.
 pub(crate) async fn update_known<T, E: From<StoreError>>(
     store: &impl SessionStore,
     id: &SessionId,
@@ -155,7 +153,7 @@ pub(crate) async fn update_known<T, E: From<StoreError>>(
     Err(StoreError::Conflict.into())
 }
 
-/// The same, with nothing known and for changes that need nothing else.
+/// As [`update_known`], for changes that need nothing but the session.
 pub(crate) async fn update<E: From<StoreError>>(
     store: &impl SessionStore,
     id: &SessionId,
@@ -165,9 +163,9 @@ pub(crate) async fn update<E: From<StoreError>>(
     update_known(store, id, now, None, async |session| Ok((change(session), ()))).await.map(|((), _)| ())
 }
 
-/// How many due sessions of one shard of the index a sweep takes; the longest due come first, the others next time. This is also
-/// how many bots a provider is asked for in a minute because of unverified deliveries.
+/// How many due sessions of one shard of the index a sweep takes. The longest due come first, the others next time. This also limits for
+/// how many bots a minute a provider is asked because of unverified deliveries.
 pub const DUE_PER_SHARD: usize = 100;
 
-/// How long an entry beside its session is kept: the vendor's own horizon for duplicates.
+/// How long a line beside its session is kept. The providers repeat a delivery within this time.
 pub(crate) const ENTRY_RETENTION_SECONDS: i64 = 7 * 86_400;

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 /// talk. While it is read it takes ten times as much.
 pub const MAX_ANSWER_BYTES: usize = 24 << 20;
 
-/// One account at one API: where it is, and the key to it.
+/// One account at one API: its base URL and its key.
 #[derive(Debug)]
 pub(super) struct Account {
     base_url: String,
@@ -22,7 +22,7 @@ pub(super) struct Account {
     breaker: Breaker,
 }
 
-/// An answer to a question.
+/// An answer to a request.
 #[derive(Debug)]
 pub(super) enum Answer {
     /// Its body.
@@ -38,7 +38,7 @@ impl Account {
             base_url: base_url.trim_end_matches('/').to_owned(),
             header,
             credential,
-            // The operator chose the host: it may well be in a private network.
+            // The operator chose the host, which may be in a private network.
             transport: Transport::new(Downloads::Anywhere, patience),
             patience,
             max_answer_bytes: MAX_ANSWER_BYTES,
@@ -51,12 +51,12 @@ impl Account {
         Self { max_answer_bytes, ..self }
     }
 
-    /// Asks. `path` begins with a slash.
+    /// Sends a GET request. `path` begins with a slash.
     pub(super) async fn get(&self, path: &str) -> Result<Answer, ApiError> {
         self.ask(path, self.patience.for_questions()).await
     }
 
-    /// Asks for something that may be long: it has as much time as a download.
+    /// Sends a GET request whose answer may be long: it has as much time as a download.
     pub(super) async fn get_long(&self, path: &str) -> Result<Answer, ApiError> {
         self.ask(path, self.patience).await
     }
@@ -66,7 +66,7 @@ impl Account {
         self.breaker.guard(patience.with(|| self.attempt(&url))).await
     }
 
-    /// Asks, and takes no "not yet" for an answer.
+    /// Sends a GET request for which 202 is an error.
     pub(super) async fn get_ready(&self, path: &str) -> Result<Vec<u8>, ApiError> {
         match self.get(path).await? {
             Answer::Ready(body) => Ok(body),

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 #[error("the host has no public address")]
 pub(super) struct NoPublicAddress;
 
-/// Looks up hosts, and knows only public addresses. The client connects to what this gives and looks nothing up again, so a
-/// name that changes its address between two lookups gains nothing.
+/// Looks up hosts, and returns only public addresses. The client connects to these without another lookup, so a name that changes its
+/// address between two lookups gains nothing.
 #[derive(Clone, Debug)]
 pub(super) struct Addresses<R> {
     pub(super) resolver: R,

@@ -1,8 +1,8 @@
-//! A rest for a provider that fails: nobody is asked who did not answer a moment ago, so that what waits for one provider takes no
-//! time from what waits for another.
+//! A circuit breaker: a provider that failed a moment ago is not asked, so that jobs for one provider take no time from jobs for
+//! another.
 //!
-//! It is kept in the memory of one execution environment: each learns for itself, and a new one knows nothing. With the few
-//! environments that commands have, that is a few calls more; in return no call to a store stands before each question.
+//! Its state is in the memory of one execution environment: each learns for itself, and a new one knows nothing. Commands have few
+//! environments, so this costs a few requests more; in return no request needs a call to a store first.
 
 use super::{ApiError, Cause};
 use std::{
@@ -12,34 +12,34 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// After so many failures in a row a provider is given a rest.
+/// After so many failures in a row a provider is not asked for some time.
 const FAILURES: u32 = 5;
 
-/// The first rest. Each that follows without a success between is twice as long, up to [`LONGEST_REST`].
+/// The first rest. Without a success in between each further one is twice as long, up to [`LONGEST_REST`].
 const REST: Duration = Duration::from_secs(15);
 
-/// The longest rest, but for one that the provider asks for: what waits comes back with a sweep, and those are a minute apart.
+/// The longest rest, unless the provider asks for a longer one. Jobs that wait come back with a sweep, and sweeps are a minute apart.
 const LONGEST_REST: Duration = Duration::from_secs(60);
 
-/// How long to wait while another question finds out whether the provider is back.
+/// How long to wait while another request finds out whether the provider has recovered.
 const WHILE_ANOTHER_ASKS: Duration = Duration::from_secs(5);
 
-/// Whether a provider may be asked.
+/// Decides whether a provider may be asked.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// In a row, without a success between.
+    /// How many failures in a row.
     failures: u32,
-    /// Nobody asks before. After it one question goes first, until it has its answer.
+    /// No request is sent before this. After it a single request goes first, until it has its answer.
     rest_until: Option<Instant>,
-    /// Since when a question has been finding out whether the provider is back.
+    /// Since when that single request has been on its way.
     probe_since: Option<Instant>,
 }
 
 impl Breaker {
-    /// Asks if the provider is to be asked, and learns from the answer.
+    /// Sends a request if the provider may be asked, and learns from the answer.
     pub(crate) async fn guard<T>(&self, asked: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
         self.admit(Instant::now())?;
         let answer = asked.await;
@@ -54,7 +54,7 @@ impl Breaker {
         if now < rest_until {
             return resting(rest_until - now);
         }
-        // A question that was given up midway never tells what became of it.
+        // A request that was cancelled midway never reports its result.
         if state.probe_since.is_some_and(|since| now < since + LONGEST_REST) {
             return resting(WHILE_ANOTHER_ASKS);
         }

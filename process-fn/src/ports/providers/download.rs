@@ -1,4 +1,4 @@
-//! What is streamed from elsewhere, without any key.
+//! Artifacts that are streamed from other hosts, without any key.
 
 use super::{ApiError, Cause, Patience, Refusal, account::asked_wait, addresses::System, transport::Transport};
 use aws_smithy_runtime_api::client::{dns::ResolveDns, orchestrator::HttpResponse};
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 /// How many redirects are followed.
 const MAX_REDIRECTS: u32 = 3;
 
-/// Opens downloads. It has no credential to lose.
+/// Opens downloads. It has no credential.
 #[derive(Debug)]
 pub(super) struct Downloader<R = System> {
     transport: Transport<R>,
@@ -33,7 +33,7 @@ impl<R: ResolveDns + Clone + 'static> Downloader<R> {
         Self { transport: Transport::resolving(resolver, downloads, patience), downloads, patience }
     }
 
-    /// Follows a URL, and its redirects, to a body. Every hop is judged as the first.
+    /// Follows a URL and its redirects to a body. Every hop passes the same checks as the first.
     pub(super) async fn open(&self, artifact: Artifact, url: &DownloadUrl) -> Result<Download, ApiError> {
         let download = self.patience.with(|| self.attempt(url)).await?;
         if is_something_else(artifact, download.content_type()) {
@@ -53,7 +53,7 @@ impl<R: ResolveDns + Clone + 'static> Downloader<R> {
                     let location = response.headers().get("location").unwrap_or_default();
                     url = url.redirected(location).map_err(|_| Refusal::UnsafeUrl)?;
                 }
-                // S3 says 403 of a URL that has expired, 404 of an object that is gone, and is not alone in that.
+                // S3 answers 403 for a URL that has expired and 404 for an object that is gone. Other hosts do the same.
                 400..=404 | 410 => return Err(ApiError::later(Cause::UrlRefused)),
                 429 => return Err(ApiError::Later { cause: Cause::Busy, wait: asked_wait(&response) }),
                 _ => return Err(ApiError::Later { cause: Cause::Failing, wait: asked_wait(&response) }),
@@ -70,8 +70,8 @@ impl<R: ResolveDns + Clone + 'static> Downloader<R> {
     }
 }
 
-/// Whether this content type is plainly not that of the artifact. Which one it should be cannot be told: storage hosts say
-/// `binary/octet-stream` of anything.
+/// Whether this content type certainly is not that of the artifact. Storage hosts send `binary/octet-stream` for anything, so the right
+/// one cannot be required.
 fn is_something_else(artifact: Artifact, content_type: Option<&str>) -> bool {
     let kind = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_page = kind == "text/html" || kind == "application/xhtml+xml";
@@ -79,7 +79,7 @@ fn is_something_else(artifact: Artifact, content_type: Option<&str>) -> bool {
     is_page || (is_text && matches!(artifact, Artifact::Audio | Artifact::Video))
 }
 
-/// A body on its way. It ends well only if as many bytes came as were announced.
+/// A body on its way. It succeeds only if as many bytes came as were announced.
 #[derive(Debug)]
 pub struct Download {
     content_type: Option<String>,
@@ -100,13 +100,13 @@ impl Download {
         Self { stall, ..self }
     }
 
-    /// What kind of content its host says it is.
+    /// The content type that the host sent.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
         self.content_type.as_deref()
     }
 
-    /// How many bytes its host says there are.
+    /// The number of bytes that the host announced.
     #[must_use]
     pub fn length(&self) -> Option<u64> {
         self.length
@@ -135,7 +135,7 @@ impl Download {
         }
     }
 
-    /// All of it in memory, where it has at most `limit` bytes.
+    /// Reads the whole body into memory if it has at most `limit` bytes.
     ///
     /// # Errors
     /// As of [`Download::next`], and [`Cause::TooLarge`].

@@ -1,92 +1,80 @@
-//! Why a question to a provider had no answer.
+//! Why a request to a provider had no usable answer.
 
 use std::time::Duration;
 
-/// Why a question had no answer.
+/// Why a request had no usable answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ApiError {
-    /// The same question may have an answer later.
-    #[error("to be tried later: {cause}")]
+    #[error("the same request may succeed later: {cause}")]
     Later {
-        /// Why not now.
         cause: Cause,
         /// How long the provider asked us to wait, if it did: at most an hour.
         wait: Option<Duration>,
     },
-    /// The same question never has an answer.
-    #[error("not to be tried again: {0}")]
+    #[error("the same request never succeeds: {0}")]
     Never(#[from] Refusal),
 }
 
-/// Why a question has no answer now.
+/// Why a request may succeed later.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Cause {
-    /// We ask too often.
     #[error("the provider is busy")]
     Busy,
-    /// It was not even asked: it failed too often just now, or asked us to wait.
+    /// No request was sent, because the provider failed too often just now or asked us to wait.
     #[error("the provider is given a rest")]
     Resting,
-    /// The provider is at fault.
     #[error("the provider is failing")]
     Failing,
-    /// There was no connection.
     #[error("the provider cannot be reached")]
     Unreachable,
-    /// There was no answer in time.
     #[error("the provider did not answer in time")]
     TimedOut,
-    /// The answer broke off.
     #[error("the answer broke off")]
     Truncated,
-    /// The answer is larger than anything of its kind.
+    /// The answer is larger than any artifact or page of its kind.
     #[error("the answer is too large")]
     TooLarge,
-    /// What is said to be there is not.
-    #[error("the provider says that it is there, and does not find it")]
+    /// The provider or a delivery says that an artifact exists, and the API does not find it.
+    #[error("the provider announced the artifact and does not find it")]
     Missing,
-    /// The answer is not what the API documents.
     #[error("the answer cannot be read")]
     Unreadable,
-    /// The API sent us elsewhere. The key does not go there; the base URL may be out of date.
+    /// The API redirects. The key is not sent to another host; the base URL may be out of date.
     #[error("the API redirects")]
     Redirected,
-    /// The key was refused. That is for an operator to mend, and is logged as an error.
+    /// Only an operator can repair this, so it is logged as an error.
     #[error("the API key was refused")]
     KeyRefused,
-    /// No key is configured.
     #[error("no API key is configured")]
     NoKey,
-    /// A download's URL is no longer taken, if ever it was: ask for a new one.
-    #[error("the URL is no longer taken")]
+    /// The URL of a download has expired, or was never accepted. The API gives a new one.
+    #[error("the URL is not accepted any more")]
     UrlRefused,
 }
 
-/// Why a question never has an answer.
+/// Why a request never succeeds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refusal {
-    /// There is no such thing, or not any more.
-    #[error("the provider knows nothing of it")]
+    /// 404: the bot or artifact does not exist, or no longer.
+    #[error("the provider knows no such bot or artifact")]
     NotFound,
-    /// It was there, and has been erased or has expired.
-    #[error("the provider has erased it")]
+    /// 410: the bot or artifact existed, and was erased or has expired.
+    #[error("the provider has erased the bot or artifact")]
     Gone,
-    /// The provider calls the question wrong.
-    #[error("the provider refuses the question")]
+    #[error("the provider refuses the request")]
     Refused,
-    /// An id in it cannot be part of a URL.
-    #[error("the id cannot be asked about")]
+    /// An id cannot be part of a URL.
+    #[error("the id cannot be part of a URL")]
     UnusableId,
-    /// The URL to download from is none that is followed.
+    /// The URL of the download does not lead to a public address over TLS.
     #[error("the URL is not safe to follow")]
     UnsafeUrl,
-    /// This provider's API has no such question.
-    #[error("the provider's API does not offer it")]
+    #[error("the provider's API has no such request")]
     NotOffered,
 }
 
 impl ApiError {
-    /// To be tried later, whenever.
+    /// An error without a wait that the provider asked for.
     #[must_use]
     pub fn later(cause: Cause) -> Self {
         Self::Later { cause, wait: None }
@@ -130,7 +118,7 @@ impl Cause {
         }
     }
 
-    /// Whether it may have passed within seconds.
+    /// Whether the cause may pass within seconds.
     pub(crate) fn is_passing(self) -> bool {
         match self {
             Self::Busy | Self::Failing | Self::Unreachable | Self::TimedOut | Self::Truncated => true,

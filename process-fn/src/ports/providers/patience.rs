@@ -7,24 +7,24 @@ use tokio::time::{Instant, sleep, timeout_at};
 /// How long we wait for a provider, and how often we try.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For a connection.
+    /// Limit for a connection.
     pub connect: Duration,
-    /// For one attempt; of a download, until its first byte.
+    /// Limit for one attempt; for a download, until its first byte.
     pub attempt: Duration,
-    /// For all attempts and the pauses between them.
+    /// Limit for all attempts and the pauses between them.
     pub total: Duration,
-    /// How many attempts, the first included.
+    /// The number of attempts, including the first.
     pub attempts: u32,
-    /// The first pause between two attempts, where the provider asks for none. It doubles.
+    /// The first pause between two attempts, if the provider asks for none. Each further pause is twice as long.
     pub pause: Duration,
-    /// The longest pause that is made in place. A provider that asks for a longer one is asked again by a later command.
+    /// The longest pause within one job. If the provider asks for a longer one, a later command asks again.
     pub longest_pause: Duration,
-    /// For the next bytes of a download.
+    /// Limit for the next bytes of a download.
     pub stall: Duration,
 }
 
 impl Patience {
-    /// For downloads: what a command of some minutes can afford.
+    /// For downloads. A command may take some minutes.
     pub const DEFAULT: Self = Self {
         connect: Duration::from_secs(3),
         attempt: Duration::from_secs(15),
@@ -35,14 +35,14 @@ impl Patience {
         stall: Duration::from_secs(20),
     };
 
-    /// The same for questions, which are answered within a second or not at all. Whoever waits for one holds up nine others.
+    /// The same for API requests, which are answered within a second or not at all. A job that waits for one holds up nine others.
     #[must_use]
     pub fn for_questions(self) -> Self {
         let (attempt, total) = (Duration::from_secs(5), Duration::from_secs(8));
         Self { attempt: self.attempt.min(attempt), total: self.total.min(total), ..self }
     }
 
-    /// Tries until there is an answer, an error that will not pass within seconds, or no time left. The last error is told.
+    /// Tries until there is an answer, an error that will not pass within seconds, or no time left. Returns the last error.
     pub(crate) async fn with<T, F: Future<Output = Result<T, ApiError>>>(
         &self,
         attempt: impl Fn() -> F,

@@ -81,7 +81,7 @@ impl ProviderApi for Providers {
     }
 }
 
-/// Writes why a question had no answer. Two of the reasons are an operator's to mend, and louder.
+/// Logs why a request had no usable answer. Two of the reasons only an operator can repair, so these are errors.
 fn tell<T>(about: &SessionId, question: &'static str, answer: Result<T, ApiError>) -> Result<T, ApiError> {
     let Err(error) = &answer else { return answer };
     let (session, provider, code) = (about.encoded(), about.provider.as_str(), error.code());
@@ -92,7 +92,7 @@ fn tell<T>(about: &SessionId, question: &'static str, answer: Result<T, ApiError
         ApiError::Later { cause: Cause::Redirected, .. } => {
             tracing::error!(session, provider, question, code, "the API redirects, and no key follows: check its URL");
         }
-        // One line for each provider that fails is enough; this one was not even asked.
+        // One line for each failing request is enough, and here none was sent.
         ApiError::Later { cause: Cause::Resting, .. } => {}
         _ => tracing::warn!(session, provider, question, code, "a question to a provider had no answer: {error}"),
     }

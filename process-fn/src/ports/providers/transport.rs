@@ -1,4 +1,4 @@
-//! HTTP by what the AWS SDK brings along: hyper, rustls and ring, linked already. A second stack would cost cold start.
+//! HTTP with the stack of the AWS SDK: hyper, rustls and ring, which are linked anyway. A second stack would cost cold start.
 
 use super::{
     ApiError, Cause, Patience, Refusal,
@@ -18,8 +18,8 @@ use aws_smithy_runtime_api::client::{
 use shared::url::Downloads;
 use std::{error::Error, sync::OnceLock};
 
-/// Sends requests. It follows no redirect and adds no credential, and is made when it is first needed: reading the system's
-/// certificates is no business of a cold start that has only webhooks to process.
+/// Sends requests. It follows no redirect and adds no credential. It is made when it is first needed, because a cold start that only
+/// processes webhooks should not read the system's certificates.
 #[derive(Debug)]
 pub(super) struct Transport<R = System> {
     connector: OnceLock<Connector>,

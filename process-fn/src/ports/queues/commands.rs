@@ -5,20 +5,18 @@ use platform::aws::log_failure;
 use shared::{Command, SessionId, session::Job};
 use std::{future::Future, time::Duration};
 
-/// Where commands go.
 pub trait CommandQueue {
     /// Sends a command, to be received after `delay`, which is at most 15 minutes. `Ok` means that it will be carried out, once or
     /// more often.
     fn send(&self, command: &Command, delay: Duration) -> impl Future<Output = Result<(), NotSent>> + Send;
 }
 
-/// The command was not taken, for all anyone knows. The intent behind it is saved, so the sweep finds it.
+/// The queue did not confirm the command. If the command is about a job, the sweep sends it again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the command was not taken")]
+#[error("the commands queue did not confirm the command")]
 pub struct NotSent;
 
-/// Sends what is to be done for a session. The intent is saved: should a command get lost, the sweep sends it again, so none is
-/// waited for.
+/// Sends the jobs of a session. Failures are ignored: the session stores its jobs, and the sweep sends a lost command again.
 pub(crate) async fn send_jobs(commands: &impl CommandQueue, session: &SessionId, jobs: Vec<Job>) {
     for job in jobs {
         let _ = commands.send(&Command::Job { session: session.clone(), job }, Duration::ZERO).await;
@@ -33,7 +31,6 @@ pub struct SqsCommands {
 }
 
 impl SqsCommands {
-    /// Connects to a queue.
     #[must_use]
     pub fn new(connection: &aws_types::SdkConfig, queue_url: String) -> Self {
         Self { client: Client::new(connection), queue_url }

@@ -1,27 +1,24 @@
-//! One record of a batch, as far as processing needs it.
+//! One record of a batch.
 
 use aws_lambda_events::sqs::SqsMessage;
 use shared::{group, hash::sha256_hex};
 use std::time::Duration;
 
-/// One record of a batch.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Record {
-    /// Names the record within the batch. A redrive changes it, so it identifies no delivery.
+    /// Identifies the record within the batch. A redrive changes this id, so it identifies no delivery.
     pub message_id: String,
-    /// Names this receive of the record.
+    /// Identifies this receive of the record.
     pub receipt_handle: String,
-    /// The message's text.
     pub body: String,
-    /// The message group's id.
     pub group: String,
-    /// How often it was received, this time included.
+    /// How often the record was received, including this time.
     pub receive_count: u32,
-    /// When the queue took it, in milliseconds since the Unix epoch. From then on counts how long the queue keeps it.
+    /// When the record was sent to the queue, in milliseconds since the Unix epoch. The queue's retention counts from then on.
     pub sent_at: Option<i64>,
 }
 
-/// A record that Lambda would never send: without an id, its failure could not be reported.
+/// A record without an id. Lambda never sends one, and its failure could not be reported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("a record of the batch has no message id, so the batch cannot be answered record by record")]
 pub struct NoMessageId;
@@ -44,7 +41,7 @@ impl TryFrom<SqsMessage> for Record {
 }
 
 impl Record {
-    /// The group for use in a key: ours are hashes already, a foreign one is made one.
+    /// The group for use in a key. Our groups are hashes already; a foreign one is hashed.
     #[must_use]
     pub fn group_hash(&self) -> String {
         let group = group::in_bucket(&self.group);
@@ -52,7 +49,7 @@ impl Record {
         if is_hash { group.to_owned() } else { sha256_hex(group.as_bytes()) }
     }
 
-    /// Whether it has been in the queue for at least this long. `now` is in seconds since the Unix epoch.
+    /// Whether the record has been in the queue for at least this long. `now` is in seconds since the Unix epoch.
     #[must_use]
     pub fn is_older_than(&self, age: Duration, now: i64) -> bool {
         let sent_at = self.sent_at.map(|sent_at| sent_at / 1000);

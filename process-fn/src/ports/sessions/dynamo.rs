@@ -1,3 +1,5 @@
+//! Sessions on `DynamoDB`.
+
 use super::{DUE_PER_SHARD, DueSessions, ENTRY_RETENTION_SECONDS, Loaded, Recorded, SessionStore, StoreError, Version};
 use crate::log;
 use aws_sdk_dynamodb::{
@@ -18,11 +20,11 @@ use shared::{
         entry_sort_key, line_sort_key, partition_key,
     },
 };
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, error::Error, time::Duration};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// How many pages of one shard of the index a sweep looks through at most.
+/// The most pages of one shard of the index that a sweep reads.
 const MAX_DUE_PAGES: usize = 10;
 
 /// This version of the code cannot read the session.
@@ -37,7 +39,7 @@ pub struct DynamoStore {
 }
 
 impl DynamoStore {
-    /// How long the first call may hold up the start.
+    /// How long the first call may delay the start.
     const WARM_UP: Duration = Duration::from_secs(1);
 
     /// Connects to a table. A session is kept for `session_retention` after its last change.
@@ -47,7 +49,7 @@ impl DynamoStore {
     }
 
     /// Makes the first call of the process, so that name resolution, TCP, TLS and signing are warm before the first batch.
-    /// Any answer will do, and none is no reason not to start.
+    /// The result is ignored: startup must not depend on it.
     pub async fn warm_up(&self) {
         let key = |name: &str| (name.to_owned(), AttributeValue::S("warm-up".to_owned()));
         let call =
@@ -55,8 +57,8 @@ impl DynamoStore {
         let _ = tokio::time::timeout(Self::WARM_UP, call).await;
     }
 
-    /// The due sessions of one shard of the index. Entries of the index that lead to nothing, because the session is unreadable,
-    /// has expired or is not due any more, take nobody's place: the next page makes up for them.
+    /// Adds the due sessions of one shard of the index. If the index has entries for sessions that are unreadable, have expired or are
+    /// not due any more, the next page makes up for them.
     async fn due_in(&self, shard: &str, now: i64, due: &mut DueSessions) -> Result<(), StoreError> {
         let enough = due.sessions.len() + DUE_PER_SHARD;
         let mut after = None;
@@ -79,10 +81,7 @@ impl DynamoStore {
     /// The session with this key, if it is still due; the index may be behind what was saved since.
     async fn due_session(&self, key: Item, now: i64) -> Result<Result<Option<Session>, Unread>, StoreError> {
         let read = self.client.get_item().table_name(&self.table_name).set_key(Some(key)).consistent_read(true);
-        let read = read.send().await.map_err(|error| {
-            log_failure("GetItem", &error);
-            StoreError::Unavailable
-        })?;
+        let read = read.send().await.map_err(unavailable("GetItem"))?;
         let Some(item) = read.item.filter(|item| !has_expired(item, now)) else { return Ok(Ok(None)) };
         let pk = item.get(PK).and_then(|pk| pk.as_s().ok()).map_or("", String::as_str);
         Ok(match read_session(&item, pk) {
@@ -113,10 +112,7 @@ impl DynamoStore {
             .expression_attribute_values(":now", number(now))
             .limit(i32::try_from(DUE_PER_SHARD).unwrap_or(i32::MAX))
             .set_exclusive_start_key(after);
-        let page = query.send().await.map_err(|error| {
-            log_failure("Query", &error);
-            StoreError::Unavailable
-        })?;
+        let page = query.send().await.map_err(unavailable("Query"))?;
         let keys = page.items.unwrap_or_default().into_iter();
         let keys = keys.map(|item| item.into_iter().filter(|(name, _)| name == PK || name == SK).collect());
         Ok((keys.collect(), page.last_evaluated_key))
@@ -142,20 +138,14 @@ impl DynamoStore {
                 .consistent_read(true)
                 .send()
                 .await
-                .map_err(|error| {
-                    log_failure("Query", &error);
-                    StoreError::Unavailable
-                })?;
-            // What was found is gone by the next look, so each look is at the beginning.
+                .map_err(unavailable("Query"))?;
+            // Each round removes what it found, so each round reads from the beginning.
             if page.items().is_empty() {
                 return Ok(());
             }
             for key in page.items.unwrap_or_default() {
                 let delete = self.client.delete_item().table_name(&self.table_name).set_key(Some(key));
-                delete.send().await.map_err(|error| {
-                    log_failure("DeleteItem", &error);
-                    StoreError::Unavailable
-                })?;
+                delete.send().await.map_err(unavailable("DeleteItem"))?;
             }
         }
     }
@@ -173,18 +163,15 @@ impl SessionStore for DynamoStore {
             .table_name(&self.table_name)
             .key(PK, text(partition_key(id)))
             .key(SK, text(SESSION_SORT_KEY))
-            // A stale read would only end in a conflict, and the reload in the same stale read.
+            // A stale read would end in a conflict, and the reload could be as stale.
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| {
-                log_failure("GetItem", &error);
-                StoreError::Unavailable
-            })?;
+            .map_err(unavailable("GetItem"))?;
         match read.item.filter(|item| !has_expired(item, now)) {
             None => Ok(Loaded { session: None, version: Version::Absent }),
             Some(item) => read_session(&item, &partition_key(id)).map_err(|unreadable| {
-                // A newer version of this code may have written it. Guessing would overwrite what it knows.
+                // A newer version of this code may have written the session, and a save would drop what this version does not know.
                 log::unreadable(&partition_key(id), &unreadable);
                 StoreError::Unreadable
             }),
@@ -226,10 +213,7 @@ impl SessionStore for DynamoStore {
         now: i64,
     ) -> Result<Option<CalendarEntry>, StoreError> {
         let read = self.client.get_item().table_name(&self.table_name).set_key(Some(entry_key(id, entry)));
-        let read = read.consistent_read(true).send().await.map_err(|error| {
-            log_failure("GetItem", &error);
-            StoreError::Unavailable
-        })?;
+        let read = read.consistent_read(true).send().await.map_err(unavailable("GetItem"))?;
         Ok(read.item.filter(|item| !has_expired(item, now)).as_ref().and_then(calendar_entry))
     }
 
@@ -242,10 +226,7 @@ impl SessionStore for DynamoStore {
 
     async fn unmirror(&self, id: &SessionId, entry: &SenderId) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.table_name).set_key(Some(entry_key(id, entry)));
-        delete.send().await.map(drop).map_err(|error| {
-            log_failure("DeleteItem", &error);
-            StoreError::Unavailable
-        })
+        delete.send().await.map(drop).map_err(unavailable("DeleteItem"))
     }
 
     async fn forget_entries(&self, id: &SessionId) -> Result<(), StoreError> {
@@ -266,7 +247,7 @@ impl SessionStore for DynamoStore {
             (EXPIRES_AT.to_owned(), number(now + ENTRY_RETENTION_SECONDS)),
         ]);
         let put = absent_or_expired(self.put(item), now)
-            // The item in the way tells a redelivery from a repetition, without another read.
+            // The stored item shows without another read whether this is a redelivery or a repetition.
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let error = match put.send().await {
             Ok(_) => return Ok(Recorded::New),
@@ -288,7 +269,15 @@ fn absent_or_expired(put: PutItemFluentBuilder, now: i64) -> PutItemFluentBuilde
         .expression_attribute_values(":now", number(now))
 }
 
-/// What a failed write means. In doubt it is to be tried again.
+/// Logs that a read or a removal failed.
+fn unavailable<E: Error>(operation: &'static str) -> impl Fn(E) -> StoreError {
+    move |error| {
+        log_failure(operation, &error);
+        StoreError::Unavailable
+    }
+}
+
+/// What a failed write means. An unknown error counts as one that may pass.
 fn classify<R: std::fmt::Debug>(error: &SdkError<PutItemError, R>) -> StoreError {
     if let Some(PutItemError::ConditionalCheckFailedException(_)) = error.as_service_error() {
         return StoreError::Conflict;
