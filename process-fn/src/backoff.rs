@@ -20,12 +20,11 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::composer::RETRY;
 
     #[test]
     fn waits_double_up_to_a_bound() {
-        let backoff = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(900) };
-        let wait = |tries| backoff.after(tries).as_secs();
+        let wait = |tries| RETRY.after(tries).as_secs();
         let waits: Vec<_> = (1..=12).map(wait).collect();
         assert_eq!(waits, [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]);
         assert_eq!((wait(0), wait(u32::MAX)), (2, 900));

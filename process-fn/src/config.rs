@@ -67,6 +67,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::composer;
 
     const COMPLETE: [(&str, &str); 5] = [
         ("TABLE_NAME", "table"),
@@ -88,8 +89,7 @@ mod tests {
         let Settings { commands_queue_name, deliveries, jobs } = settings;
         assert_eq!((commands_queue_name.as_str(), deliveries.park_after_receives), ("commands", 20));
         assert_eq!((jobs.patience.as_secs(), jobs.keeps_recordings), (24 * 3600, false));
-        let retry = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(900) };
-        assert_eq!((deliveries.retry, jobs.retry), (retry, retry));
+        assert_eq!((deliveries.retry, jobs.retry), (composer::RETRY, composer::RETRY));
     }
 
     #[test]

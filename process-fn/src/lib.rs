@@ -13,6 +13,8 @@
 
 mod aws;
 mod backoff;
+#[cfg(test)]
+mod composer;
 mod config;
 mod deliveries;
 mod handler;

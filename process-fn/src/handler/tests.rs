@@ -1,25 +1,23 @@
 use super::*;
 use crate::{
-    backoff::Backoff,
+    composer,
     ports::memory::{Memory, Mode},
 };
 use lambda_runtime::Context;
 use shared::{
-    AcceptId, Endpoint, QueueMessage, ReceivedAt, SenderId, SessionId,
+    Endpoint, SenderId, SessionId,
     endpoint::Provider,
     event::Artifact,
     hash::sha256_hex,
-    message::Head,
     session::{Job, StoredCopy},
 };
 
 const NOW: i64 = 1_791_212_102;
 
 fn function(services: &Memory) -> Function<Memory> {
-    let retry = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(900) };
-    let deliveries = Policy { park_after_receives: 20, park_after_age: Policy::PARK_AFTER_AGE, retry };
-    let jobs = JobSettings { patience: Duration::from_secs(86_400), retry, keeps_recordings: false };
-    Function::new(services.clone(), Settings { commands_queue_name: "commands".to_owned(), deliveries, jobs })
+    let deliveries = Policy { park_after_receives: 20, park_after_age: Policy::PARK_AFTER_AGE, retry: composer::RETRY };
+    let commands_queue_name = "commands".to_owned();
+    Function::new(services.clone(), Settings { commands_queue_name, deliveries, jobs: composer::JOBS })
 }
 
 /// The ids of the messages that come again, after an invocation with one message of this queue.
@@ -46,10 +44,8 @@ async fn a_transcript_inside_of_a_v1_webhook_is_stored_in_our_shape_and_nobody_i
     for endpoint in [Endpoint::MeetingBaasV1, Endpoint::MeetingBaasLegacy] {
         let services = Memory::default();
         let function = function(&services);
-        let received_at = ReceivedAt(NOW * 1000);
-        let head = Head { accept_id: AcceptId::new("1"), endpoint, delivery_id: None, received_at };
-        let delivery = QueueMessage::restored(head, body.to_vec());
-        assert_eq!(invoke(&function, "events.fifo", delivery.encode()).await, [""; 0]);
+        let delivery = composer::message(endpoint, "1", NOW * 1000, body).encode();
+        assert_eq!(invoke(&function, "events.fifo", delivery).await, [""; 0]);
         let sent: Vec<_> = services.commands.sent().into_iter().map(|(command, _)| command).collect();
         let fetch = sent.iter().find(|command| matches!(command, Command::Job { job: Job::FetchTranscript, .. }));
         let carried = services.bucket.keys();
@@ -86,13 +82,7 @@ async fn a_delivery_whose_transcript_cannot_be_stored_comes_again() {
     let body = include_bytes!("../../../events/provider/meetingbaas/v1/complete.json");
     let services = Memory::default();
     services.bucket.switch.set(Mode::Refuses);
-    let head = Head {
-        accept_id: AcceptId::new("1"),
-        endpoint: Endpoint::MeetingBaasV1,
-        delivery_id: None,
-        received_at: ReceivedAt(NOW * 1000),
-    };
-    let delivery = QueueMessage::restored(head, body.to_vec()).encode();
+    let delivery = composer::message(Endpoint::MeetingBaasV1, "1", NOW * 1000, body).encode();
     assert_eq!(invoke(&function(&services), "events.fifo", delivery).await, ["message"]);
     assert!(services.commands.sent().is_empty(), "and no job looks for it yet");
 }

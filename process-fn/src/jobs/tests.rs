@@ -1,20 +1,21 @@
 use super::*;
-use crate::ports::{
-    bucket::Uploaded,
-    memory::{Memory, Mode},
-    providers::{ApiError, Cause, Refusal, memory::File},
-    sessions::{Loaded, StoreError},
+use crate::{
+    composer,
+    ports::{
+        bucket::Uploaded,
+        memory::{Memory, Mode},
+        providers::{ApiError, Cause, Refusal, memory::File},
+        sessions::{Loaded, StoreError},
+    },
 };
 use serde_json::{Value, json};
 use shared::{
-    AcceptId, Endpoint, OccurredAt, QueueMessage, SenderId, Trust,
+    AcceptId, Endpoint, OccurredAt, SenderId, Trust,
     api::{Absence, BotDetail, CalendarEntries, CalendarEntry, Content, EntryStatus, Located},
     artifacts,
     bucket::{Folder, key},
     event::{Certainty, Ended, EventKind, Fact, Outcome},
     hash::sha256_hex,
-    message::Head,
-    provider,
     session::{About, State, advance},
     url::DownloadUrl,
 };
@@ -25,15 +26,11 @@ const DAY: i64 = 86_400;
 type World = Jobs<Memory>;
 
 fn world() -> World {
-    let retry = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(900) };
-    let patience = Duration::from_secs(24 * 3600);
-    Jobs::new(Memory::default(), JobSettings { patience, retry, keeps_recordings: true })
+    Jobs::new(Memory::default(), composer::JOBS)
 }
 
 fn event(accept_id: &str, endpoint: Endpoint, body: &Value) -> Event {
-    let head =
-        Head { accept_id: AcceptId::new(accept_id), endpoint, delivery_id: None, received_at: ReceivedAt(NOW * 1000) };
-    provider::parse(&QueueMessage::restored(head, body.to_string().into_bytes())).unwrap()
+    composer::event(endpoint, accept_id, NOW * 1000, body.to_string())
 }
 
 fn said(name: &str) -> Value {

@@ -6,7 +6,7 @@
 
 use super::{JobSettings, Jobs, command::CommandHandler, sweep::Sweep};
 use crate::{
-    backoff::Backoff,
+    composer,
     invocation::Invocation,
     ports::{
         Services,
@@ -23,11 +23,9 @@ use aws_smithy_types::byte_stream::ByteStream;
 use lambda_runtime::Context;
 use serde_json::json;
 use shared::{
-    AcceptId, Command, Endpoint, Provider, QueueMessage, ReceivedAt, Session, SessionId,
+    Command, Endpoint, Provider, Session, SessionId,
     api::{BotDetail, CalendarEntries, Content, Located},
     event::Artifact,
-    message::Head,
-    provider,
     session::{Job, PublishedEvent, StoredCopy, advance},
     url::DownloadUrl,
 };
@@ -257,8 +255,7 @@ impl Run {
         };
         let (sessions, bucket, events) = (MemoryStore::default(), SlowBucket::default(), MemoryEvents::default());
         let services = Timed { sessions, bucket, events, queue: Queue::default(), api: Arc::new(api) };
-        let retry = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(900) };
-        let settings = JobSettings { patience: Duration::from_secs(86_400), retry, keeps_recordings };
+        let settings = JobSettings { keeps_recordings, ..composer::JOBS };
         let jobs = Jobs::new(services.clone(), settings);
         let command_handler = CommandHandler { sweep: Sweep { services: services.clone() }, jobs };
         Rc::new(Self { command_handler, services, began: Instant::now(), longest_wait: Mutex::default() })
@@ -286,12 +283,11 @@ impl Run {
             (Endpoint::MeetingBaasV2, vec![body])
         };
         for (m, body) in bodies.into_iter().enumerate() {
-            let received_at = ReceivedAt(i64::try_from(self.now().as_millis()).unwrap());
-            let head = Head { accept_id: AcceptId::new(format!("{n} {m}")), endpoint, delivery_id: None, received_at };
-            let event = provider::parse(&QueueMessage::restored(head, body.to_string().into_bytes())).unwrap();
+            let received_at = i64::try_from(self.now().as_millis()).unwrap();
+            let event = composer::event(endpoint, &format!("{n} {m}"), received_at, body.to_string());
             let now = i64::try_from(self.now().as_secs()).unwrap();
             let loaded = self.services.sessions.load(&event.session, now).await.unwrap();
-            let before = loaded.session.unwrap_or_else(|| Session::new(event.session.clone(), received_at));
+            let before = loaded.session.unwrap_or_else(|| Session::new(event.session.clone(), event.received_at));
             let Some(next) = advance(&before, &event).session else { continue };
             let version = if m == 0 { Version::Absent } else { loaded.version };
             self.services.sessions.save(&next, version, now).await.unwrap();
@@ -304,13 +300,10 @@ impl Run {
 
     /// An unsigned callback that says that a bot is through. No such bot need exist.
     async fn forge(&self, n: usize) {
-        let received_at = ReceivedAt(i64::try_from(self.now().as_millis()).unwrap());
-        let (accept_id, endpoint) = (AcceptId::new(format!("forged {n}")), Endpoint::MeetStreamCallback);
-        let head = Head { accept_id, endpoint, delivery_id: None, received_at };
+        let received_at = i64::try_from(self.now().as_millis()).unwrap();
         let body = format!(r#"{{"bot_id":"forged-{n}","event":"bot.done"}}"#);
-        let event = provider::parse(&QueueMessage::restored(head, body.into_bytes())).unwrap();
-        let before = Session::new(event.session.clone(), received_at);
-        let session = advance(&before, &event).session.unwrap();
+        let event = composer::event(Endpoint::MeetStreamCallback, &format!("forged {n}"), received_at, body);
+        let (before, session) = composer::around(&event);
         let now = i64::try_from(self.now().as_secs()).unwrap();
         self.services.sessions.save(&session, Version::Absent, now).await.unwrap();
         for job in session.newly_wanted(before.jobs(), now) {

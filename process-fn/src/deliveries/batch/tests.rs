@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    backoff::Backoff,
+    composer,
     deliveries::Policy,
     ports::memory::{Memory, Mode},
     ports::{
@@ -13,7 +13,6 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use shared::{
     AcceptId, Command, Endpoint, QueueMessage, ReceivedAt, Session, SessionId,
-    auth::{AuthMode, Credentials, PathTokens},
     message::{Carried, MAX_MESSAGE_BYTES, MAX_WHOLE_BYTES, Packed},
     provider,
     session::{Disposition, Job, MissingDelivery, State},
@@ -30,17 +29,12 @@ const OLD: Duration = Duration::from_secs(1000);
 type Function = Deliveries<Memory>;
 
 fn function() -> Function {
-    let retry = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(900) };
-    let policy = Policy { park_after_receives: LAST_RECEIVE, park_after_age: OLD, retry };
+    let policy = Policy { park_after_receives: LAST_RECEIVE, park_after_age: OLD, retry: composer::RETRY };
     Deliveries { services: Memory::default(), policy }
 }
 
 fn message(accept_id: &str, endpoint: Endpoint, body: &[u8]) -> QueueMessage {
-    let token = "a-token-of-22-characters";
-    let mode = AuthMode::PathToken(PathTokens::new(vec![token.to_owned()]).unwrap().unwrap());
-    let headers = http::HeaderMap::new();
-    let verified = mode.verify(Credentials { headers: &headers, path_token: Some(token) }, body.to_vec(), 0).unwrap();
-    QueueMessage::new(verified, endpoint, AcceptId::new(accept_id), ReceivedAt(1_791_212_102_000))
+    composer::message(endpoint, accept_id, 1_791_212_102_000, body)
 }
 
 /// A record as the queue would deliver it: its id is the accept id.

@@ -1,7 +1,6 @@
 use super::*;
 use crate::{
-    backoff::Backoff,
-    jobs::JobSettings,
+    composer,
     ports::{
         memory::{Memory, Mode},
         providers::Refusal,
@@ -11,12 +10,9 @@ use crate::{
 use lambda_runtime::Context;
 use serde_json::json;
 use shared::{
-    AcceptId, Endpoint, EventKind, Provider, QueueMessage, ReceivedAt, SenderId, Session,
+    Endpoint, EventKind, Provider, ReceivedAt, SenderId,
     api::{BotDetail, Content, Located},
     event::{ArtifactStatus, Fact},
-    message::Head,
-    provider,
-    session::advance,
 };
 
 const SWEEP: Command = Command::Sweep { spool_every_minutes: None };
@@ -25,9 +21,7 @@ type Handler = CommandHandler<Memory>;
 
 fn handler() -> Handler {
     let services = Memory::default();
-    let retry = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(900) };
-    let settings = JobSettings { patience: Duration::from_secs(86_400), retry, keeps_recordings: true };
-    CommandHandler { jobs: Jobs::new(services.clone(), settings), sweep: Sweep { services } }
+    CommandHandler { jobs: Jobs::new(services.clone(), composer::JOBS), sweep: Sweep { services } }
 }
 
 fn context() -> Context {
@@ -63,9 +57,7 @@ fn bot(id: &str) -> SessionId {
 /// A session that has heard this, signed or not, at the beginning of the epoch.
 async fn heard(handler: &Handler, endpoint: Endpoint, bot_id: &str, name: &str) {
     let body = json!({"bot_id": bot_id, "event": name, "timestamp": "2026-10-05T10:00:00Z"});
-    let head = Head { accept_id: AcceptId::new("1"), endpoint, delivery_id: None, received_at: ReceivedAt(0) };
-    let event = provider::parse(&QueueMessage::restored(head, body.to_string().into_bytes())).unwrap();
-    let session = advance(&Session::new(bot(bot_id), ReceivedAt(0)), &event).session.unwrap();
+    let (_, session) = composer::around(&composer::event(endpoint, "1", 0, body.to_string()));
     handler.services().sessions.save(&session, Version::Absent, 0).await.unwrap();
 }
 

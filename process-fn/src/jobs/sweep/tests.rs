@@ -1,15 +1,13 @@
 use super::*;
-use crate::ports::{
-    memory::{Memory, Mode},
-    sessions::{Loaded, Version},
+use crate::{
+    composer,
+    ports::{
+        memory::{Memory, Mode},
+        sessions::{Loaded, Version},
+    },
 };
 use futures_util::FutureExt;
-use shared::{
-    AcceptId, Endpoint, ReceivedAt, Session,
-    message::Head,
-    provider,
-    session::{Job, advance},
-};
+use shared::{Endpoint, Session, session::Job};
 use std::{collections::BTreeSet, time::Duration};
 
 const NOW: i64 = 1_791_212_102;
@@ -30,17 +28,11 @@ fn later() -> Instant {
 #[tokio::test]
 async fn what_is_unverified_goes_into_a_group_apart() {
     let sweep = spooled(0);
-    let text = |endpoint, accept_id: &str| {
-        let head = Head {
-            accept_id: AcceptId::new(accept_id),
-            endpoint,
-            delivery_id: None,
-            received_at: ReceivedAt(NOW * 1000),
-        };
-        QueueMessage::restored(head, b"{}".to_vec()).encode()
-    };
     for (endpoint, name) in [(Endpoint::MeetStream, "signed"), (Endpoint::MeetStreamCallback, "unsigned")] {
-        sweep.services.bucket.plant(&format!("spool/group/{name}"), text(endpoint, name).as_bytes());
+        sweep.services.bucket.plant(
+            &format!("spool/group/{name}"),
+            composer::message(endpoint, name, NOW * 1000, "{}").encode().as_bytes(),
+        );
     }
     sweep.run(NOW, None, later()).await.unwrap();
     let groups: BTreeSet<_> = sweep.services.events.taken().into_iter().map(|(group, _)| group).collect();
@@ -122,15 +114,7 @@ async fn a_spool_that_cannot_be_listed_is_no_empty_spool() {
 /// A session for which a transcript is to be fetched since `since`.
 fn waiting(since: i64) -> Session {
     let body = br#"{"bot_id":"b","event":"transcription.processed"}"#;
-    let head = Head {
-        accept_id: shared::AcceptId::new("1"),
-        endpoint: Endpoint::MeetStream,
-        delivery_id: None,
-        received_at: ReceivedAt(since * 1000),
-    };
-    let event = provider::parse(&QueueMessage::restored(head, body.to_vec())).unwrap();
-    let session = Session::new(event.session.clone(), event.received_at);
-    advance(&session, &event).session.unwrap()
+    composer::around(&composer::event(Endpoint::MeetStream, "1", since * 1000, body)).1
 }
 
 #[tokio::test]
@@ -175,16 +159,9 @@ async fn a_job_that_was_tried_before_its_reminder_is_noted_waits_no_longer_than_
 async fn of_what_rests_on_unverified_deliveries_a_sweep_sends_only_so_much_for_each_provider() {
     let sweep = spooled(0);
     for n in 0..250 {
-        let head = Head {
-            accept_id: AcceptId::new(n.to_string()),
-            endpoint: Endpoint::MeetStreamCallback,
-            delivery_id: None,
-            received_at: ReceivedAt(NOW * 1000),
-        };
         let body = format!(r#"{{"bot_id":"forged-{n}","event":"bot.done"}}"#);
-        let event = provider::parse(&QueueMessage::restored(head, body.into_bytes())).unwrap();
-        let before = Session::new(event.session.clone(), event.received_at);
-        let session = advance(&before, &event).session.unwrap();
+        let event = composer::event(Endpoint::MeetStreamCallback, &n.to_string(), NOW * 1000, body);
+        let (before, session) = composer::around(&event);
         assert_eq!(session.newly_wanted(before.jobs(), NOW), [], "no command is sent for it at once");
         sweep.services.sessions.save(&session, Version::Absent, NOW).await.unwrap();
     }
