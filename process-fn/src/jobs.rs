@@ -136,6 +136,7 @@ impl<S: Services> Jobs<S> {
             Job::FetchAudio => self.fetch_recording(session, Artifact::Audio, now, deadline).await,
             Job::FetchVideo => self.fetch_recording(session, Artifact::Video, now, deadline).await,
             Job::Confirm => self.confirm(session, now).await,
+            Job::ConfirmDeletion => self.confirm_deletion(session, now).await,
             Job::SyncCalendar => self.sync_calendar(session, now, deadline).await,
             Job::Erase => self.erase(session, Some(now.saturating_add(ERASE_AGAIN_AFTER))).await,
             Job::EraseAgain => self.erase(session, None).await,

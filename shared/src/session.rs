@@ -225,8 +225,13 @@ impl Session {
     fn merge_fact(&mut self, event: &Event, kind: &EventKind, occurred_at: Option<OccurredAt>) {
         let Event { trust, .. } = *event;
         let trigger = Trigger::new(trust, occurred_at.as_ref(), event.received_at);
-        if trust == Trust::Unverified && (reaches(kind) >= State::Ended || *kind == EventKind::Deleted) {
-            self.want(Job::Confirm, Trigger::of_claim(kind, event.received_at));
+        if trust == Trust::Unverified {
+            let claim = Trigger::of_claim(kind, event.received_at);
+            if *kind == EventKind::Deleted {
+                self.want(Job::ConfirmDeletion, claim);
+            } else if reaches(kind) >= State::Ended {
+                self.want(Job::Confirm, claim);
+            }
         }
         self.progress = self.progress.max(reaches(kind));
         if trust == Trust::Verified {

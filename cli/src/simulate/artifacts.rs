@@ -143,7 +143,8 @@ async fn recording(bucket: &Bucket<'_>, stored: &Stored) -> Result<Found, Failur
 
 /// Whether something is still to be done that can change what becomes of an artifact.
 pub(super) fn is_pending(session: &Session, artifact: Artifact) -> bool {
-    let changes_it = |job| Job::fetch(artifact) == Some(job) || matches!(job, Job::Confirm | Job::Erase);
+    let changes_it =
+        |job| Job::fetch(artifact) == Some(job) || matches!(job, Job::Confirm | Job::ConfirmDeletion | Job::Erase);
     session.all_pending().any(|(job, _)| changes_it(job))
 }
 

@@ -100,7 +100,7 @@ impl<S: Services> Jobs<S> {
     pub(super) async fn reschedule(&self, attempt: Attempt<'_>, error: JobError) -> Result<Vec<Job>, JobError> {
         let Attempt { job, now, .. } = attempt;
         let mut wait = error.wait().max(self.settings.retry.after(attempt.earlier + 1));
-        if job == Job::Confirm && error.may_be_gone() {
+        if matches!(job, Job::Confirm | Job::ConfirmDeletion) && error.may_be_gone() {
             // Strangers can name any number of bots that never existed. Each is asked about a few times only.
             wait = wait.max(self.gone_after() / MIN_TRIES);
         }

@@ -1,4 +1,4 @@
-//! Asking the provider to confirm an unverified end or deletion.
+//! Asking the provider to confirm an unverified end, or an unverified deletion.
 
 use super::{JobError, JobResult, Jobs, asked_at};
 use crate::ports::{
@@ -12,17 +12,26 @@ use shared::{
 };
 
 impl<S: Services> Jobs<S> {
-    /// Returns what the provider's API says of the bot, as verified events. While the API does not confirm an unverified end or
-    /// deletion, it is asked again for some time, because the provider may not have finished; then the session stays unverified.
+    /// Asks the provider about an unverified end, and returns what its API says of the bot as verified events. While the API does not
+    /// say that the bot has ended, it is asked again for some time, because the provider may not have finished; then the session
+    /// stays unverified.
     pub(super) async fn confirm(&self, session: &Session, now: i64) -> Result<JobResult, JobError> {
+        let facts = self.services.providers().detail(session.id()).await?.facts;
+        let is_over =
+            facts.iter().any(|fact| matches!(fact.kind, EventKind::Ended(_) | EventKind::Done | EventKind::Deleted));
+        if is_over || session.state() < State::Ended { Ok(asked(session, facts, now)) } else { Err(JobError::Pending) }
+    }
+
+    /// The same for an unverified deletion, which only the provider's word about the deletion proves.
+    pub(super) async fn confirm_deletion(&self, session: &Session, now: i64) -> Result<JobResult, JobError> {
         let facts = match self.services.providers().detail(session.id()).await {
             Ok(detail) => detail.facts,
-            Err(ApiError::Never(Refusal::Gone)) if session.claims_erasure() => {
+            Err(ApiError::Never(Refusal::Gone)) => {
                 vec![Fact { kind: EventKind::Deleted, occurred_at: None, reason: None }]
             }
             Err(error) => {
                 // A wrong base URL or another account's key gets 404 for every bot, and what is erased never comes back.
-                if error == ApiError::Never(Refusal::NotFound) && session.claims_erasure() {
+                if error == ApiError::Never(Refusal::NotFound) {
                     let bot = session.id().encoded();
                     tracing::error!(
                         bot,
@@ -33,17 +42,13 @@ impl<S: Services> Jobs<S> {
                 return Err(error.into());
             }
         };
-        if !confirms(&facts, session) {
-            return Err(JobError::Pending);
-        }
-        let acting = facts.into_iter().filter(|fact| fact.kind.acts());
-        Ok(JobResult::Confirmed(acting.map(|fact| Event::asked(session.id(), fact, asked_at(now))).collect()))
+        let is_deleted = facts.iter().any(|fact| fact.kind == EventKind::Deleted);
+        if is_deleted { Ok(asked(session, facts, now)) } else { Err(JobError::Pending) }
     }
 }
 
-/// Whether the facts prove everything that the session took from unverified deliveries alone.
-fn confirms(facts: &[Fact], session: &Session) -> bool {
-    let is_erased = facts.iter().any(|fact| fact.kind == EventKind::Deleted);
-    let is_over = facts.iter().any(|fact| matches!(fact.kind, EventKind::Ended(_) | EventKind::Done));
-    is_erased || (!session.claims_erasure() && (is_over || session.state() < State::Ended))
+/// The facts as verified events, without those that change nothing in a session.
+fn asked(session: &Session, facts: Vec<Fact>, now: i64) -> JobResult {
+    let acting = facts.into_iter().filter(|fact| fact.kind.acts());
+    JobResult::Confirmed(acting.map(|fact| Event::asked(session.id(), fact, asked_at(now))).collect())
 }

@@ -566,8 +566,8 @@ async fn nothing_but_a_word_about_the_deletion_proves_an_unverified_one() {
         world.hear(Endpoint::MeetStreamCallback, &["data_deletion"]).await;
         world.services.providers.describe(&bot(), answer.clone());
         let (mut now, mut tries) = (NOW, 0);
-        while world.session().pending(Job::Confirm).is_some() && tries < 200 {
-            world.do_it(Job::Confirm, now).await.unwrap();
+        while world.session().pending(Job::ConfirmDeletion).is_some() && tries < 200 {
+            world.do_it(Job::ConfirmDeletion, now).await.unwrap();
             now = world.session().due_at().unwrap_or(now);
             tries += 1;
         }
@@ -722,14 +722,30 @@ async fn an_unverified_deletion_erases_nothing_until_the_provider_says_so() {
 
     world.services.providers.describe(&bot(), Ok(BotDetail::default()));
     world.services.providers.describe(&bot(), Err(Refusal::Gone.into()));
-    world.do_it(Job::Confirm, NOW).await.unwrap();
+    world.do_it(Job::ConfirmDeletion, NOW).await.unwrap();
     assert!(!world.session().is_erased(), "the provider still has it");
     let retry_at = world.session().due_at().unwrap();
-    let next = world.follow(Job::Confirm, retry_at).await.unwrap();
+    let next = world.follow(Job::ConfirmDeletion, retry_at).await.unwrap();
     assert!(world.session().is_erased() && world.session().pending(Job::Erase).is_some());
     assert_eq!(next, [], "no command is sent for it");
     assert_eq!(world.session().due_at(), Some(retry_at), "and the next sweep finds it");
     assert_eq!(world.follow(Job::Erase, retry_at).await.unwrap(), [], "the second round has its time");
+}
+
+/// One request of a stranger who knows the callback's token must not cost the meeting its proof.
+#[tokio::test]
+async fn a_forged_deletion_keeps_no_end_from_being_confirmed() {
+    let world = world();
+    let ended = EventKind::Ended(Ended { outcome: Outcome::Kicked, certainty: Certainty::Final });
+    let fact = Fact { kind: ended, occurred_at: None, reason: None };
+    world.services.providers.describe(&bot(), Ok(BotDetail::default()));
+    world.services.providers.describe(&bot(), Ok(BotDetail { facts: vec![fact], ..BotDetail::default() }));
+    world.hear(Endpoint::MeetStreamCallback, &["data_deletion"]).await;
+    world.do_it(Job::ConfirmDeletion, NOW).await.unwrap();
+    world.hear(Endpoint::MeetStreamCallback, &["bot.stopped"]).await;
+    world.do_it(Job::Confirm, NOW).await.unwrap();
+    assert_eq!((world.session().outcome(), world.session().is_confirmed()), (Some(Outcome::Kicked), true));
+    assert!(world.session().pending(Job::ConfirmDeletion).is_some() && !world.session().is_erased());
 }
 
 #[tokio::test]

@@ -30,8 +30,11 @@ pub enum Job {
     FetchAudio,
     /// Keep a copy of the picture.
     FetchVideo,
-    /// Ask the provider to confirm an unverified end or deletion.
+    /// Ask the provider to confirm an unverified end.
     Confirm,
+    /// Ask the provider to confirm an unverified deletion. A job of its own, so that a forged deletion never takes the place of the
+    /// question about an end.
+    ConfirmDeletion,
     /// Keep the calendar's entries as the provider has them.
     SyncCalendar,
     /// Leave nothing of what was said, seen or entered.
@@ -42,11 +45,12 @@ pub enum Job {
 
 impl Job {
     /// Every job there is.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::FetchTranscript,
         Self::FetchAudio,
         Self::FetchVideo,
         Self::Confirm,
+        Self::ConfirmDeletion,
         Self::SyncCalendar,
         Self::Erase,
         Self::EraseAgain,
@@ -60,6 +64,7 @@ impl Job {
             Self::FetchAudio => "fetch_audio",
             Self::FetchVideo => "fetch_video",
             Self::Confirm => "confirm",
+            Self::ConfirmDeletion => "confirm_deletion",
             Self::SyncCalendar => "sync_calendar",
             Self::Erase => "erase",
             Self::EraseAgain => "erase_again",
@@ -90,7 +95,7 @@ impl Job {
             Self::FetchTranscript => Some(Artifact::Transcript),
             Self::FetchAudio => Some(Artifact::Audio),
             Self::FetchVideo => Some(Artifact::Video),
-            Self::Confirm | Self::SyncCalendar | Self::Erase | Self::EraseAgain => None,
+            Self::Confirm | Self::ConfirmDeletion | Self::SyncCalendar | Self::Erase | Self::EraseAgain => None,
         }
     }
 }
@@ -139,7 +144,7 @@ impl Trigger {
     #[must_use]
     pub fn of_claim(kind: &EventKind, received_at: ReceivedAt) -> Self {
         let moment = match kind {
-            EventKind::Deleted => received_at.0.div_euclid(86_400_000).max(3),
+            EventKind::Deleted => received_at.0.div_euclid(86_400_000),
             EventKind::Ended(_) => 1,
             _ => 2,
         };
