@@ -50,6 +50,7 @@ pub mod message;
 
 pub mod api;
 pub mod provider;
+pub mod reconcile;
 pub mod settings;
 pub mod transcript;
 
