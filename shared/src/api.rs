@@ -114,9 +114,19 @@ pub struct BotDetail {
     pub facts: Vec<Fact>,
     /// What the user attached to the bot, as JSON text.
     pub custom_attributes: Option<String>,
+    /// The time for which it was created, if that was a later one.
+    pub join_at: Option<OccurredAt>,
 }
 
 impl BotDetail {
+    /// What an answer without a body says of the bot, by its HTTP status. Only 410 says something: that its data was erased. A 404
+    /// does not: a key of another workspace gets it for every bot, and so does one that was created a moment ago.
+    #[must_use]
+    pub fn of_status(status: u16) -> Option<Self> {
+        let erased = Fact { kind: EventKind::Deleted, occurred_at: None, reason: None };
+        (status == 410).then(|| Self { facts: vec![erased], ..Self::default() })
+    }
+
     /// Whether the provider says the same as a claim. An end is confirmed by any end, because a claim of one with another
     /// outcome is still right about the end: ask [`BotDetail::facts`] for the outcome. That a bot was erased is also
     /// confirmed by an answer that there is no such bot (any more), which is no `BotDetail`.
@@ -229,6 +239,14 @@ mod tests {
 
     fn transcript(status: ArtifactStatus) -> EventKind {
         EventKind::Artifact(Artifact::Transcript, status)
+    }
+
+    #[test]
+    fn only_410_says_that_a_bot_was_erased() {
+        assert!(BotDetail::of_status(410).unwrap().is_erased());
+        for status in [200, 202, 400, 401, 403, 404, 408, 409, 418, 429, 500, 502, 503, 507] {
+            assert_eq!(BotDetail::of_status(status), None, "{status}");
+        }
     }
 
     #[test]

@@ -65,6 +65,12 @@ impl Event {
         Self::without_delivery(session, source, (fact, name), DeliveryKey::from_digest(hash.digest()), received_at)
     }
 
+    /// The same with what the user attached to the bot, as JSON text. A bot of which nothing was heard is known by it.
+    #[must_use]
+    pub fn with_attributes(self, attributes: Option<&str>) -> Self {
+        Self { custom_attributes: attributes.map(str::to_owned), ..self }
+    }
+
     /// The event for an operator's request to delete a bot's data. The same request makes the same delivery again.
     #[must_use]
     pub fn deletion_asked(session: &SessionId, received_at: ReceivedAt) -> Self {

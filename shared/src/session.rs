@@ -20,6 +20,7 @@ mod document;
 mod erasure;
 mod intents;
 mod job;
+mod overdue;
 mod published_event;
 mod set_aside;
 mod timeline;
@@ -29,6 +30,7 @@ pub use advance::{Transition, advance};
 pub use calendar::{CalendarFacts, Checked, ConnectionFact, Mention};
 pub use document::{Document, Unreadable};
 pub use job::{Due, Job, Progress, Stored, StoredCopy, Trigger};
+pub use overdue::Deadlines;
 pub use published_event::{About, PublishedEvent};
 pub use timeline::{Disposition, MissingDelivery, TimelineLine};
 
@@ -125,6 +127,9 @@ pub struct Session {
     jobs: BTreeMap<Job, Progress>,
     #[serde(default, skip_serializing_if = "is_default")]
     copies: BTreeMap<Artifact, StoredCopy>,
+    /// The time for which the bot was created, as the provider's API gave it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    join_at: Option<OccurredAt>,
 }
 
 /// How the session ended, as its best witness tells it. The order of the fields is the order of precedence.
@@ -199,6 +204,7 @@ impl Session {
             missing: Vec::new(),
             jobs: BTreeMap::new(),
             copies: BTreeMap::new(),
+            join_at: None,
         }
     }
 

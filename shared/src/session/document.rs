@@ -25,7 +25,7 @@ use super::{
 use crate::{
     event::{Artifact, ArtifactStatus, Certainty, Outcome},
     ids::SessionId,
-    time::ReceivedAt,
+    time::{OccurredAt, ReceivedAt},
     trust::Trust,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
@@ -63,6 +63,7 @@ impl Document {
             missing,
             jobs,
             copies,
+            join_at,
         } = session;
         let said = Said::by(timeline);
         let entered = custom_attributes.as_ref();
@@ -90,6 +91,7 @@ impl Document {
             missing: missing.clone(),
             jobs: jobs.clone(),
             copies: copies.clone(),
+            join_at: join_at.clone(),
         };
         Ok(Self { text: serde_json::to_string(&text)?, ids })
     }
@@ -127,6 +129,7 @@ impl Document {
             missing: text.missing,
             jobs: text.jobs,
             copies: text.copies,
+            join_at: text.join_at,
         })
     }
 
@@ -223,6 +226,8 @@ struct SessionText {
     jobs: BTreeMap<Job, Progress>,
     #[serde(default, skip_serializing_if = "super::is_default")]
     copies: BTreeMap<Artifact, StoredCopy>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    join_at: Option<OccurredAt>,
 }
 
 impl Text for SessionText {

@@ -95,6 +95,16 @@ struct Wire<'a> {
     #[serde(rename = "StatusTimeline")]
     timeline: Object<Map<String, Value>>,
     custom_attributes: Attributes,
+    #[serde(borrow, rename = "RequestPayload")]
+    request: Object<Request<'a>>,
+}
+
+/// What the bot was created with.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Request<'a> {
+    #[serde(borrow)]
+    join_at: Text<'a>,
 }
 
 /// Reads what the API knows of a bot.
@@ -114,6 +124,7 @@ fn read_detail(body: &[u8]) -> Option<Detail> {
         bot: BotDetail {
             status: wire.status.get().map(bounded),
             facts,
+            join_at: wire.request.0.as_ref().and_then(|request| OccurredAt::parse(request.join_at.get()?).ok()),
             custom_attributes: wire.custom_attributes.kept(),
         },
     })

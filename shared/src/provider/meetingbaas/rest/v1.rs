@@ -89,7 +89,7 @@ fn read_meeting(body: &[u8]) -> Option<Meeting> {
     }));
     Some(Meeting {
         has_ended: bot.ended_at.get().is_some(),
-        detail: BotDetail { status: None, facts, custom_attributes: bot.extra.kept() },
+        detail: BotDetail { status: None, facts, custom_attributes: bot.extra.kept(), join_at: None },
         video,
         audio,
         transcript,

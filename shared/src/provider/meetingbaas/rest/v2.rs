@@ -104,6 +104,7 @@ fn read_bot(body: &[u8]) -> Option<Bot> {
             status: wire.status.get().map(bounded),
             facts: facts(&wire),
             custom_attributes: wire.extra.kept(),
+            join_at: None,
         },
     })
 }
