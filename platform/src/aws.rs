@@ -77,9 +77,9 @@ pub fn is_about_the_message(status: u16, code: Option<&str>) -> bool {
     status == 400 && matches!(code, Some("InvalidMessageContents" | "InvalidParameterValue" | "MissingParameter"))
 }
 
-/// Logs that a call to AWS failed on every attempt.
+/// Logs that a call to AWS failed and that the SDK does not try it again.
 pub fn log_failure(operation: &'static str, error: &dyn std::error::Error) {
-    tracing::error!(operation, error = causes(error), "an AWS call failed on every attempt");
+    tracing::error!(operation, error = causes(error), "an AWS call failed and is not tried again");
 }
 
 /// The messages of an error and its causes, for the log. The SDK's `DisplayErrorContext` is not used: its debug form may hold a

@@ -4,11 +4,12 @@
 //! |---|---|---|---|
 //! | `spool/` | deliveries that the queue refused | record | the sweep, within minutes |
 //! | `claims/` | bodies that do not fit a queue message | the body alone | nobody: the message has a [`Claim`](crate::message::Claim) to it |
-//! | `parked/` | deliveries that failed on every try | delivery, or record where it is none | a person, with `rollcall parked replay` |
-//! | `quarantine/` | deliveries that cannot be read | the same | a person, once the code can read them |
+//! | `parked/` | deliveries that failed on every try | delivery; record for a message that is not ours or was never decoded | a person, with `rollcall parked replay` |
+//! | `quarantine/` | deliveries that cannot be read | as in `parked/` | a person, once the code can read them |
 //!
-//! The key is `<folder>/<group>/<name>`: the group is the FIFO group, a hash of the bot, so everything of one bot is below one
-//! prefix of each folder; the name is the accept id. The same delivery has the same key, so keeping it twice keeps it once.
+//! The key is `<folder>/<group>/<name>`. The group is a hash of the bot and not the queue's message group, so everything of one bot
+//! is below one prefix in each folder. The name is the accept id. The same delivery has the same key, so storing it twice stores it
+//! once.
 
 use crate::{
     endpoint::Endpoint,
@@ -143,11 +144,11 @@ pub enum Restored {
 /// Why a kept object cannot be put back.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// A field that its message needs is absent or makes no sense.
-    #[error("its metadata \"{0}\" is missing or unreadable")]
+    /// A metadata field that restoring the message needs is absent or makes no sense.
+    #[error("the object's metadata \"{0}\" is missing or unreadable")]
     Metadata(&'static str),
-    /// A record that is not text never came from a queue.
-    #[error("it claims to be a queue record and is not text")]
+    /// The metadata says that the object is a queue record, but its bytes are not text.
+    #[error("the object's metadata says that it is a queue record, but its bytes are not text")]
     NotText,
 }
 

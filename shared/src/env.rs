@@ -1,6 +1,6 @@
 //! Settings from environment variables, read once at start-up through a closure.
 
-/// Looks up one environment variable: in production `|name| std::env::var(name).ok()`, in tests a table.
+/// Looks up one environment variable: in production `platform::environment`, in tests a table.
 pub trait Lookup: Fn(&str) -> Option<String> {}
 impl<F: Fn(&str) -> Option<String>> Lookup for F {}
 

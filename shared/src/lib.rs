@@ -4,15 +4,15 @@
 //!
 //! | module | turns | into |
 //! |---|---|---|
-//! | [`provider`] | a request path | the [`Endpoint`] that names the sender |
+//! | [`endpoint`] | a request path | the [`Endpoint`] that names the sender |
 //! | [`auth`] | headers, token and raw bytes | a [`VerifiedBody`](auth::VerifiedBody), or a reason |
 //! | [`provider`] | a verified body | a [`Peek`](provider::Peek): just enough to queue it |
 //! | [`message`] | a verified body | the versioned [`QueueMessage`] between the two functions |
 //! | [`provider`] | a queued message | a canonical [`Event`] |
 //! | [`session`] | a session and an event | a [`Transition`](session::Transition) |
 //!
-//! What leaves this way is stored: [`kept`] says under which key and how it comes back. What no delivery asks for is a
-//! [`command`].
+//! Three modules lay out what is stored: [`table`] for sessions, [`bucket`] for deliveries as objects, [`artifacts`] for transcripts
+//! and recordings. Work that no delivery asks for directly is a [`command`].
 //!
 //! What the providers' own APIs answer is read by `rest` in each dialect's module, in the words of [`api`]; the URLs in those
 //! answers are judged by [`url`].

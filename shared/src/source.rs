@@ -30,8 +30,8 @@ impl Source {
         }
     }
 
-    /// How far it can be trusted. What an API answers comes over TLS from the host that we chose to ask; and only whom the
-    /// account's owner lets send to the commands queue is an operator.
+    /// How far it can be trusted. What an API answers comes over TLS from the host that we chose to ask. An operator is whoever the
+    /// account's owner allows to invoke `process-fn`.
     #[must_use]
     pub fn trust(self) -> Trust {
         match self {

@@ -68,9 +68,9 @@ pub fn partition_key(id: &SessionId) -> String {
     id.encoded()
 }
 
-/// The sort key of a delivery that is kept beside its session. One that took its delivery key's place has the key alone; of
-/// all others there may be several with that key, so theirs has the accept id too. That of a quarantined one leaves room for
-/// what becomes of the delivery when it is put back.
+/// The sort key of a delivery that is kept beside its session. An applied or ignored delivery has the delivery key alone. Several
+/// duplicates may share that key, so they add the accept id. A delivery that was set aside also adds its disposition, because the
+/// same accept id gets another line once the delivery is put back.
 #[must_use]
 pub fn line_sort_key(entry: &TimelineLine) -> String {
     match entry.disposition {

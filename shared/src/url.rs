@@ -108,7 +108,7 @@ impl DownloadUrl {
     /// Where a redirect from here leads: an absolute URL, or a path on the same host.
     ///
     /// # Errors
-    /// [`UnsafeUrl::Malformed`] for anything else, and for a step down from `https`.
+    /// [`UnsafeUrl::NotEncrypted`] for a redirect from `https` to `http`, [`UnsafeUrl::Malformed`] for anything else.
     pub fn redirected(&self, location: &str) -> Result<Self, UnsafeUrl> {
         let location = location.trim();
         let next = match (self.0.scheme_str(), self.0.authority()) {

@@ -5,8 +5,8 @@ use crate::sender_id::SenderIdError;
 /// Why an authentic body is no event. Its bytes go to quarantine.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ParseError {
-    /// It is not a JSON object, or names a field that we read twice.
-    #[error("the body is not a readable JSON object")]
+    /// The body is not a JSON object, or a field that we read occurs in it more than once.
+    #[error("the body is not a JSON object, or has a field twice")]
     NotAnObject,
     /// Nothing in it says what happened.
     #[error("the body names no event")]
@@ -14,8 +14,8 @@ pub enum ParseError {
     /// Nothing in it says which bot, or which calendar.
     #[error("the body names no bot and no calendar")]
     NoBot,
-    /// The bot's id cannot be used.
-    #[error("the bot's id cannot be used: {0}")]
+    /// The id of the bot or calendar is empty or too long.
+    #[error("the id of the bot or calendar cannot be used: {0}")]
     BadBot(#[from] SenderIdError),
 }
 

@@ -70,12 +70,14 @@ fn account(
     let is_local = downloads == Downloads::Anywhere && base_url.starts_with("http://");
     if !(is_encrypted || is_local) || base_url.contains(['?', '#', '@', ' ']) || base_url.parse::<http::Uri>().is_err()
     {
-        let reason = "it must be an https URL without a query and a user: the key goes there".to_owned();
+        let reason =
+            "it must be an https URL without query, fragment or user, because the API key is sent to it".to_owned();
         return Err(ConfigError::Invalid { name: url, reason });
     }
     let Some(key) = env::list(lookup, keys)?.into_iter().next() else { return Ok(None) };
     if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let reason = "the first key cannot be sent: it has a blank or a character beyond ASCII".to_owned();
+        let reason = "its first key has a space or a character that is not printable ASCII, so no header can carry it"
+            .to_owned();
         return Err(ConfigError::Invalid { name: keys, reason });
     }
     Ok(Some(AccountSettings { base_url, key: ApiKey::new(key) }))

@@ -28,7 +28,8 @@ pub fn endpoints(lookup: &impl Lookup) -> Result<Vec<(Endpoint, AuthMode)>, Conf
         open.extend(auth_of(endpoint, lookup)?.map(|auth| (endpoint, auth)));
     }
     if open.is_empty() {
-        let reason = "neither it nor any other credential is set, so no endpoint would exist".to_owned();
+        let reason =
+            "no credential of any provider is set, so every route would answer 404: set this one or another".to_owned();
         return Err(ConfigError::Invalid { name: MEETSTREAM_SECRETS, reason });
     }
     Ok(open)

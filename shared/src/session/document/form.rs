@@ -7,10 +7,10 @@ pub(super) const FORM: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// Another version of this code wrote it.
-    #[error("it has the form {0}, and this version reads only the form {FORM}")]
+    #[error("the document has form {0}, and this version reads only form {FORM}")]
     Form(u32),
     /// It is not what any version writes.
-    #[error("it is damaged: {0}")]
+    #[error("the document is damaged: {0}")]
     Damaged(String),
 }
 
