@@ -103,6 +103,8 @@ struct Known {
     mirrored: BTreeMap<(SessionId, String), CalendarEntry>,
     /// How much was published before sessions last expired.
     published_before: usize,
+    /// How often a provider was asked before that.
+    asked_before: usize,
     lives: u64,
 }
 
@@ -126,6 +128,7 @@ impl Known {
             self.told.clear();
             self.ordered.clear();
             self.published_before = world.heard().len();
+            self.asked_before = world.asked().len();
             self.lives += 1;
         }
     }
@@ -153,7 +156,7 @@ impl Known {
             account: &schedule.account,
             keeps_recordings: schedule.settings.keeps_recordings,
             published: world.heard().split_off(self.published_before),
-            asked: world.asked(),
+            asked: world.asked().split_off(self.asked_before),
             mirrored: self.mirrored.clone(),
             commands: texts.collect(),
             deletions: deletions.collect(),
