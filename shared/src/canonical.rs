@@ -10,8 +10,9 @@ use std::{borrow::Cow, fmt};
 /// The most fields of one object that are put in order. Our senders' objects have some dozens.
 const MAX_FIELDS: usize = 1024;
 
-/// A digest of what the JSON says, whatever its spacing and order of fields; of the bytes where they are not JSON, and where the
-/// one spelling is more than twice as long as the bytes or an object has more than [`MAX_FIELDS`].
+/// The digest of the canonical spelling of a JSON body, so that white space and the order of fields make no difference. The digest of
+/// the raw bytes instead, if they are not JSON, if their canonical spelling would be more than twice as long, or if an object has
+/// more than [`MAX_FIELDS`] fields.
 pub(crate) fn digest(body: &[u8]) -> String {
     digest_of(body, false)
 }
@@ -46,7 +47,7 @@ impl Spelling {
         Self { text: Vec::new(), most_bytes, most_levels, without_queries: false, is_over: false }
     }
 
-    /// Reads a value to its end and spells it; `None` if that is longer or nested deeper than this.
+    /// Reads a value to its end and returns its canonical spelling; `None` if that would exceed `most_bytes` or `most_levels`.
     pub(crate) fn of<'de, D: Deserializer<'de>>(
         deserializer: D,
         most_bytes: usize,

@@ -11,11 +11,11 @@ const VERSION: u32 = 1;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Does for a session what is to be done for it.
+    /// Carries out one job of a session.
     Job {
         /// The session.
         session: SessionId,
-        /// What is to be done.
+        /// The job.
         job: Job,
     },
     /// Notes in a session that bytes of one of its deliveries were set aside while the table refused that note. If the bot's
@@ -32,7 +32,7 @@ pub enum Command {
         /// The session; there need not be one yet.
         session: SessionId,
     },
-    /// Asks a provider again for what was given up: of this artifact, or of all.
+    /// Asks a provider again for an artifact that was given up, or for all of a session.
     Refetch {
         /// The session.
         session: SessionId,
@@ -40,8 +40,8 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         artifact: Option<Artifact>,
     },
-    /// Puts spooled deliveries into the queue, erases what is to be erased, and sends whatever else is overdue on its way. The
-    /// schedule of `template.yaml` invokes the function with it every minute.
+    /// Moves spooled deliveries into the queue, erases what was deleted, and sends the commands that are due. The schedule in
+    /// `template.yaml` invokes the function with it every minute.
     Sweep {
         /// The sweep looks into the spool only in minutes since the Unix epoch that this number divides, because each look is
         /// billed. Without it, as when a person invokes the function, the sweep always looks.

@@ -1,11 +1,11 @@
-//! Whose bots there are, and the routes that their deliveries arrive on.
+//! The providers, and the routes that their deliveries arrive on.
 
 use crate::trust::Trust;
 use http::Method;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Whose bots.
+/// A company that runs meeting bots and sends webhooks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]

@@ -32,9 +32,9 @@ pub struct Event {
     pub received_at: ReceivedAt,
     /// Where it comes from.
     pub source: Source,
-    /// Whether the sender proved that it wrote it.
+    /// Whether the sender proved that it wrote the delivery.
     pub trust: Trust,
-    /// What makes it the same delivery as another.
+    /// Two deliveries with this key are the same delivery, sent twice.
     pub key: DeliveryKey,
     /// Which accepted request it is: a redelivery of our own queue has the same one, the sender's repetition has another.
     pub accept_id: AcceptId,

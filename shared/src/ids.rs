@@ -11,12 +11,12 @@ use std::fmt;
 /// One bot in one meeting, or one calendar.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct SessionId {
-    /// Whose it is.
+    /// The provider that the bot or calendar belongs to.
     pub provider: Provider,
-    /// What it is.
+    /// Whether it is a bot or a calendar.
     #[serde(default, skip_serializing_if = "Subject::is_bot")]
     pub subject: Subject,
-    /// The provider's id of it.
+    /// The provider's id of the bot or calendar.
     #[serde(alias = "bot_id")]
     pub id: SenderId,
 }

@@ -1,5 +1,5 @@
-//! Bodies and wire fields that never become unreadable by what is beside the point: a field of the wrong type, a character that is
-//! cut in half, a number that no program can hold, deep nesting.
+//! Reading bodies whose irrelevant parts are odd: a field of the wrong type, half of a surrogate pair, a number beyond a double, deep
+//! nesting. None of these makes a body unreadable.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use std::{borrow::Cow, fmt, marker::PhantomData};
@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 /// How deep the values are that we look into. What is nested deeper is skipped, whatever it is: our senders nest five deep.
 pub(crate) const MAX_DEPTH: usize = 32;
 
-/// The level at which [`mended`] leaves lists and objects empty. Twice [`MAX_DEPTH`], so that what is emptied was not looked into.
+/// The depth below which [`mended`] empties lists and objects. Twice [`MAX_DEPTH`], so nothing is emptied that we would read.
 const MAX_LEVELS: usize = 2 * MAX_DEPTH;
 
 /// The fields of `T` in a body that is a JSON object. (Left to itself, serde would also read an array as a struct.)
@@ -15,7 +15,7 @@ pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
     serde_json::from_slice::<Object<T>>(body).ok()?.0
 }
 
-/// What `read` finds in the body; if that is nothing, what it finds in the [`mended`] body. Most bodies are read once.
+/// The result of `read` on the body or, if that is `None`, on the [`mended`] body.
 pub(crate) fn tolerantly<T>(body: &[u8], read: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
     read(body).or_else(|| read(&mended(body)?))
 }
@@ -79,7 +79,7 @@ fn utf16_escape(body: &[u8], at: usize) -> Option<u16> {
     u16::from_str_radix(digits, 16).ok()
 }
 
-/// Any value, seen from outside: what is in a list or an object passes by without being kept.
+/// A value of any type. The contents of lists and objects are skipped.
 enum Seen<'a> {
     Text(Cow<'a, str>),
     Signed(i64),

@@ -17,8 +17,9 @@ impl Session {
         self.deleted == Some(Deletion { trust: Trust::Unverified })
     }
 
-    /// The session after everything of it was erased that is not in it, parked deliveries too: they can never come back. What
-    /// was under way meanwhile is erased in a second round, at `again_at` in seconds since the Unix epoch; `None` after that.
+    /// The session after an erasure removed everything that was stored beside it. Parked deliveries count as removed: they cannot come
+    /// back. What was being stored meanwhile is erased in a second round at `again_at`, in seconds since the Unix epoch; `None` if
+    /// this was the second round.
     #[must_use]
     pub fn with_erased(&self, job: Job, trigger: Trigger, again_at: Option<i64>) -> Self {
         let mut next = self.with_settled(job, trigger);
@@ -30,7 +31,7 @@ impl Session {
         next
     }
 
-    /// Without what people said or entered: reasons, attributes, what points to copies, and what was still to be fetched.
+    /// The session without reasons, custom attributes, calendar facts, copies, and jobs other than erasures.
     pub(super) fn without_words(mut self) -> Self {
         self.custom_attributes = None;
         self.copies.clear();

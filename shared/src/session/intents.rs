@@ -23,9 +23,10 @@ impl Session {
         pending.map(|(job, progress)| (*job, progress.due_at()))
     }
 
-    /// What a command is to be sent for at once: what was not wanted, or for another reason, when its jobs were `before`. The
-    /// sweep erases, and it sends what rests on unverified deliveries alone: anybody who knows a callback's token can ask for any
-    /// number of those. `now` is in seconds since the Unix epoch.
+    /// The jobs for which a command is to be sent at once: those that can begin, and whose reason is not the one that they had in
+    /// `before`, the session's jobs before the change. Two kinds are left to the sweep: erasures, and jobs that rest on unverified
+    /// deliveries alone, because whoever knows a callback's token can ask for any number of those. `now` is in seconds since the
+    /// Unix epoch.
     #[must_use]
     pub fn newly_wanted(&self, before: &BTreeMap<Job, Progress>, now: i64) -> Vec<Job> {
         let is_new = |job: &Job, progress: &Progress| before.get(job).map(Progress::wanted) != Some(progress.wanted());
@@ -36,8 +37,8 @@ impl Session {
         wanted.map(|(job, _)| *job).collect()
     }
 
-    /// When it must be looked at, in seconds since the Unix epoch; `None` if nothing is to be done for it. What rests on
-    /// unverified deliveries waits for what does not: it must not put the session before others in their list.
+    /// When the session must be looked at, in seconds since the Unix epoch; `None` if no job is pending. While a job with a verified
+    /// reason is pending, jobs with unverified reasons do not count: they must not move the session up in the list of what is due.
     #[must_use]
     pub fn due_at(&self) -> Option<i64> {
         let verified = self.jobs.values().filter(|progress| progress.is_pending() && progress.wanted().is_verified());

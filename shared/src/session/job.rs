@@ -12,12 +12,11 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
-/// How long after its reason a job counts as overdue, in seconds, if nothing was heard of it: the command that is sent at
-/// once has long been there by then.
+/// How long a job's first command has to take effect, in seconds, before the sweep sends another one.
 const GRACE_SECONDS: i64 = 300;
 
-/// How long a command that was sent anew is given, in seconds: it may wait behind others, and a queue that is behind must not
-/// be filled further by everyone who waits.
+/// How long a command that the sweep sent has to take effect, in seconds. Longer than the first, because the queue may be behind,
+/// and must not fill up with repeated commands.
 const REMINDER_SECONDS: i64 = 900;
 
 /// What is to be done.
@@ -316,8 +315,8 @@ impl Progress {
         self.retry_at.is_some_and(|retry_at| retry_at > now)
     }
 
-    /// Whether there is a reason that was not satisfied. What was done for a claim is also done for the proof of that claim,
-    /// which has the same moment.
+    /// Whether the latest reason is not satisfied. Settling an unverified reason also settles a verified one of the same moment: that
+    /// is the same fact, proved.
     #[must_use]
     pub fn is_pending(&self) -> bool {
         self.settled.is_none_or(|settled| settled < self.wanted && settled.moment != self.wanted.moment)
@@ -334,8 +333,8 @@ impl Progress {
     }
 }
 
-/// What is due for a session. Each kind has parts of [`BY_DUE`](crate::table::BY_DUE) of its own, so that no kind waits behind another: of thousands
-/// of sessions that wait for a provider, or that strangers make wait, none stands before an erasure.
+/// Which list of due sessions a session is in. Each list has partitions of its own in [`BY_DUE`](crate::table::BY_DUE), so that
+/// thousands of sessions that wait for a provider, or that strangers make wait, never delay an erasure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Due {
     /// What was deleted is to be erased.

@@ -95,7 +95,8 @@ pub enum About {
 }
 
 impl PublishedEvent {
-    /// One for each fact that the event states and that outsiders are told. `end` is what [`PublishedEvent::of_end`] says of it.
+    /// The published events for a delivery: one for each of its facts that consumers are told. `end` is from
+    /// [`PublishedEvent::of_end`].
     pub(super) fn of(event: &Event, mut end: Option<Self>) -> Vec<Self> {
         let announced = event.facts().into_iter().filter_map(|(kind, occurred_at)| {
             if matches!(kind, EventKind::Ended(_)) {
@@ -113,8 +114,8 @@ impl PublishedEvent {
         announced.collect()
     }
 
-    /// How the session ended, if that is not what it was before the event. A worse witness than the best one so far has nothing
-    /// to add: outsiders are told what the session says, and not what each delivery says.
+    /// The event that tells how the session ended, if `event` changed that. Consumers are told what the session says and not what each
+    /// delivery says, so a witness worse than the best so far leads to no event.
     pub(super) fn of_end(before: &Session, after: &Session, event: &Event) -> Option<Self> {
         let ending = after.ending()?;
         let revision = ending.revision();
@@ -210,8 +211,8 @@ impl PublishedEvent {
     }
 }
 
-/// What outsiders call it; `None` for what they are told elsewhere: an end by [`PublishedEvent::of_end`], an artifact once we have
-/// it, a deletion once it is done.
+/// The published name of a fact, and its details. `None` for facts that are published elsewhere (an end by
+/// [`PublishedEvent::of_end`], an artifact once we have it, a deletion once it is done) or never.
 fn told(kind: &EventKind) -> Option<(&'static str, About)> {
     let nothing = |name| Some((name, About::Nothing {}));
     match kind {

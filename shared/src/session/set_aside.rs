@@ -1,11 +1,11 @@
-//! Deliveries whose bytes are in the bucket: those that are missing from a session, and those that are not to come back.
+//! What a session notes about deliveries that were set aside: which are missing, and which bytes a deletion must still erase.
 
 use super::{Job, MissingDelivery, Progress, Session, TimelineLine, Trigger, timeline};
 use crate::{ids::AcceptId, time::ReceivedAt, trust::Trust};
 
 impl Session {
-    /// The session with a delivery marked as missing, its bytes being parked. Marking it twice changes nothing, and neither does
-    /// marking one that is not missing: it may have been saved by a call whose answer was lost.
+    /// The session with a parked delivery marked as missing. A second call changes nothing. A delivery that is in the timeline is not
+    /// marked: the save that seemed to fail may have taken effect.
     #[must_use]
     pub fn with_missing(&self, missing: MissingDelivery) -> Self {
         let mut next = self.with_bytes_set_aside(missing.received_at);
@@ -15,8 +15,8 @@ impl Session {
         next
     }
 
-    /// The session after the bytes of a delivery were set aside for good: it is missing no longer, if it was, and of a bot
-    /// whose data was deleted it must be erased. `None` if that changes nothing.
+    /// The session after a delivery was quarantined: the delivery is no longer missing, and if the bot's deletion is proved, its
+    /// bytes are to be erased. `None` if that changes nothing.
     #[must_use]
     pub fn with_set_aside(&self, entry: &TimelineLine) -> Option<Self> {
         let mut next = self.clone();
@@ -25,9 +25,8 @@ impl Session {
         (next != *self).then_some(next)
     }
 
-    /// The session after bytes of a delivery were stored beside it, whenever the delivery was taken: of a bot whose data was
-    /// deleted they must be erased. A delivery can be far older than the deletion and come after it, from the spool or by a
-    /// person's replay, so its time says nothing about what was erased already.
+    /// The session after bytes of one of its deliveries were stored. If the deletion is proved, they are to be erased, however old
+    /// the delivery is: from the spool, or by a person's replay, one that is older than the deletion can come after it.
     #[must_use]
     pub fn with_bytes_set_aside(&self, received_at: ReceivedAt) -> Self {
         let mut next = self.clone();

@@ -47,7 +47,8 @@ impl Disposition {
     }
 }
 
-/// One delivery, without its body. The names on the wire are short because every write of a session pays for them.
+/// One delivery, without its body. The table has it as a line of a [`Document`](super::Document); this serde form, like that of
+/// [`Session`](super::Session), is for tests.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TimelineLine {
     /// What makes it the same delivery as another.

@@ -3,7 +3,7 @@
 use super::shape::{Segment, Transcript};
 use std::fmt::Write as _;
 
-/// How long a caption stays of which nobody knows when it ends, in milliseconds, if the next one does not come before.
+/// How long a caption without an end is shown, in milliseconds, unless the next one begins earlier.
 const USUAL_MILLISECONDS: u64 = 3000;
 
 /// A segment, and when it is shown, in milliseconds.
@@ -59,8 +59,7 @@ pub fn vtt(transcript: &Transcript) -> String {
     rendered
 }
 
-/// The segments in order of time, each with a beginning and an end. What the provider did not time stays where it stands:
-/// right after what is before it.
+/// The segments in order of time, each with a beginning and an end. A segment without a time comes right after the one before it.
 fn cues(transcript: &Transcript) -> Vec<Cue<'_>> {
     let mut last = 0;
     let mut cues: Vec<Cue<'_>> = Vec::with_capacity(transcript.segments.len());
@@ -87,7 +86,7 @@ fn cues(transcript: &Transcript) -> Vec<Cue<'_>> {
     cues
 }
 
-/// Rounded. What is out of range is at its end: a cast from floats saturates.
+/// Rounded to the nearest millisecond; a time beyond the range becomes the largest or the smallest value.
 fn milliseconds(seconds: f64) -> u64 {
     (seconds * 1000.0).round() as u64
 }
@@ -97,7 +96,7 @@ fn clock(milliseconds: u64, separator: char) -> String {
     format!("{:02}:{:02}:{:02}{separator}{rest:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// The text in one line: a blank line ends a caption. Other control characters are none of a text's business.
+/// The text in one line, because a blank line would end a caption. Control characters are dropped.
 fn flat(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")

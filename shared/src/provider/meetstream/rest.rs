@@ -130,7 +130,8 @@ fn read_detail(body: &[u8]) -> Option<Detail> {
     })
 }
 
-/// The stages in the order in which they are reached. `Stopped` is told by the others: it says that it ended and not how.
+/// The stages of the timeline, in the order in which they are reached. `Stopped` says only that the bot ended; how it ended is taken
+/// from the status.
 const STAGES: [&str; 12] = [
     "Scheduled",
     "Joining",
@@ -149,7 +150,7 @@ const STAGES: [&str; 12] = [
 fn facts(wire: &Wire<'_>) -> Vec<Fact> {
     let status = wire.status.get().map(|status| status.trim().to_ascii_lowercase());
     let mut facts: Vec<Fact> = STAGES.into_iter().filter_map(|stage| reached(wire, stage, status.as_deref())).collect();
-    // The status alone says it where a generation of the API has no timeline.
+    // Some versions of the API have no timeline, only the status.
     let told = |facts: &[Fact], kind: &EventKind| facts.iter().any(|fact| fact.kind == *kind);
     let by_status = match status.as_deref() {
         Some("done") => Some(EventKind::Done),
@@ -168,7 +169,7 @@ fn facts(wire: &Wire<'_>) -> Vec<Fact> {
         let stage = stage.and_then(|stage| wire.timeline.0.as_ref()?.get(stage));
         let said = said.get().and_then(artifact_status);
         let reached = stage.filter(|stage| is_reached(stage)).map(|_| ArtifactStatus::Announced);
-        // The stage of the transcript is called ready; those of audio and video, processing.
+        // `TranscriptionReady` means that the transcript is there; `AudioProcessing` and `VideoProcessing` do not mean that of theirs.
         let ready = if artifact == Artifact::Transcript { reached } else { None };
         if let Some(found) = said.or(ready) {
             let at = stage.filter(|_| found == ArtifactStatus::Announced).and_then(moment);
@@ -230,7 +231,7 @@ fn artifact_status(text: &str) -> Option<ArtifactStatus> {
     }
 }
 
-/// What `caption_file` holds where there is one is not published: the first URL in it.
+/// The first URL in `caption_file`. `MeetStream` does not document what that field holds.
 fn captions(value: &Value) -> Option<DownloadUrl> {
     match value {
         Value::String(text) => DownloadUrl::parse(text).ok(),
@@ -270,7 +271,7 @@ pub enum Step {
     Answer(Located),
 }
 
-/// The newest run that succeeded. One that is under way does not withhold it; when that has succeeded, it is the newest.
+/// The newest run that succeeded. A run that is still under way does not hide it.
 #[must_use]
 pub fn succeeded(runs: &[Run]) -> Option<&SenderId> {
     runs.iter().rev().find(|run| run.status == Some(ArtifactStatus::Announced)).map(|run| &run.id)
@@ -287,7 +288,7 @@ pub fn otherwise(runs: &[Run], detail: &Detail) -> Step {
         return unavailable(Absence::Erased);
     }
     match said {
-        // With a run listed that failed, it may be that one's; another that is under way may yet succeed.
+        // If a failed run is listed, the bot's status may mean that run, while another one may yet succeed.
         Some(ArtifactStatus::Failed) if !failed => return unavailable(Absence::Failed),
         Some(ArtifactStatus::Skipped) if !failed => return unavailable(Absence::Skipped),
         _ => {}
@@ -306,7 +307,7 @@ pub fn otherwise(runs: &[Run], detail: &Detail) -> Step {
         return unavailable(Absence::Failed);
     }
     let only_live = !runs.is_empty() && runs.iter().all(|run| run.is_live);
-    // The last that happens to a bot whose transcript was live is that its audio is there, or is not.
+    // With live transcription alone, the fate of the audio is the last thing to be known of a bot.
     if only_live && detail.bot.artifact(Artifact::Audio).is_some() {
         return unavailable(Absence::NeverMade);
     }

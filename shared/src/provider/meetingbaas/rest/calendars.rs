@@ -70,8 +70,8 @@ pub fn entry(body: &[u8]) -> Result<CalendarEntry, Unreadable> {
     tolerantly(body, read).ok_or(Unreadable)
 }
 
-/// The most of a title, URL or name that is kept, in bytes. Whoever sends an invitation writes them, and an entry must fit the
-/// table and an event.
+/// The longest title, URL or name that is kept, in bytes. Anyone can send invitations of any length, and an entry must fit into a
+/// table item and into an event.
 const MAX_TEXT_BYTES: usize = 2048;
 
 fn read(value: &Value) -> Option<CalendarEntry> {

@@ -45,7 +45,7 @@ struct BotData<'a> {
     transcripts: Option<&'a RawValue>,
 }
 
-/// Of the many fields the few that are needed. Others hold credentials of the account's, which must not be kept.
+/// The few fields that we need. Some of the others are credentials of the account, which must not be kept.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Bot<'a> {
@@ -96,7 +96,7 @@ fn read_meeting(body: &[u8]) -> Option<Meeting> {
     })
 }
 
-/// There is no status: the bot has joined, ended and failed by the fields that say when and why.
+/// Version 1 has no status: that a bot joined, ended or failed follows from the fields with the times and the reason.
 fn facts(bot: &Bot<'_>) -> Vec<Fact> {
     let moment = |text: &Text<'_>| text.get().and_then(|text| OccurredAt::parse(text).ok());
     let mut facts = Vec::new();
