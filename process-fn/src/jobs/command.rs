@@ -25,9 +25,8 @@ use tokio::time::{Instant, timeout_at};
 /// How many commands are carried out beside each other: a whole batch.
 const CONCURRENT_COMMANDS: usize = 10;
 
-/// After how long a note that the table refused is tried again. SQS delays a message by 15 minutes at most (`DelaySeconds` in the
-/// Amazon SQS API Reference, `SendMessage`).
-const NOTE_AGAIN_AFTER: Duration = Duration::from_secs(900);
+/// The longest that SQS delays a message (`DelaySeconds` in the Amazon SQS API Reference, `SendMessage`).
+const LONGEST_DELAY: Duration = Duration::from_secs(900);
 
 /// How long an erasure may take while a person waits for the answer. The sweep does the rest.
 const WHILE_SOMEBODY_WAITS: Duration = Duration::from_secs(10);
@@ -162,8 +161,8 @@ impl<S: Services> CommandHandler<S> {
     async fn note_set_aside(&self, command: &Command, now: i64) -> Result<(), NotDone> {
         let Command::NoteSetAside { session, received_at } = command else { return Ok(()) };
         let Err(error) = self.jobs.note_set_aside(session, *received_at, now).await else { return Ok(()) };
-        tracing::error!(bot = session.encoded(), %error, "the session could not be told of bytes that were set aside; trying again in 15 minutes");
-        let sent = self.services().commands().send(command, NOTE_AGAIN_AFTER).await;
+        tracing::error!(bot = session.encoded(), %error, "the session could not be told of bytes that were set aside; the command is sent again");
+        let sent = self.services().commands().send(command, self.jobs.settings.retry.max.min(LONGEST_DELAY)).await;
         sent.map_err(|_| NotDone(error.code()))
     }
 
