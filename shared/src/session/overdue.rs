@@ -97,7 +97,7 @@ impl Session {
         let Some(mark) = deadlines.mark(age).filter(|_| !self.is_erased() && self.calendar.is_none()) else {
             return false;
         };
-        let is_busy = self.all_pending().any(|(job, _)| job != Job::Confirm);
+        let is_busy = self.all_pending().any(|(job, _)| !matches!(job, Job::Confirm | Job::ConfirmDeletion));
         match self.state() {
             State::Deleted => false,
             _ if is_busy => false,
@@ -111,7 +111,8 @@ impl Session {
             State::Ended => {
                 let settled = age.saturating_sub(silence).saturating_add(deadlines.grace);
                 let first = deadlines.marks.iter().position(|mark| *mark >= settled);
-                first.is_some_and(|first| mark >= first && mark <= first + 1 && mark < 3)
+                // Behind the third mark one question is enough.
+                first.is_some_and(|first| mark == first || (mark == first + 1 && mark < 3))
             }
             State::Done => mark >= 3,
         }
