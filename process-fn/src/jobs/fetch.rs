@@ -23,6 +23,7 @@ const JSON: &str = "application/json";
 impl<S: Services> Jobs<S> {
     /// Copies a transcript into the bucket: one that came inside of a delivery, or the one that the provider has now.
     pub(super) async fn fetch_transcript(&self, session: &Session, now: i64) -> Result<JobResult, JobError> {
+        let _place = self.transcripts.acquire().await.ok();
         if let Some(stored) = stored_copy(session, Artifact::Transcript) {
             if stored.is_unpublished {
                 // A repetition that came meanwhile has left its transcript for this job, too.
@@ -36,7 +37,6 @@ impl<S: Services> Jobs<S> {
                 return Err(JobError::Recent(rest));
             }
         }
-        let _place = self.transcripts.acquire().await.ok();
         if let Some(stored) = self.store_carried(session, now).await? {
             return Ok(copied(Artifact::Transcript, stored));
         }

@@ -494,6 +494,12 @@ async fn what_was_given_up_is_asked_for_again_when_somebody_says_so() {
     assert_eq!(world.refetch(&bot(), None, NOW + 3 * DAY).await, Ok(vec![]), "what is there is not asked for again");
     let again = world.refetch(&bot(), Some(Artifact::Transcript), NOW + 3 * DAY).await;
     assert_eq!(again, Ok(vec![Job::FetchTranscript]), "unless it is named: a newer one may have been given up");
+    let pending = world.refetch(&bot(), Some(Artifact::Transcript), NOW + 4 * DAY).await;
+    assert_eq!(
+        pending,
+        Ok(vec![]),
+        "a pending job brings what is newer, and must not call stale what a webhook left for it"
+    );
     world.hear(Endpoint::MeetStream, &["data_deletion"]).await;
     assert_eq!(world.refetch(&bot(), None, NOW + 3 * DAY).await, Ok(vec![]));
 }

@@ -73,11 +73,15 @@ impl Session {
 
     /// The session with everything wanted again that was given up, because a person asked for it at `asked_at`; and the jobs for
     /// that. An artifact that the person names is wanted again even if an older copy of it is stored, because a newer one may have
-    /// been given up. A session whose deletion is proved has none.
+    /// been given up; unless a job for it is pending already: that job brings what is newer, and a later reason would make stale what a
+    /// webhook has left for it. A session whose deletion is proved has none.
     #[must_use]
     pub fn with_refetch(&self, artifact: Option<Artifact>, asked_at: ReceivedAt) -> (Self, Vec<Job>) {
         let mut next = self.clone();
         let is_wanted = |(which, copy): &(&Artifact, &StoredCopy)| match artifact {
+            Some(named) if matches!(copy, StoredCopy::Stored(_)) => {
+                named == **which && Job::fetch(named).is_some_and(|job| self.pending(job).is_none())
+            }
             Some(named) => named == **which,
             None => matches!(copy, StoredCopy::Unavailable(_)),
         };

@@ -673,6 +673,8 @@ async fn a_transcript_that_no_job_will_come_for_is_taken_away_again() {
     bucket.plant(&key.replace("-1.json", "-2.json"), &body);
     assert!(deliver("2").await.is_empty());
     assert!(bucket.keys().is_empty(), "{:?}", bucket.keys());
+    bucket.switch.set(Mode::Refuses);
+    assert!(deliver("3").await.is_empty(), "a bucket that fails holds up no duplicate");
 }
 
 /// A function that has a bot whose data was deleted, and nothing left to erase.
