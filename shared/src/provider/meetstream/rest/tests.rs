@@ -204,6 +204,6 @@ fn half_a_surrogate_pair_hides_nothing() {
     assert_eq!(detail.status.as_deref(), Some("Done"));
     let body = r#"{"transcriptions": [{"transcript_id": "t", "status": "success", "preview": "bye \ud83d"}]}"#;
     assert_eq!(runs(body.as_bytes()).unwrap().len(), 1);
-    let body = r#"{"audio_url": "https://files.example/a.wav", "title": "bye \ud83d"}"#;
+    let body = r#"{"audio_url": "https://files.example/a.wav", "video_url": "cut \ud83d"}"#;
     assert!(media_url(Artifact::Audio, body.as_bytes()).unwrap().is_some());
 }
